@@ -1,0 +1,93 @@
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define NS 1000000000LL
+
+int64_t clock_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * NS + now.tv_nsec;
+}
+
+void clock_format_fixed(int64_t ns, char ret[40])
+{
+    time_t seconds = (time_t)(ns / NS);
+    struct tm utc;
+    size_t n;
+
+    if (ns == 0) {
+        strcpy(ret, "0001-01-01T00:00:00.000000000Z");
+        return;
+    }
+    gmtime_r(&seconds, &utc);
+    n = strftime(ret, 40, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(ret + n, 40 - n, ".%09lldZ", (long long)(ns % NS));
+}
+
+void clock_format(int64_t ns, char ret[40])
+{
+    size_t n;
+
+    clock_format_fixed(ns, ret);
+    n = strlen(ret) - 1; /* at the 'Z' */
+    while (ret[n - 1] == '0')
+        n--;
+    if (ret[n - 1] == '.')
+        n--;
+    strcpy(ret + n, "Z");
+}
+
+/* ".25" -> 250000000; returns what follows the digits. */
+static const char *parse_fraction(const char *p, int64_t *ret_ns)
+{
+    int64_t unit = NS / 10;
+
+    *ret_ns = 0;
+    if (*p != '.')
+        return p;
+    for (p++; *p >= '0' && *p <= '9'; p++, unit /= 10)
+        *ret_ns += (*p - '0') * unit;
+    return p;
+}
+
+int clock_parse(const char *text, int64_t *ret)
+{
+    struct tm utc = {0};
+    const char *p = strptime(text, "%Y-%m-%dT%H:%M:%S", &utc);
+    int64_t fraction, offset = 0;
+    int hours, minutes, used = 0;
+
+    if (!p)
+        return -EINVAL;
+    p = parse_fraction(p, &fraction);
+    if (*p == '+' || *p == '-') {
+        if (sscanf(p + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || p[1 + used])
+            return -EINVAL;
+        offset = (hours * 60 + minutes) * 60 * (*p == '-' ? -1 : 1);
+    } else if (strcmp(p, "Z")) {
+        return -EINVAL;
+    }
+    *ret = utc.tm_year <= 1 - 1900 ? 0 : (timegm(&utc) - offset) * NS + fraction;
+    return 0;
+}
+
+int id_generate(char ret[ID_LEN + 1], struct err *err)
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char random[ID_LEN / 2];
+
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return err_errno(err, "cannot get random bytes");
+    for (size_t i = 0; i < sizeof random; i++) {
+        ret[2 * i] = digits[random[i] >> 4];
+        ret[2 * i + 1] = digits[random[i] & 15];
+    }
+    ret[ID_LEN] = 0;
+    return 0;
+}

@@ -1,0 +1,294 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+ssize_t file_read(int fd, void *data, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = read(fd, (char *)data + done, len - done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (!n)
+            break;
+        done += (size_t)n;
+    }
+    return (ssize_t)done;
+}
+
+int file_write(int fd, const void *data, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = write(fd, (const char *)data + done, len - done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+int file_load_fd(int fd, size_t max, struct buf *ret, struct err *err)
+{
+    struct buf content = {0};
+
+    for (;;) {
+        ssize_t n;
+
+        buf_reserve(&content, 4096);
+        n = file_read(fd, content.data + content.len, content.room - content.len - 1);
+        if (n < 0) {
+            buf_free(&content);
+            errno = (int)-n;
+            return err_errno(err, "cannot read");
+        }
+        content.len += (size_t)n;
+        content.data[content.len] = 0;
+        if (content.len > max) {
+            buf_free(&content);
+            return err_set(err, EFBIG, "larger than the %zu bytes allowed", max);
+        }
+        if (!n)
+            break;
+    }
+    *ret = content;
+    return 0;
+}
+
+int file_load(int dirfd, const char *path, size_t max, struct buf *ret, struct err *err)
+{
+    cleanup_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0)
+        return err_errno(err, "cannot open '%s'", path);
+    if (fstat(fd, &st) < 0)
+        return err_errno(err, "cannot stat '%s'", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, EINVAL, "'%s' is not a regular file", path);
+    if (file_load_fd(fd, max, ret, err) < 0)
+        return err_wrap(err, "'%s'", path);
+    return 0;
+}
+
+int file_poke(int dirfd, const char *path, const char *text, struct err *err)
+{
+    cleanup_close int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0)
+        return err_errno(err, "cannot open '%s' to write '%s'", path, text);
+    do
+        n = write(fd, text, strlen(text));
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? err_errno(err, "cannot write '%s' to '%s'", text, path) : 0;
+}
+
+static int fill_and_sync(int fd, const void *data, size_t len, mode_t mode, bool durable)
+{
+    int r = file_write(fd, data, len);
+
+    if (r < 0)
+        return r;
+    if (fchmod(fd, mode) < 0)
+        return -errno;
+    return durable && fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_store(int dirfd, const char *path, const void *data, size_t len, mode_t mode, bool durable,
+               struct err *err)
+{
+    cleanup_free char *temporary = str_format("%s.%d.tmp", path, (int)getpid());
+    cleanup_close int fd =
+        openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int r;
+
+    if (fd < 0)
+        return err_errno(err, "cannot create '%s'", temporary);
+    r = fill_and_sync(fd, data, len, mode, durable);
+    if (!r && renameat(dirfd, temporary, dirfd, path) < 0)
+        r = -errno;
+    if (r < 0) {
+        unlinkat(dirfd, temporary, 0);
+        errno = -r;
+        return err_errno(err, "cannot write '%s'", path);
+    }
+    return 0;
+}
+
+int file_make_dirs(int dirfd, const char *path, mode_t mode, struct err *err)
+{
+    cleanup_free char *copy = str_copy(path);
+
+    for (char *slash = strchr(copy + 1, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash)
+            *slash = 0;
+        if (mkdirat(dirfd, copy, mode) < 0 && errno != EEXIST)
+            return err_errno(err, "cannot make directory '%s'", copy);
+        if (!slash)
+            return 0;
+        *slash = '/';
+    }
+}
+
+static int remove_children(int fd, dev_t device, struct err *err);
+
+/* Removes one entry of directory `fd`; directories of another mount are left alone (EXDEV). */
+static int remove_entry(int fd, const char *name, dev_t device, struct err *err)
+{
+    cleanup_close int child = -1;
+    struct stat st;
+
+    if (!unlinkat(fd, name, 0) || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM)
+        return err_errno(err, "cannot remove '%s'", name);
+    if (!unlinkat(fd, name, AT_REMOVEDIR) || errno == ENOENT)
+        return 0;
+    if (errno != ENOTEMPTY && errno != EEXIST)
+        return err_errno(err, "cannot remove directory '%s'", name);
+    child = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (child < 0 || fstat(child, &st) < 0)
+        return err_errno(err, "cannot open directory '%s' to remove it", name);
+    if (st.st_dev != device)
+        return err_set(err, EXDEV, "'%s' is a mount point: not removed", name);
+    if (remove_children(child, device, err) < 0)
+        return err_wrap(err, "'%s'", name);
+    if (unlinkat(fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        return err_errno(err, "cannot remove directory '%s'", name);
+    return 0;
+}
+
+static int remove_children(int fd, dev_t device, struct err *err)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    cleanup_closedir DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+    struct dirent *entry;
+
+    if (!dir)
+        return err_errno(err, "cannot list the directory");
+    while ((entry = readdir(dir))) {
+        int r;
+
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        r = remove_entry(fd, entry->d_name, device, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int file_remove_tree(int dirfd, const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : err_errno(err, "cannot stat '%s'", path);
+    return remove_entry(dirfd, path, st.st_dev, err);
+}
+
+/* The inodes with several links that were counted already; small trees, so a plain array is enough
+ * until it hurts: it is kept sorted by bsearch-friendly insertion only when it grows. */
+struct inode_set {
+    ino_t *inodes;
+    size_t len, room;
+};
+
+static bool inode_seen(struct inode_set *set, ino_t inode)
+{
+    size_t low = 0, high = set->len;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (set->inodes[middle] == inode)
+            return true;
+        if (set->inodes[middle] < inode)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (set->len == set->room) {
+        set->room = set->room ? 2 * set->room : 64;
+        set->inodes = mem_grow(set->inodes, set->room, sizeof *set->inodes);
+    }
+    memmove(set->inodes + low + 1, set->inodes + low, (set->len - low) * sizeof *set->inodes);
+    set->inodes[low] = inode;
+    set->len++;
+    return false;
+}
+
+static int add_tree_size(int fd, struct inode_set *seen, unsigned long long *bytes, struct err *err)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    cleanup_closedir DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+    struct dirent *entry;
+
+    if (!dir)
+        return err_errno(err, "cannot list the directory");
+    while ((entry = readdir(dir))) {
+        struct stat st;
+
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue; /* it went while we looked */
+        if (S_ISREG(st.st_mode) && (st.st_nlink == 1 || !inode_seen(seen, st.st_ino)))
+            *bytes += (unsigned long long)st.st_size;
+        if (S_ISDIR(st.st_mode)) {
+            cleanup_close int child =
+                openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+            if (child >= 0 && add_tree_size(child, seen, bytes, err) < 0)
+                return err_wrap(err, "'%s'", entry->d_name);
+        }
+    }
+    return 0;
+}
+
+int file_tree_size(int dirfd, const char *path, unsigned long long *ret_bytes, struct err *err)
+{
+    cleanup_close int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct inode_set seen = {0};
+    unsigned long long bytes = 0;
+    int r;
+
+    if (fd < 0)
+        return err_errno(err, "cannot open '%s'", path);
+    r = add_tree_size(fd, &seen, &bytes, err);
+    free(seen.inodes);
+    if (!r)
+        *ret_bytes = bytes;
+    return r;
+}
+
+int file_memfd(const char *name, const void *data, size_t len, struct err *err)
+{
+    cleanup_close int fd = memfd_create(name, MFD_CLOEXEC);
+    int r;
+
+    if (fd < 0)
+        return err_errno(err, "cannot make a memory file");
+    r = file_write(fd, data, len);
+    if (r < 0 || lseek(fd, 0, SEEK_SET) < 0) {
+        errno = r < 0 ? -r : errno;
+        return err_errno(err, "cannot fill a memory file");
+    }
+    return steal_fd(&fd);
+}

@@ -1,0 +1,157 @@
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#define MAX_DEPTH 64
+
+/* jansson has a depth limit of its own, but a generous one (2048). */
+static bool too_deep(const char *text, size_t len)
+{
+    bool in_string = false;
+    int depth = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (in_string && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            in_string = !in_string;
+        else if (!in_string && (text[i] == '[' || text[i] == '{') && ++depth > MAX_DEPTH)
+            return true;
+        else if (!in_string && (text[i] == ']' || text[i] == '}'))
+            depth--;
+    }
+    return false;
+}
+
+json_t *json_parse(const char *text, size_t len, const char *what, struct err *err)
+{
+    json_error_t where;
+    json_t *json;
+
+    if (too_deep(text, len)) {
+        err_set(err, EINVAL, "%s is nested deeper than %d levels", what, MAX_DEPTH);
+        return NULL;
+    }
+    json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
+    if (!json)
+        err_set(err, EINVAL, "%s is not valid JSON: line %d, column %d: %s", what, where.line,
+                where.column, where.text);
+    return json;
+}
+
+json_t *json_load(int dirfd, const char *path, size_t max, struct err *err)
+{
+    cleanup_buf struct buf text = {0};
+
+    if (file_load(dirfd, path, max, &text, err) < 0)
+        return NULL;
+    return json_parse(text.data, text.len, path, err);
+}
+
+int json_store(int dirfd, const char *path, const json_t *json, mode_t mode, bool durable,
+               struct err *err)
+{
+    cleanup_free char *text = json_text(json, JSON_COMPACT);
+
+    return file_store(dirfd, path, text, strlen(text), mode, durable, err);
+}
+
+json_t *json_at(const json_t *json, const char *path)
+{
+    while (json && *path) {
+        size_t n = strcspn(path, ".");
+        char name[128];
+
+        if (n >= sizeof name)
+            return NULL;
+        memcpy(name, path, n);
+        name[n] = 0;
+        json = json_object_get(json, name);
+        path += path[n] ? n + 1 : n;
+    }
+    return (json_t *)json;
+}
+
+const char *json_str(const json_t *json, const char *path, const char *otherwise)
+{
+    const json_t *value = json_at(json, path);
+
+    return json_is_string(value) ? json_string_value(value) : otherwise;
+}
+
+long long json_int(const json_t *json, const char *path, long long otherwise)
+{
+    const json_t *value = json_at(json, path);
+
+    if (json_is_real(value))
+        return (long long)json_real_value(value);
+    return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}
+
+bool json_flag(const json_t *json, const char *path, bool otherwise)
+{
+    const json_t *value = json_at(json, path);
+
+    return json_is_boolean(value) ? json_is_true(value) : otherwise;
+}
+
+void json_strings(const json_t *array, struct strv *ret)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach (array, i, item)
+        if (json_is_string(item))
+            strv_add(ret, json_string_value(item));
+}
+
+json_t *json_from_strings(const struct strv *v)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < v->len; i++)
+        json_push(array, json_string(v->items[i]));
+    return array;
+}
+
+json_t *json_from_argv(char *const *argv)
+{
+    json_t *array = json_array();
+
+    for (; argv && *argv; argv++)
+        json_push(array, json_string(*argv));
+    return array;
+}
+
+static void check(int failed)
+{
+    if (failed)
+        abort();
+}
+
+void json_put(json_t *object, const char *name, json_t *value)
+{
+    check(json_object_set_new(object, name, value));
+}
+
+void json_put_str(json_t *object, const char *name, const char *value)
+{
+    json_put(object, name, value ? json_string(value) : json_null());
+}
+
+void json_push(json_t *array, json_t *value)
+{
+    check(json_array_append_new(array, value));
+}
+
+char *json_text(const json_t *json, size_t flags)
+{
+    char *text = json_dumps(json, flags | JSON_ENCODE_ANY);
+
+    check(!text);
+    return text;
+}

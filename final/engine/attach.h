@@ -1,0 +1,28 @@
+/* attach.h - how a client and a shim talk: a SOCK_SEQPACKET unix socket, one packet a message, the first
+ * byte its kind, at most ATTACH_MAX bytes in all. The shim stops reading the container's output while a
+ * client does not take it, so nothing is lost or piled up. */
+#pragma once
+
+#include <stdint.h>
+
+#define ATTACH_MAX 32768
+
+enum attach_kind {
+    /* client to shim */
+    ATTACH_STDIN = 'I',  /* bytes for the container's stdin */
+    ATTACH_EOF = 'E',    /* stdin ends */
+    ATTACH_RESIZE = 'W', /* struct attach_size */
+    /* shim to client */
+    ATTACH_STDOUT = 'O',
+    ATTACH_STDERR = 'R',
+    ATTACH_EXIT = 'X', /* struct attach_exit; then the socket closes once all is recorded and cleaned */
+};
+
+struct attach_size {
+    uint16_t rows, columns;
+};
+
+struct attach_exit {
+    int32_t code; /* 0-255 as a shell counts, 128+signal */
+    int32_t oom_killed;
+};

@@ -1,0 +1,40 @@
+/* registry.h - the client side of the OCI distribution spec 1.1 (docker's registry API v2), over libcurl.
+ *
+ * A `registry` is one conversation with one host for one repository. It may be used by several threads at
+ * once (each transfer has a handle of its own; tokens are shared under a lock).
+ * Credentials go to the host they belong to and to the token service it names, never to where a redirect
+ * leads. TLS is required except for loopback addresses and hosts configured as insecure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct registry;
+
+struct registry_options {
+    const char *ca_file;     /* extra CA (NULL: system CAs and certs.d/<host>/ca.crt) */
+    bool insecure;           /* plain HTTP allowed for this host */
+    const char *config_file; /* docker's config.json with "auths"; NULL: $DOCKER_CONFIG, ~/.docker */
+    const volatile bool *cancelled; /* polled during transfers; NULL: never */
+};
+/* `domain` as in a reference ("docker.io" means registry-1.docker.io). */
+int registry_open(const char *domain, const char *repository, const struct registry_options *options,
+                  struct registry **ret, struct err *err);
+void registry_close(struct registry *r); /* NULL is fine */
+
+/* Gets a manifest or index by tag or digest: raw bytes (at most 4 MiB), its media type and digest (computed
+ * here and compared with the one asked for and with Docker-Content-Digest). */
+int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf *ret_body,
+                      char **ret_media_type, char ret_digest[72], struct err *err);
+
+/* Gets a blob from byte `offset` on (Range; a server that ignores it is read from 0 and the head skipped) and
+ * hands each piece to `sink`, whose negative result ends the transfer with sink's error. Retries with
+ * back-off on dropped connections, 429 (Retry-After, capped) and 5xx, continuing where it was; a body longer
+ * than `size` is an error, a shorter one after all retries too. */
+typedef int registry_sink(void *context, const void *data, size_t len, struct err *err);
+int registry_blob(struct registry *r, const char *digest, uint64_t size, uint64_t offset,
+                  registry_sink *sink, void *context, struct err *err);
