@@ -16,3 +16,11 @@ $(BUILD)/tests/$(1): $(call objects,$(wildcard tests/$(1)/*.c tests/support/*.c)
 	@$$(CC) $$(ALL_CFLAGS) -pie $(call objects,$(wildcard tests/$(1)/*.c tests/support/*.c)) $$(rooms) $$(HEAVY_LIBS) $$(CHECK_LIBS) -o $$@
 endef
 $(foreach k,unit system engine,$(eval $(call test_program,$(k))))
+
+# Programs that run inside containers and tell what they see: one file each, static.
+payloads := $(patsubst tests/system/payload/%.c,$(BUILD)/tests/payload/%,$(wildcard tests/system/payload/*.c))
+$(BUILD)/tests/payload/%: tests/system/payload/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static $< -o $@
+$(BUILD)/tests/system: | $(payloads) $(LIBEXEC)/cooper-init
