@@ -97,6 +97,8 @@ static const struct {
     {"process.rlimits", "[{\"type\":\"RLIMIT_NOPE\",\"soft\":1,\"hard\":1}]"},
     {"process.rlimits", "[{\"type\":\"RLIMIT_CORE\",\"soft\":2,\"hard\":1}]"},
     {"root", "{}"},
+    {"process.apparmorProfile", "\"docker-default\""},
+    {"hooks", "{\"prestart\":[{\"path\":\"/bin/true\"}]}"},
     {"linux.namespaces", "[]"},
     {"linux.namespaces", "[{\"type\":\"mount\"},{\"type\":\"mount\"}]"},
     {"linux.namespaces", "[{\"type\":\"nope\"}]"},
