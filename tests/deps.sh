@@ -1,5 +1,6 @@
 #!/bin/sh
 # deps.sh GROUP... - the Debian and Ubuntu packages Cooper needs, in one place; installs those that are missing.
+# shellcheck disable=SC2086  # lists of words are meant to split
 #
 # Groups: build (make), test (make check, make demo), vm (make check-vm), bench (make bench).
 # When nothing is missing it does nothing at all: no package list is fetched, no root is needed.

@@ -1,5 +1,6 @@
 #!/bin/bash
 # suites.sh PROGRAM... - runs inside the virtual machine: each test program whole, or of the engine program only
+# shellcheck disable=SC2086  # lists of words are meant to split
 # what depends on the kernel (pulling was tested outside, and emulated cryptography is slow).
 set -u
 engine_suites="life limits terminal"
