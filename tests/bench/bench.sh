@@ -44,7 +44,8 @@ clean_up() {
         done
         rm -rf --one-file-system "$state"
     fi
-    rmdir /sys/fs/cgroup/cooper-bench /sys/fs/cgroup/*/cooper-bench 2>/dev/null || true
+    # The peers' empty control groups, deepest first; the kernel refuses to remove one in use.
+    find /sys/fs/cgroup -depth -type d -path '*/cooper-bench*' -exec rmdir {} \; 2>/dev/null || true
     exit "$status"
 }
 
@@ -125,10 +126,12 @@ bench_start() {
         add_if_works "$name run" "" $name --root "$state/$name/state" run --bundle "$state/$name" bench
     done
     if have podman && $podman import "$state/rootfs.tar" bench:1 >/dev/null 2>&1; then
-        add_if_works "podman run --rm" "" $podman run --rm --network none bench:1 /bin/true
+        # Without CAP_SYS_RESOURCE (many virtual machines) it cannot raise limits as it wants to.
+        local limits="--ulimit nofile=1024:1024 --ulimit nproc=1024:1024"
+        add_if_works "podman run --rm" "" $podman run $limits --cgroup-parent /cooper-bench --rm --network none bench:1 /bin/true
     fi
     if [ -n "$dockerd_pid" ] && docker import "$state/rootfs.tar" bench:1 >/dev/null; then
-        add_if_works "docker run --rm" "" docker run --rm --network none bench:1 /bin/true
+        add_if_works "docker run --rm" "" docker run --cgroup-parent /cooper-bench --rm --network none bench:1 /bin/true
     fi
     printf '\nStart to exit of true, %s rounds, without a network\n' "$rounds"
     measure "$rounds"

@@ -33,7 +33,12 @@ static void must(int result, const char *what)
 }
 
 /* --- control groups: one directory under v2, one a controller under v1
- * ----------------------------- */
+ * ----------------------------
+ *
+ * Moving a process takes a lock over all threads of the machine, which waits for an RCU grace
+ * period (several milliseconds) unless somebody moved a process just before. There are two ways
+ * past it: being born in the group (CLONE_INTO_CGROUP, v2, Linux 5.7), and a thread that moves
+ * itself alone ("0" into `tasks`, v1). */
 
 static const char *const controllers[] = {"memory", "cpu", "pids", "devices", "freezer"};
 static char groups[sizeof controllers / sizeof *controllers][128];
