@@ -95,6 +95,11 @@ static void remove_containers(const char *of)
         run_argv(&r, NULL, (const char *const *)argv.items);
 }
 
+void world_clear(void)
+{
+    remove_containers(root);
+}
+
 void world_remove(void)
 {
     if (!directory)

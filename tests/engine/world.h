@@ -20,6 +20,9 @@
 
 void world_make(void);
 void world_remove(void);
+/* Removes all containers. A checked fixture's setup: a failed test skips its teardown, so the next
+ * one clears. */
+void world_clear(void);
 const char *world_root(void);
 /* A path for a file of the test's own, gone with the world; caller frees. */
 char *world_path(const char *name);
