@@ -126,7 +126,7 @@ int registry_blob(struct registry *r, const char *digest, uint64_t size, uint64_
         if (t.position - before >= WORTHWHILE)
             retry.failures = 0;
         retry.keep_trying = t.position > offset;
-        result = retry_wait(&retry, r->cancelled, err);
+        result = retry_wait(&retry, r->http, err);
         if (result < 0)
             break;
     }

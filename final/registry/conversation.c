@@ -26,6 +26,7 @@ int registry_open(const char *domain, const char *repository,
                                                           : NULL;
     struct http_settings settings = {.stall_s = options->stall_s,
                                      .cancelled = options->cancelled,
+                                     .context = options->context,
                                      .ca_file = options->ca_file,
                                      .config_dir = config_dir};
     struct credentials credentials;
@@ -38,7 +39,6 @@ int registry_open(const char *domain, const char *repository,
     r->host = str_copy(hosts_api(domain));
     r->repository = str_copy(repository);
     r->insecure = options->insecure;
-    r->cancelled = options->cancelled;
     r->http = http_new(&settings);
     r->auth = auth_new(r->http, domain, repository, &credentials);
     *ret = r;

@@ -11,7 +11,6 @@ struct registry {
     char *host;       /* where its API is */
     char *repository; /* "library/alpine" */
     bool insecure;
-    const volatile bool *cancelled;
     struct http *http;
     struct auth *auth;
     bool plain; /* settled by the first answer; atomic */

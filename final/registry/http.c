@@ -32,7 +32,8 @@ struct http {
     CURL *idle[POOL_SIZE];
     size_t idle_count;
     unsigned stall_s;
-    const volatile bool *cancelled;
+    bool (*cancelled)(void *context);
+    void *context;
     char *ca_file, *config_dir;
 };
 
@@ -65,6 +66,7 @@ struct http *http_new(const struct http_settings *settings)
     pthread_mutex_init(&h->lock, NULL);
     h->stall_s = settings->stall_s ? settings->stall_s : STALL_S;
     h->cancelled = settings->cancelled;
+    h->context = settings->context;
     h->ca_file = str_copy(settings->ca_file);
     h->config_dir = str_copy(settings->config_dir);
     return h;
@@ -84,7 +86,7 @@ void http_free(struct http *h)
 
 bool http_cancelled(const struct http *h)
 {
-    return h->cancelled && __atomic_load_n(h->cancelled, __ATOMIC_RELAXED);
+    return h->cancelled && h->cancelled(h->context);
 }
 
 static CURL *take_handle(struct http *h)

@@ -23,8 +23,9 @@
 struct http;
 
 struct http_settings {
-    unsigned stall_s; /* 0: 30 */
-    const volatile bool *cancelled;
+    unsigned stall_s;                 /* 0: 30 */
+    bool (*cancelled)(void *context); /* NULL: never */
+    void *context;
     const char *ca_file;    /* more CA certificates (PEM) for every host; NULL: none */
     const char *config_dir; /* has certs.d/, see tls.h; NULL: none */
 };

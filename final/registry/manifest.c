@@ -82,7 +82,7 @@ int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf 
     do {
         result = get_once(r, path, &a, err);
         retry.retry_after_s = a.retry_after_s;
-    } while (result < 0 && retry_wait(&retry, r->cancelled, err) == 0);
+    } while (result < 0 && retry_wait(&retry, r->http, err) == 0);
     if (!result)
         result = check_type(r, &a, err);
     if (!result)

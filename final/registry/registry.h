@@ -22,7 +22,10 @@ struct registry_options {
     const char
         *config_file; /* docker's config.json with "auths"; NULL: $DOCKER_CONFIG, ~/.docker */
     unsigned stall_s; /* a transfer without progress for so long is broken; 0: 30 */
-    const volatile bool *cancelled; /* read (atomically) during transfers and pauses; NULL: never */
+    /* Asked at least once a second during transfers and pauses, from the calling thread; NULL:
+     * never. */
+    bool (*cancelled)(void *context);
+    void *context;
 };
 /* `domain` as in a reference ("docker.io" means registry-1.docker.io). Nothing is sent yet. */
 int registry_open(const char *domain, const char *repository,

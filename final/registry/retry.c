@@ -23,7 +23,7 @@ static bool worth_it(const struct retry *t, int code)
     return t->keep_trying && (code == ECONNREFUSED || code == EHOSTUNREACH);
 }
 
-int retry_pause(int64_t milliseconds, const volatile bool *cancelled, struct err *err)
+int retry_pause(int64_t milliseconds, const struct http *http, struct err *err)
 {
     struct itimerspec when = {.it_value = {milliseconds / 1000, milliseconds % 1000 * 1000000 + 1}};
     cleanup_close int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
@@ -32,12 +32,12 @@ int retry_pause(int64_t milliseconds, const volatile bool *cancelled, struct err
     if (timer < 0 || timerfd_settime(timer, 0, &when, NULL) < 0)
         return err_errno(err, "cannot set a timer");
     while (poll(&p, 1, LOOK_EVERY_MS) <= 0)
-        if (cancelled && __atomic_load_n(cancelled, __ATOMIC_RELAXED))
+        if (http_cancelled(http))
             return err_set(err, ECANCELED, "cancelled");
     return 0;
 }
 
-int retry_wait(struct retry *t, const volatile bool *cancelled, struct err *err)
+int retry_wait(struct retry *t, const struct http *http, struct err *err)
 {
     int64_t pause = FIRST_PAUSE_MS << (t->failures < 8 ? t->failures : 8);
 
@@ -52,7 +52,7 @@ int retry_wait(struct retry *t, const volatile bool *cancelled, struct err *err)
         pause = LONGEST_PAUSE_MS;
     if (t->retry_after_s * 1000 > pause)
         pause = t->retry_after_s * 1000;
-    if (retry_pause(pause, cancelled, err) < 0)
+    if (retry_pause(pause, http, err) < 0)
         return -err->code;
     err_clear(err);
     return 0;
