@@ -65,7 +65,7 @@ $(BUILD)/obj/%.o: %.c
 rooms = -Wl,--start-group $(ROOM_LIBS) -Wl,--end-group
 # libsqlite3.a and others mention dlopen and getpwnam, which we do not use: the linker's warnings say so.
 LIGHT_LIBS := -lsqlite3 -ljansson -lcap -lseccomp -lm -lpthread
-HEAVY_LIBS := -lsqlite3 -ljansson -lcap -lseccomp -lcurl -larchive -lisal -lzstd -lz -lcrypto -lpthread
+HEAVY_LIBS := -lsqlite3 -ljansson -lcap -lseccomp -lcurl -larchive -lisal -lzstd -lbz2 -llzma -lz -lcrypto -lpthread
 
 $(BIN)/cooper: $(call objects,final/cli/main.c) $(ROOM_LIBS)
 	@mkdir -p $(@D)
