@@ -1,4 +1,5 @@
-/* From main() to a command's function: global flags, the command's name, its flags, how many arguments. */
+/* From main() to a command's function: global flags, the command's name, its flags, how many
+ * arguments. */
 #include "cli/cli.h"
 
 #include <signal.h>
@@ -16,15 +17,16 @@ static int check_log_level(const char *value, struct err *err)
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
         if (!strcmp(value, levels[i]))
             return 0;
-    return err_set(err, EINVAL, "unknown level, one of debug, info, warn, error, fatal is expected");
+    return err_set(err, EINVAL,
+                   "unknown level, one of debug, info, warn, error, fatal is expected");
 }
 
 const struct flag cli_global_flags[] = {
     {'D', "debug", .help = "Enable debug mode"},
     {'l', "log-level", FLAG_ONE, "string", check_log_level, "info",
-     "Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")"},
+     .help = "Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")"},
     {0, "root", FLAG_ONE, "string", NULL, NULL,
-     "Directory of everything the engine keeps (COOPER_ROOT; " STORE_DEFAULT_ROOT ")"},
+     .help = "Directory of everything the engine keeps (COOPER_ROOT; " STORE_DEFAULT_ROOT ")"},
     {'v', "version", .help = "Print version information and quit"},
     FLAGS_END,
 };
@@ -67,7 +69,9 @@ int cli_engine_fail(const struct cli *cli, const struct err *err)
 /* A bad flag: docker answers with 125 whatever the command. */
 static int fail_usage(const struct err *err, const char *path, const char *arguments)
 {
-    fprintf(stderr, "%s\n\nUsage:  " PROGRAM "%s%s %s\n\nRun '" PROGRAM "%s%s --help' for more information\n",
+    fprintf(stderr,
+            "%s\n\nUsage:  " PROGRAM "%s%s %s\n\nRun '" PROGRAM
+            "%s%s --help' for more information\n",
             err->message, *path ? " " : "", path, arguments, *path ? " " : "", path);
     return EXIT_ENGINE;
 }
@@ -88,7 +92,9 @@ static int check_arguments(const struct cli *cli)
 {
     const struct command *c = cli->command;
     int count = (int)cli->options.arg_count;
-    const char *what = c->max_args == c->min_args ? "" : count < c->min_args ? "at least " : "at most ";
+    const char *what = c->max_args == c->min_args ? ""
+                       : count < c->min_args      ? "at least "
+                                                  : "at most ";
     int number = count < c->min_args ? c->min_args : c->max_args;
 
     if (count >= c->min_args && (c->max_args < 0 || count <= c->max_args))
@@ -96,14 +102,16 @@ static int check_arguments(const struct cli *cli)
     if (c->max_args == 0)
         fprintf(stderr, PROGRAM ": '" PROGRAM " %s' accepts no arguments\n", cli->path);
     else
-        fprintf(stderr, PROGRAM ": '" PROGRAM " %s' requires %s%d argument%s\n", cli->path, what, number,
-                number == 1 ? "" : "s");
-    fprintf(stderr, "\nUsage:  " PROGRAM " %s %s\n\n%s '" PROGRAM " %s --help' for more information\n", cli->path,
-            c->arguments, c->max_args < 0 ? "See" : "Run", cli->path);
+        fprintf(stderr, PROGRAM ": '" PROGRAM " %s' requires %s%d argument%s\n", cli->path, what,
+                number, number == 1 ? "" : "s");
+    fprintf(stderr,
+            "\nUsage:  " PROGRAM " %s %s\n\n%s '" PROGRAM " %s --help' for more information\n",
+            cli->path, c->arguments, c->max_args < 0 ? "See" : "Run", cli->path);
     return EXIT_FAILURE;
 }
 
-static const struct command *carried(const struct command *command, const struct command *const *own)
+static const struct command *carried(const struct command *command,
+                                     const struct command *const *own)
 {
     for (; own && *own; own++)
         if (!strcmp((*own)->paths[0], command->paths[0]))
@@ -116,7 +124,8 @@ static int run_command(struct cli *cli, char **words)
     struct err err = {0};
     int r;
 
-    if (options_parse(cli->command->flags, words, cli->command->stop_at_first, &cli->options, &err) < 0)
+    if (options_parse(cli->command->flags, words, cli->command->stop_at_first, &cli->options,
+                      &err) < 0)
         return fail_usage(&err, cli->path, cli->command->arguments);
     if (cli->options.help) {
         help_command(cli->command, cli->path);

@@ -1,9 +1,10 @@
-/* cli.h - what every command shares: what it was given, where errors go, how the table of commands looks.
+/* cli.h - what every command shares: what it was given, where errors go, how the table of commands
+ * looks.
  *
- * Errors look as docker's: what the engine says begins with "Error response from daemon: " (there is no daemon, but
- * scripts know these words), what the command line itself finds does not; `run` and `create` put "cooper: " before and a
- * hint behind both. Exit codes are docker's too: 125 for a run that never ran, 125 for a bad flag of any command, 1
- * for the rest.
+ * Errors look as docker's: what the engine says begins with "Error response from daemon: " (there
+ * is no daemon, but scripts know these words), what the command line itself finds does not; `run`
+ * and `create` put "cooper: " before and a hint behind both. Exit codes are docker's too: 125 for a
+ * run that never ran, 125 for a bad flag of any command, 1 for the rest.
  */
 #pragma once
 
@@ -43,14 +44,15 @@ extern const struct flag cli_global_flags[];
 struct cli {
     const char *root; /* --root, or NULL */
     bool debug, quiet_warnings;
-    char **argv;                   /* as the program got it */
+    char **argv; /* as the program got it */
     const struct command *command;
-    const char *path;              /* the command as docker would name it: "container ls" */
+    const char *path; /* the command as docker would name it: "container ls" */
     struct options options;
-    struct engine *engine;         /* cli_engine() opens it */
+    struct engine *engine; /* cli_engine() opens it */
 };
 
-/* The whole program. `own` lists commands this program carries itself (cooper-image), NULL for cooper. */
+/* The whole program. `own` lists commands this program carries itself (cooper-image), NULL for
+ * cooper. */
 int cli_main(int argc, char **argv, const struct command *const *own);
 
 /* Opens the engine when it is not open yet. */

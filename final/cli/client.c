@@ -4,9 +4,10 @@
  *     stdin               -> one packet in hand -> the socket
  *     the socket          -> one packet in hand -> stdout or stderr
  *
- * At most one packet is in hand in each direction, and its source is not read while it is there: a slow reader
- * on one side slows the writer on the other, and nothing piles up. Writes never block: stdout gets at most
- * PIPE_BUF bytes after poll said it has room, so a Ctrl-C is still passed on while `less` does not read.
+ * At most one packet is in hand in each direction, and its source is not read while it is there: a
+ * slow reader on one side slows the writer on the other, and nothing piles up. Writes never block:
+ * stdout gets at most PIPE_BUF bytes after poll said it has room, so a Ctrl-C is still passed on
+ * while `less` does not read.
  */
 #include "cli/client.h"
 
@@ -28,7 +29,8 @@
 
 #define DEFAULT_DETACH_KEYS "ctrl-p,ctrl-q"
 
-/* Signals a container's process may want to get. Not SIGCHLD, SIGPIPE (about us) and those that stop. */
+/* Signals a container's process may want to get. Not SIGCHLD, SIGPIPE (about us) and those that
+ * stop. */
 static const int proxied[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
 
 struct client {
@@ -72,10 +74,11 @@ int client_check(const struct client_options *options, struct err *err)
     return parse_keys(options, &unused, err);
 }
 
-/* --- the terminal ----------------------------------------------------------------------------------- */
+/* --- the terminal
+ * ----------------------------------------------------------------------------------- */
 
-/* Every key goes to the container's terminal, whose line discipline gives Ctrl-C its meaning there. Output
- * comes with "\r\n" already, so ours must not touch it (cfmakeraw clears OPOST). */
+/* Every key goes to the container's terminal, whose line discipline gives Ctrl-C its meaning there.
+ * Output comes with "\r\n" already, so ours must not touch it (cfmakeraw clears OPOST). */
 static void terminal_raw(struct client *c)
 {
     struct termios raw;
@@ -105,12 +108,14 @@ static void send_size(struct client *c)
     if (!size.rows && !size.columns)
         return;
     memcpy(packet + 1, &size, sizeof size);
-    /* If the socket is full the shim is about to stop or stuck; the next SIGWINCH brings the next size. */
+    /* If the socket is full the shim is about to stop or stuck; the next SIGWINCH brings the next
+     * size. */
     if (send(c->socket, packet, sizeof packet, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return;
 }
 
-/* --- signals ---------------------------------------------------------------------------------------- */
+/* --- signals
+ * ---------------------------------------------------------------------------------------- */
 
 static int signals_open(struct client *c, struct err *err)
 {
@@ -174,7 +179,8 @@ static int take_signals(struct client *c, struct err *err)
     return 0;
 }
 
-/* --- stdin to the socket ---------------------------------------------------------------------------- */
+/* --- stdin to the socket
+ * ---------------------------------------------------------------------------- */
 
 static void take_stdin(struct client *c)
 {
@@ -204,18 +210,21 @@ static void give_socket(struct client *c)
             return;
         c->in_len = 0;
     }
-    if (c->eof_to_send && !(send(c->socket, &eof, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EAGAIN))
+    if (c->eof_to_send &&
+        !(send(c->socket, &eof, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EAGAIN))
         c->eof_to_send = false;
 }
 
-/* --- the socket to stdout --------------------------------------------------------------------------- */
+/* --- the socket to stdout
+ * --------------------------------------------------------------------------- */
 
 static int connection_lost(struct client *c, struct err *err)
 {
     if (c->exited)
         return 1;
-    return err_set(err, ECONNRESET, "the connection to the container's shim broke off before its process ended: "
-                               "the shim was killed or crashed; `cooper ps -a` shows what is left");
+    return err_set(err, ECONNRESET,
+                   "the connection to the container's shim broke off before its process ended: "
+                   "the shim was killed or crashed; `cooper ps -a` shows what is left");
 }
 
 static void take_exit(struct client *c, const char *data, size_t len)
@@ -271,7 +280,8 @@ static bool has_output(const struct client *c)
     return c->out_at < c->out_len;
 }
 
-/* --- the loop --------------------------------------------------------------------------------------- */
+/* --- the loop
+ * --------------------------------------------------------------------------------------- */
 
 /* One round. 1: ended well. A negative fd in pollfd is left alone by poll(2). */
 static int turn(struct client *c, struct err *err)
@@ -302,13 +312,14 @@ static int turn(struct client *c, struct err *err)
     return fds[1].revents && !output ? take_socket(c, err) : 0;
 }
 
-int client_run(int socket, const struct client_options *options, enum client_end *ret_end, int *ret_code,
-               struct err *err)
+int client_run(int socket, const struct client_options *options, enum client_end *ret_end,
+               int *ret_code, struct err *err)
 {
     struct client *c = mem_alloc(sizeof *c);
     int r;
 
-    *c = (struct client){.options = options, .socket = socket, .signals = -1, .stdin_open = options->stdin_too};
+    *c = (struct client){
+        .options = options, .socket = socket, .signals = -1, .stdin_open = options->stdin_too};
     r = signals_open(c, err);
     if (!r && options->tty && options->stdin_too)
         r = parse_keys(options, &c->detach, err);

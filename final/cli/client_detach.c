@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* How many of the held keys still begin the sequence when `key` follows them: after "ctrl-p ctrl-p" the
- * second may be a new beginning. The others go out. */
+/* How many of the held keys still begin the sequence when `key` follows them: after "ctrl-p ctrl-p"
+ * the second may be a new beginning. The others go out. */
 static size_t longest_start(const struct detach *d, char key, size_t held)
 {
     for (size_t n = held < d->count - 1 ? held + 1 : d->count; n > 0; n--)

@@ -9,15 +9,18 @@
 
 static const struct flag exec_flags[] = {
     {'d', "detach", .help = "Detached mode: run command in the background"},
-    {0, "detach-keys", FLAG_ONE, "string", NULL, NULL, "Override the key sequence for detaching a container"},
-    {'e', "env", FLAG_LIST, "list", value_check_env, NULL, "Set environment variables"},
-    {0, "env-file", FLAG_LIST, "list", NULL, NULL, "Read in a file of environment variables"},
+    {0, "detach-keys", FLAG_ONE, "string", NULL, NULL,
+     .help = "Override the key sequence for detaching a container"},
+    {'e', "env", FLAG_LIST, "list", value_check_env, NULL, .help = "Set environment variables"},
+    {0, "env-file", FLAG_LIST, "list", NULL, NULL,
+     .help = "Read in a file of environment variables"},
     {'i', "interactive", .help = "Keep STDIN open even if not attached"},
     {0, "privileged", .help = "Give extended privileges to the command"},
     {'t', "tty", .help = "Allocate a pseudo-TTY"},
     {'u', "user", FLAG_ONE, "string", value_check_user, NULL,
-     "Username or UID (format: \"<name|uid>[:<group|gid>]\")"},
-    {'w', "workdir", FLAG_ONE, "string", NULL, NULL, "Working directory inside the container"},
+     .help = "Username or UID (format: \"<name|uid>[:<group|gid>]\")"},
+    {'w', "workdir", FLAG_ONE, "string", NULL, NULL,
+     .help = "Working directory inside the container"},
     FLAGS_END,
 };
 
@@ -56,8 +59,8 @@ static int attach(struct cli *cli, int fd, const struct client_options *client)
     return end == CLIENT_DETACHED ? 0 : code;
 }
 
-static int run_in(struct cli *cli, const struct container *container, const struct exec_request *request,
-                  const struct client_options *client)
+static int run_in(struct cli *cli, const struct container *container,
+                  const struct exec_request *request, const struct client_options *client)
 {
     struct err err = {0};
     int fd = -1;
@@ -71,13 +74,15 @@ static int run_in(struct cli *cli, const struct container *container, const stru
     return request->detach ? 0 : attach(cli, fd, client);
 }
 
-static int find_and_run(struct cli *cli, const struct exec_request *request, const struct client_options *client)
+static int find_and_run(struct cli *cli, const struct exec_request *request,
+                        const struct client_options *client)
 {
     struct container container;
     struct err err = {0};
     int code;
 
-    if (cli_engine(cli, &err) < 0 || engine_find(cli->engine, cli->options.args[0], &container, &err) < 0)
+    if (cli_engine(cli, &err) < 0 ||
+        engine_find(cli->engine, cli->options.args[0], &container, &err) < 0)
         return cli_engine_fail(cli, &err);
     code = run_in(cli, &container, request, client);
     container_free(&container);

@@ -1,4 +1,5 @@
-/* pull and import: their rows in the table, and how cooper hands them to the program that has them. */
+/* pull and import: their rows in the table, and how cooper hands them to the program that has them.
+ */
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -14,16 +15,20 @@
 #define IMAGE_PROGRAM "cooper-image"
 
 static const struct flag pull_flags[] = {
-    /* For cooper itself: whose command the pull is a part of; errors are then printed as that command's. */
-    {0, "part-of", FLAG_ONE, "string"},
-    {0, "platform", FLAG_ONE, "string", NULL, NULL, "Set platform of the image: os/arch[/variant]"},
+    /* For cooper itself: whose command the pull is a part of; errors are then printed as that
+       command's. */
+    {0, "part-of", FLAG_ONE, .word = "string"},
+    {0, "platform", FLAG_ONE, "string", NULL, NULL,
+     .help = "Set platform of the image: os/arch[/variant]"},
     {'q', "quiet", .help = "Suppress verbose output"},
     FLAGS_END,
 };
 
 static const struct flag import_flags[] = {
-    {'c', "change", FLAG_LIST, "list", NULL, NULL, "Apply Dockerfile instruction to the created image"},
-    {'m', "message", FLAG_ONE, "string", NULL, NULL, "Set commit message for imported image"},
+    {'c', "change", FLAG_LIST, "list", NULL, NULL,
+     .help = "Apply Dockerfile instruction to the created image"},
+    {'m', "message", FLAG_ONE, "string", NULL, NULL,
+     .help = "Set commit message for imported image"},
     FLAGS_END,
 };
 
@@ -60,8 +65,8 @@ const struct command command_import = {
     .run = cmd_forward,
 };
 
-static void pull_arguments(const struct cli *cli, const char *image, const char *platform, bool quiet,
-                           struct strv *ret)
+static void pull_arguments(const struct cli *cli, const char *image, const char *platform,
+                           bool quiet, struct strv *ret)
 {
     strv_add(ret, PROGRAM);
     if (cli->root) {

@@ -17,13 +17,14 @@
 static const struct flag images_flags[] = {
     {'a', "all", .help = "Show all images (default hides intermediate images)"},
     {0, "digests", .help = "Show digests"},
-    {'f', "filter", FLAG_LIST, "filter", NULL, NULL, "Filter output based on conditions provided"},
+    {'f', "filter", FLAG_LIST, "filter", NULL, NULL,
+     .help = "Filter output based on conditions provided"},
     {0, "format", FLAG_ONE, "string", NULL, NULL,
-     "Format output using a custom template:\n"
-     "'table':            Print output in table format with column headers (default)\n"
-     "'table TEMPLATE':   Print output in table format using the given Go template\n"
-     "'json':             Print in JSON format\n"
-     "'TEMPLATE':         Print output using the given Go template."},
+     .help = "Format output using a custom template:\n"
+             "'table':            Print output in table format with column headers (default)\n"
+             "'table TEMPLATE':   Print output in table format using the given Go template\n"
+             "'json':             Print in JSON format\n"
+             "'TEMPLATE':         Print output using the given Go template."},
     {0, "no-trunc", .help = "Don't truncate output"},
     {'q', "quiet", .help = "Only show image IDs"},
     FLAGS_END,
@@ -35,18 +36,28 @@ static const struct flag rmi_flags[] = {
 };
 
 static const struct column columns[] = {
-    {"Repository", "REPOSITORY"}, {"Tag", "TAG"},           {"Digest", "DIGEST"}, {"ID", "IMAGE ID"},
-    {"CreatedSince", "CREATED"},  {"CreatedAt", "CREATED AT"}, {"Size", "SIZE"},
-    {"Containers", "CONTAINERS"}, {"SharedSize", "SHARED SIZE"}, {"UniqueSize", "UNIQUE SIZE"},
+    {"Repository", "REPOSITORY"},
+    {"Tag", "TAG"},
+    {"Digest", "DIGEST"},
+    {"ID", "IMAGE ID"},
+    {"CreatedSince", "CREATED"},
+    {"CreatedAt", "CREATED AT"},
+    {"Size", "SIZE"},
+    {"Containers", "CONTAINERS"},
+    {"SharedSize", "SHARED SIZE"},
+    {"UniqueSize", "UNIQUE SIZE"},
     COLUMNS_END,
 };
 
-#define PRESET         "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
-#define PRESET_DIGESTS "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
+#define PRESET "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
+#define PRESET_DIGESTS                                                                             \
+    "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
 
-/* --- filters ---------------------------------------------------------------------------------------- */
+/* --- filters
+ * ---------------------------------------------------------------------------------------- */
 
-static const char *const known_filters[] = {"dangling", "label", "before", "since", "reference", NULL};
+static const char *const known_filters[] = {"dangling", "label",     "before",
+                                            "since",    "reference", NULL};
 
 struct candidate {
     struct cli *cli;
@@ -130,7 +141,8 @@ static bool passes(struct candidate *k)
     return !k->cli->options.arg_count || match_reference(k, k->cli->options.args[0]);
 }
 
-/* --- rows ------------------------------------------------------------------------------------------- */
+/* --- rows
+ * ------------------------------------------------------------------------------------------- */
 
 /* The digest this image has in the repository of that name, or "<none>". The caller frees. */
 static char *digest_of_repository(const struct image *image, const char *repository)
@@ -163,7 +175,8 @@ static void put_names(json_t *row, const struct image *image, const char *canoni
 static json_t *image_row(struct cli *cli, const struct image *image, const char *canonical)
 {
     const struct options *o = &cli->options;
-    cleanup_free char *id = options_flag(o, "no-trunc") ? str_copy(image->id) : rows_short_id(image->id);
+    cleanup_free char *id =
+        options_flag(o, "no-trunc") ? str_copy(image->id) : rows_short_id(image->id);
     char text[64], size[HUMAN_MAX];
     json_t *row = json_object();
 
@@ -203,7 +216,8 @@ static int print_ids(const json_t *rows)
     json_t *row;
     size_t i;
 
-    json_array_foreach (rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         const char *id = json_str(row, "ID", "");
 
         if (strv_contains(&seen, id))
@@ -220,8 +234,8 @@ static int print_rows(struct cli *cli, const json_t *rows, struct err *err)
 
     if (options_flag(o, "quiet"))
         return print_ids(rows);
-    return format_rows(columns, options_flag(o, "digests") ? PRESET_DIGESTS : PRESET, options_one(o, "format"), rows,
-                       err);
+    return format_rows(columns, options_flag(o, "digests") ? PRESET_DIGESTS : PRESET,
+                       options_one(o, "format"), rows, err);
 }
 
 static int cmd_images(struct cli *cli)

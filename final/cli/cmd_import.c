@@ -15,11 +15,13 @@ static int open_source(const char *source, struct err *err)
 
     if (!strcmp(source, "-")) {
         if (isatty(STDIN_FILENO))
-            return err_set(err, EINVAL, "refusing to read a tar from a terminal: give a file, or a pipe");
+            return err_set(err, EINVAL,
+                           "refusing to read a tar from a terminal: give a file, or a pipe");
         return dup(STDIN_FILENO);
     }
     if (str_starts(source, "http://") || str_starts(source, "https://"))
-        return err_set(err, EINVAL, "cannot import from a URL: `curl -L %s | cooper import -` does it", source);
+        return err_set(err, EINVAL,
+                       "cannot import from a URL: `curl -L %s | cooper import -` does it", source);
     fd = open(source, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return err_set(err, errno, "open %s: %s", source,
@@ -40,8 +42,8 @@ int cmd_import(struct cli *cli)
     fd = open_source(o->args[0], &err);
     if (fd < 0)
         return cli_fail(cli, &err);
-    if (cli_engine(cli, &err) < 0 ||
-        engine_import(cli->engine, fd, o->args[0], o->args[1], changes, options_one(o, "message"), id, &err) < 0)
+    if (cli_engine(cli, &err) < 0 || engine_import(cli->engine, fd, o->args[0], o->args[1], changes,
+                                                   options_one(o, "message"), id, &err) < 0)
         return cli_engine_fail(cli, &err);
     puts(id);
     return 0;

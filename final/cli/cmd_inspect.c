@@ -23,24 +23,26 @@ static int check_type(const char *value, struct err *err)
 }
 
 static const struct flag inspect_flags[] = {
-    {'f', "format", FLAG_ONE, "string", NULL, NULL, FORMAT_HELP},
+    {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
     {'s', "size", .help = "Display total file sizes if the type is container"},
-    {0, "type", FLAG_ONE, "string", check_type, NULL, "Only inspect objects of the given type"},
+    {0, "type", FLAG_ONE, "string", check_type, NULL,
+     .help = "Only inspect objects of the given type"},
     FLAGS_END,
 };
 
 static const struct flag container_inspect_flags[] = {
-    {'f', "format", FLAG_ONE, "string", NULL, NULL, FORMAT_HELP},
+    {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
     {'s', "size", .help = "Display total file sizes"},
     FLAGS_END,
 };
 
 static const struct flag image_inspect_flags[] = {
-    {'f', "format", FLAG_ONE, "string", NULL, NULL, FORMAT_HELP},
+    {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
     FLAGS_END,
 };
 
-static int inspect_container(struct cli *cli, const char *name, bool size, json_t **ret, struct err *err)
+static int inspect_container(struct cli *cli, const char *name, bool size, json_t **ret,
+                             struct err *err)
 {
     struct container c;
     int r = engine_find(cli->engine, name, &c, err);
@@ -50,7 +52,8 @@ static int inspect_container(struct cli *cli, const char *name, bool size, json_
     *ret = engine_inspect_container(cli->engine, &c, err);
     if (*ret && size) {
         json_put(*ret, "SizeRw", json_integer((json_int_t)sizes_container(cli->engine, &c)));
-        json_put(*ret, "SizeRootFs", json_integer((json_int_t)sizes_container_whole(cli->engine, &c)));
+        json_put(*ret, "SizeRootFs",
+                 json_integer((json_int_t)sizes_container_whole(cli->engine, &c)));
     }
     container_free(&c);
     return *ret ? 0 : -err->code;
@@ -69,7 +72,8 @@ static int inspect_image(struct cli *cli, const char *name, json_t **ret, struct
 }
 
 /* A container if there is one of that name, else an image. */
-static int inspect_one(struct cli *cli, const char *name, const char *type, json_t **ret, struct err *err)
+static int inspect_one(struct cli *cli, const char *name, const char *type, json_t **ret,
+                       struct err *err)
 {
     bool size = strcmp(type, "image") && options_flag(&cli->options, "size");
     int r = -ENOENT;

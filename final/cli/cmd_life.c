@@ -1,25 +1,25 @@
-/* stop, kill, rm, wait: the same thing for each container named; one that fails does not keep the others. */
+/* stop, kill, rm, wait: the same thing for each container named; one that fails does not keep the
+ * others. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/proc.h"
 #include "cli/commands.h"
 #include "cli/values.h"
 
-#define STOP_SECONDS 10
-
 static const struct flag stop_flags[] = {
-    {'s', "signal", FLAG_ONE, "string", value_check_signal, NULL, "Signal to send to the container"},
+    {'s', "signal", FLAG_ONE, "string", value_check_signal, NULL,
+     .help = "Signal to send to the container"},
     {0, "time", FLAG_ONE, "int", value_check_int, .alias_of = "timeout"},
-    {'t', "timeout", FLAG_ONE, "int", value_check_int, NULL, "Seconds to wait before killing the container"},
+    {'t', "timeout", FLAG_ONE, "int", value_check_int, NULL,
+     .help = "Seconds to wait before killing the container"},
     FLAGS_END,
 };
 
 static const struct flag kill_flags[] = {
-    {'s', "signal", FLAG_ONE, "string", NULL, NULL, "Signal to send to the container"},
+    {'s', "signal", FLAG_ONE, "string", NULL, NULL, .help = "Signal to send to the container"},
     FLAGS_END,
 };
 
@@ -32,9 +32,11 @@ static const struct flag rm_flags[] = {
 static const struct flag wait_flags[] = {FLAGS_END};
 
 /* Does it to one container; may print. 0 or -errno with err. */
-typedef int act_function(struct cli *cli, const char *name, const struct container *c, struct err *err);
+typedef int act_function(struct cli *cli, const char *name, const struct container *c,
+                         struct err *err);
 
-/* A container that is not there is no failure for `rm -f`, which wants exactly that; it says so all the same. */
+/* A container that is not there is no failure for `rm -f`, which wants exactly that; it says so all
+ * the same. */
 static int act_on(struct cli *cli, const char *name, act_function *act, bool missing_is_fine)
 {
     struct container c;
@@ -72,10 +74,10 @@ static bool alive(const struct container *c)
 static int stop_one(struct cli *cli, const char *name, const struct container *c, struct err *err)
 {
     const char *sig = options_one(&cli->options, "signal");
-    int timeout = (int)json_int(c->config, "Config.StopTimeout", STOP_SECONDS);
+    int timeout = (int)options_number(&cli->options, "timeout", ENGINE_STOP_DEFAULT);
 
-    timeout = (int)options_number(&cli->options, "timeout", timeout);
-    if (alive(c) && engine_stop(cli->engine, c, sig ? proc_signal_number(sig) : 0, timeout, err) < 0)
+    if (alive(c) &&
+        engine_stop(cli->engine, c, sig ? proc_signal_number(sig) : 0, timeout, err) < 0)
         return err_wrap(err, "cannot stop container: %s", name);
     puts(name);
     fflush(stdout);
@@ -95,7 +97,8 @@ static int kill_one(struct cli *cli, const char *name, const struct container *c
     if (sig < 0)
         return err_set(err, EINVAL, "Invalid signal: %s", text);
     if (!alive(c))
-        return err_set(err, EINVAL, "Cannot kill container: %s: Container %s is not running", name, c->id);
+        return err_set(err, EINVAL, "Cannot kill container: %s: Container %s is not running", name,
+                       c->id);
     if (engine_kill(cli->engine, c, sig, err) < 0)
         return err_wrap(err, "Cannot kill container: %s", name);
     puts(name);
@@ -109,7 +112,8 @@ static int cmd_kill(struct cli *cli)
 
 static int rm_one(struct cli *cli, const char *name, const struct container *c, struct err *err)
 {
-    bool force = options_flag(&cli->options, "force"), volumes = options_flag(&cli->options, "volumes");
+    bool force = options_flag(&cli->options, "force"),
+         volumes = options_flag(&cli->options, "volumes");
     int r = engine_remove(cli->engine, c, force, volumes, err);
 
     if (r < 0)

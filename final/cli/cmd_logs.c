@@ -9,11 +9,16 @@
 static const struct flag logs_flags[] = {
     {'f', "follow", .help = "Follow log output"},
     {0, "since", FLAG_ONE, "string", NULL, NULL,
-     "Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)"},
-    {'n', "tail", FLAG_ONE, "string", NULL, "all", "Number of lines to show from the end of the logs"},
+     .help = "Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" "
+             "for 42 "
+             "minutes)"},
+    {'n', "tail", FLAG_ONE, "string", NULL, "all",
+     .help = "Number of lines to show from the end of the logs"},
     {'t', "timestamps", .help = "Show timestamps"},
     {0, "until", FLAG_ONE, "string", NULL, NULL,
-     "Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)"},
+     .help = "Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. "
+             "\"42m\" for "
+             "42 minutes)"},
     FLAGS_END,
 };
 
@@ -41,7 +46,8 @@ static int read_options(const struct options *o, struct log_options *ret, struct
                                 .tail = -1};
     if (strcmp(tail, "all") && *tail) {
         if (str_to_i64(tail, &number) < 0)
-            return err_set(err, EINVAL, "invalid value for \"tail\": '%s' is neither a number nor all", tail);
+            return err_set(err, EINVAL,
+                           "invalid value for \"tail\": '%s' is neither a number nor all", tail);
         ret->tail = number < 0 ? -1 : number;
     }
     if (read_moment(o, "since", &ret->since_ns, err) < 0)

@@ -18,15 +18,16 @@
 
 static const struct flag ps_flags[] = {
     {'a', "all", .help = "Show all containers (default shows just running)"},
-    {'f', "filter", FLAG_LIST, "filter", NULL, NULL, "Filter output based on conditions provided"},
+    {'f', "filter", FLAG_LIST, "filter", NULL, NULL,
+     .help = "Filter output based on conditions provided"},
     {0, "format", FLAG_ONE, "string", NULL, NULL,
-     "Format output using a custom template:\n"
-     "'table':            Print output in table format with column headers (default)\n"
-     "'table TEMPLATE':   Print output in table format using the given Go template\n"
-     "'json':             Print in JSON format\n"
-     "'TEMPLATE':         Print output using the given Go template."},
+     .help = "Format output using a custom template:\n"
+             "'table':            Print output in table format with column headers (default)\n"
+             "'table TEMPLATE':   Print output in table format using the given Go template\n"
+             "'json':             Print in JSON format\n"
+             "'TEMPLATE':         Print output using the given Go template."},
     {'n', "last", FLAG_ONE, "int", value_check_int, "-1",
-     "Show n last created containers (includes all states)"},
+     .help = "Show n last created containers (includes all states)"},
     {'l', "latest", .help = "Show the latest created container (includes all states)"},
     {0, "no-trunc", .help = "Don't truncate output"},
     {'q', "quiet", .help = "Only display container IDs"},
@@ -35,21 +36,33 @@ static const struct flag ps_flags[] = {
 };
 
 static const struct column columns[] = {
-    {"ID", "CONTAINER ID"},   {"Image", "IMAGE"},     {"Command", "COMMAND"},
-    {"CreatedAt", "CREATED AT"}, {"RunningFor", "CREATED"}, {"Status", "STATUS"},
-    {"State", "STATE"},       {"Ports", "PORTS"},     {"Names", "NAMES"},
-    {"Size", "SIZE"},         {"Labels", "LABELS"},   {"Mounts", "MOUNTS"},
-    {"LocalVolumes", "LOCAL VOLUMES"}, {"Networks", "NETWORKS"}, {"Platform", "PLATFORM"},
+    {"ID", "CONTAINER ID"},
+    {"Image", "IMAGE"},
+    {"Command", "COMMAND"},
+    {"CreatedAt", "CREATED AT"},
+    {"RunningFor", "CREATED"},
+    {"Status", "STATUS"},
+    {"State", "STATE"},
+    {"Ports", "PORTS"},
+    {"Names", "NAMES"},
+    {"Size", "SIZE"},
+    {"Labels", "LABELS"},
+    {"Mounts", "MOUNTS"},
+    {"LocalVolumes", "LOCAL VOLUMES"},
+    {"Networks", "NETWORKS"},
+    {"Platform", "PLATFORM"},
     COLUMNS_END,
 };
 
-#define PRESET      "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
+#define PRESET                                                                                     \
+    "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
 #define PRESET_SIZE PRESET "\t{{.Size}}"
 
-/* --- filters ---------------------------------------------------------------------------------------- */
+/* --- filters
+ * ---------------------------------------------------------------------------------------- */
 
-static const char *const known_filters[] = {"id", "name", "label", "status", "exited", "ancestor", "before",
-                                            "since", NULL};
+static const char *const known_filters[] = {"id",       "name",   "label", "status", "exited",
+                                            "ancestor", "before", "since", NULL};
 
 struct candidate {
     struct cli *cli;
@@ -116,7 +129,8 @@ static bool match_ancestor(void *context, const char *value)
     return same;
 }
 
-/* Where in the list (newest first) a container stands, by name or prefix of the id; its length if nowhere. */
+/* Where in the list (newest first) a container stands, by name or prefix of the id; its length if
+ * nowhere. */
 static size_t place_of(const struct candidate *k, const char *name)
 {
     for (size_t i = 0; i < k->all->len; i++)
@@ -144,8 +158,9 @@ static const struct {
     const char *key;
     filter_match *match;
 } filters[] = {
-    {"id", match_id},         {"name", match_name},         {"label", match_label},   {"status", match_status},
-    {"exited", match_exited}, {"ancestor", match_ancestor}, {"before", match_before}, {"since", match_since},
+    {"id", match_id},         {"name", match_name},     {"label", match_label},
+    {"status", match_status}, {"exited", match_exited}, {"ancestor", match_ancestor},
+    {"before", match_before}, {"since", match_since},
 };
 
 static bool passes(struct candidate *k)
@@ -166,10 +181,12 @@ static bool shows_all(const struct options *o)
     for (size_t i = 0; i < given->len; i++)
         if (str_starts(given->items[i], "status=") || str_starts(given->items[i], "exited="))
             return true;
-    return options_flag(o, "all") || options_flag(o, "latest") || options_number(o, "last", -1) >= 0;
+    return options_flag(o, "all") || options_flag(o, "latest") ||
+           options_number(o, "last", -1) >= 0;
 }
 
-/* --- rows ------------------------------------------------------------------------------------------- */
+/* --- rows
+ * ------------------------------------------------------------------------------------------- */
 
 /* The name it was created from, or the image's id when that name means another image now. */
 static char *image_cell(struct cli *cli, const struct container *c, bool whole)
@@ -211,7 +228,8 @@ static void put_mounts(json_t *row, const struct container *c, bool whole)
     json_t *mount;
     cleanup_free char *text = NULL, *count = NULL;
 
-    json_array_foreach (json_object_get(c->config, "Mounts"), i, mount) {
+    json_array_foreach(json_object_get(c->config, "Mounts"), i, mount)
+    {
         const char *name = json_str(mount, "Name", NULL);
         cleanup_free char *cut = NULL;
 
@@ -254,7 +272,8 @@ static json_t *container_row(struct cli *cli, const struct container *c, int64_t
     json_put_str(row, "Networks", json_str(c->config, "HostConfig.NetworkMode", ""));
     json_put(row, "Platform", json_null());
     if (options_flag(&cli->options, "size") || options_given(&cli->options, "format"))
-        put_owned(row, "Size", options_flag(&cli->options, "size") ? size_cell(cli, c) : str_copy("0B"));
+        put_owned(row, "Size",
+                  options_flag(&cli->options, "size") ? size_cell(cli, c) : str_copy("0B"));
     return row;
 }
 
@@ -284,7 +303,9 @@ static int print_rows(struct cli *cli, const json_t *rows, struct err *err)
 
     if (options_flag(o, "quiet")) {
         if (format)
-            fprintf(stderr, "WARNING: Ignoring custom format, because both --format and --quiet are set.\n");
+            fprintf(
+                stderr,
+                "WARNING: Ignoring custom format, because both --format and --quiet are set.\n");
         return format_rows(columns, PRESET, "{{.ID}}", rows, err);
     }
     return format_rows(columns, options_flag(o, "size") ? PRESET_SIZE : PRESET, format, rows, err);

@@ -1,5 +1,6 @@
-/* run and create. The order: everything that can be wrong with the command line first, then the image, the
- * record, the process. What the user waits for is the start, so nothing is looked up that is not needed. */
+/* run and create. The order: everything that can be wrong with the command line first, then the
+ * image, the record, the process. What the user waits for is the start, so nothing is looked up
+ * that is not needed. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,19 +36,24 @@ static int check_pull_policy(const char *policy, struct err *err)
     if (!strcmp(policy, "always") || !strcmp(policy, "missing") || !strcmp(policy, "never"))
         return 0;
     return err_set(err, EINVAL,
-                   "invalid pull option: '%s': must be one of \"always\", \"missing\" or \"never\"", policy);
+                   "invalid pull option: '%s': must be one of \"always\", \"missing\" or \"never\"",
+                   policy);
 }
 
-/* The file must not be there: another container's id may be in it, and somebody may rely on that. */
+/* The file must not be there: another container's id may be in it, and somebody may rely on that.
+ */
 static int open_cidfile(struct creation *c, const char *path, struct err *err)
 {
     if (!path)
         return 0;
     c->cid_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (c->cid_fd < 0 && errno == EEXIST)
-        return err_set(err, EEXIST,
-                       "container ID file found, make sure the other container isn't running or delete %s", path);
-    return c->cid_fd < 0 ? err_errno(err, "failed to create the container ID file: open %s", path) : 0;
+        return err_set(
+            err, EEXIST,
+            "container ID file found, make sure the other container isn't running or delete %s",
+            path);
+    return c->cid_fd < 0 ? err_errno(err, "failed to create the container ID file: open %s", path)
+                         : 0;
 }
 
 /* An empty file of a container that was not created goes again. */
@@ -95,8 +101,10 @@ static void print_warnings(const struct cli *cli, struct strv *warnings)
 
 static int try_create(struct creation *c, struct err *err)
 {
-    struct create_request request = {
-        .name = options_one(&c->cli->options, "name"), .image = c->image, .config = c->config, .host = c->host};
+    struct create_request request = {.name = options_one(&c->cli->options, "name"),
+                                     .image = c->image,
+                                     .config = c->config,
+                                     .host = c->host};
     struct strv warnings = {0};
     int r;
 
@@ -155,7 +163,8 @@ static int create(struct creation *c, bool attached)
 
     c->image = o->args[0];
     c->cid_fd = -1;
-    if (check_pull_policy(policy, &err) < 0 || run_options_build(o, o->args, &c->config, &c->host, &err) < 0)
+    if (check_pull_policy(policy, &err) < 0 ||
+        run_options_build(o, o->args, &c->config, &c->host, &err) < 0)
         return cli_fail(c->cli, &err);
     put_attached(c, attached);
     if (open_cidfile(c, cidfile, &err) < 0)
@@ -297,7 +306,7 @@ const struct command command_create = {
     .paths = {"container create", "create"},
     .arguments = "[OPTIONS] IMAGE [COMMAND] [ARG...]",
     .summary = "Create a new container",
-    .flags = create_flags,
+    .flags = run_flags + RUN_ONLY_FLAGS,
     .min_args = 1,
     .max_args = -1,
     .stop_at_first = true,

@@ -10,15 +10,18 @@
 
 static const struct flag start_flags[] = {
     {'a', "attach", .help = "Attach STDOUT/STDERR and forward signals"},
-    {0, "detach-keys", FLAG_ONE, "string", NULL, NULL, "Override the key sequence for detaching a container"},
+    {0, "detach-keys", FLAG_ONE, "string", NULL, NULL,
+     .help = "Override the key sequence for detaching a container"},
     {'i', "interactive", .help = "Attach container's STDIN"},
     FLAGS_END,
 };
 
 static const struct flag attach_flags[] = {
-    {0, "detach-keys", FLAG_ONE, "string", NULL, NULL, "Override the key sequence for detaching a container"},
+    {0, "detach-keys", FLAG_ONE, "string", NULL, NULL,
+     .help = "Override the key sequence for detaching a container"},
     {0, "no-stdin", .help = "Do not attach STDIN"},
-    {0, "sig-proxy", FLAG_BOOL, NULL, NULL, "true", "Proxy all received signals to the process"},
+    {0, "sig-proxy", FLAG_BOOL, NULL, NULL, "true",
+     .help = "Proxy all received signals to the process"},
     FLAGS_END,
 };
 
@@ -35,7 +38,8 @@ static int check_terminal(struct cli *cli, const struct client_options *client)
     return EXIT_FAILURE;
 }
 
-static int follow(struct cli *cli, int fd, const struct client_options *client, const struct container *c)
+static int follow(struct cli *cli, int fd, const struct client_options *client,
+                  const struct container *c)
 {
     struct err err = {0};
     enum client_end end;
@@ -47,7 +51,8 @@ static int follow(struct cli *cli, int fd, const struct client_options *client, 
         fprintf(stderr, "read escape sequence\n");
         return 0;
     }
-    if (c && c->auto_remove && engine_remove(cli->engine, c, true, true, &err) < 0 && err.code != ENOENT)
+    if (c && c->auto_remove && engine_remove(cli->engine, c, true, true, &err) < 0 &&
+        err.code != ENOENT)
         cli_engine_fail(cli, &err);
     return code;
 }

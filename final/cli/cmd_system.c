@@ -1,4 +1,5 @@
-/* info and version: a document with docker's names, shown as blocks of "label: value" or by a template. */
+/* info and version: a document with docker's names, shown as blocks of "label: value" or by a
+ * template. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@
     "'TEMPLATE':         Print output using the given Go template."
 
 static const struct flag system_flags[] = {
-    {'f', "format", FLAG_ONE, "string", NULL, NULL, FORMAT_HELP},
+    {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
     FLAGS_END,
 };
 
@@ -38,9 +39,10 @@ static json_t *version_document(void)
             json_put_str(side, "MinAPIVersion", API_MIN_VERSION);
         json_put_str(side, "GitCommit", COOPER_COMMIT);
         json_put_str(side, "Os", "linux");
-        json_put_str(side, "Arch", !strcmp(host.machine, "x86_64")    ? "amd64"
-                                   : !strcmp(host.machine, "aarch64") ? "arm64"
-                                                                      : host.machine);
+        json_put_str(side, "Arch",
+                     !strcmp(host.machine, "x86_64")    ? "amd64"
+                     : !strcmp(host.machine, "aarch64") ? "arm64"
+                                                        : host.machine);
         if (server)
             json_put_str(side, "KernelVersion", host.release);
         json_put(both, server ? "Server" : "Client", side);
@@ -52,7 +54,8 @@ static void print_version_side(const json_t *side, const char *indent, int width
 {
     static const struct {
         const char *label, *member;
-    } lines[] = {{"Version:", "Version"}, {"API version:", "ApiVersion"}, {"Git commit:", "GitCommit"}};
+    } lines[] = {
+        {"Version:", "Version"}, {"API version:", "ApiVersion"}, {"Git commit:", "GitCommit"}};
 
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         printf("%s%-*s%s", indent, width, lines[i].label, json_str(side, lines[i].member, ""));
@@ -60,10 +63,12 @@ static void print_version_side(const json_t *side, const char *indent, int width
             printf(" (minimum version %s)", json_str(side, "MinAPIVersion", ""));
         printf("\n");
     }
-    printf("%s%-*s%s/%s\n", indent, width, "OS/Arch:", json_str(side, "Os", ""), json_str(side, "Arch", ""));
+    printf("%s%-*s%s/%s\n", indent, width, "OS/Arch:", json_str(side, "Os", ""),
+           json_str(side, "Arch", ""));
 }
 
-/* There is no server: the "server" is this same program, and the engine needs not even be set up for it. */
+/* There is no server: the "server" is this same program, and the engine needs not even be set up
+ * for it. */
 static int cmd_version(struct cli *cli)
 {
     const char *format = options_one(&cli->options, "format");
@@ -79,12 +84,21 @@ static int cmd_version(struct cli *cli)
     return 0;
 }
 
-/* --- info ------------------------------------------------------------------------------------------- */
+/* --- info
+ * ------------------------------------------------------------------------------------------- */
 
-enum line_kind { LINE_TEXT, LINE_NUMBER, LINE_MEMORY, LINE_BOOL, LINE_PAIRS, LINE_LIST, LINE_WARNINGS };
+enum line_kind {
+    LINE_TEXT,
+    LINE_NUMBER,
+    LINE_MEMORY,
+    LINE_BOOL,
+    LINE_PAIRS,
+    LINE_LIST,
+    LINE_WARNINGS
+};
 
-/* The lines of `info` in docker's order; the label's blanks are its place in the tree. A member that the
- * engine does not report is left out. */
+/* The lines of `info` in docker's order; the label's blanks are its place in the tree. A member
+ * that the engine does not report is left out. */
 static const struct {
     const char *label, *member;
     enum line_kind kind;
@@ -120,7 +134,7 @@ static void print_pairs(const char *indent, const json_t *pairs)
     json_t *pair;
     size_t i;
 
-    json_array_foreach (pairs, i, pair)
+    json_array_foreach(pairs, i, pair)
         printf("%s%s: %s\n", indent, json_string_value(json_array_get(pair, 0)),
                json_string_value(json_array_get(pair, 1)));
 }
@@ -131,7 +145,8 @@ static void print_security(const json_t *list)
     json_t *item;
     size_t i;
 
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         cleanup_strv struct strv words = {0};
 
         strv_split(&words, json_is_string(item) ? json_string_value(item) : "", ',');
@@ -153,9 +168,8 @@ static void print_warnings(const json_t *list)
     size_t i;
 
     fflush(stdout);
-    json_array_foreach (list, i, item)
-        if (json_is_string(item))
-            fprintf(stderr, "%s\n", json_string_value(item));
+    json_array_foreach(list, i, item) if (json_is_string(item))
+        fprintf(stderr, "%s\n", json_string_value(item));
 }
 
 static void print_info_line(const char *label, const json_t *value, enum line_kind kind)
@@ -191,7 +205,8 @@ static void print_info_line(const char *label, const json_t *value, enum line_ki
 
 static void print_info(const json_t *info, bool debug)
 {
-    printf("Client:\n Version:    " COOPER_VERSION "\n Debug Mode: %s\n\nServer:\n", debug ? "true" : "false");
+    printf("Client:\n Version:    " COOPER_VERSION "\n Debug Mode: %s\n\nServer:\n",
+           debug ? "true" : "false");
     for (size_t i = 0; i < sizeof info_lines / sizeof *info_lines; i++) {
         const json_t *value = json_object_get(info, info_lines[i].member);
 

@@ -1,17 +1,32 @@
-/* The table of commands. Each command's own row stands in its file, beside its flags and its function. */
+/* The table of commands. Each command's own row stands in its file, beside its flags and its
+ * function. */
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
 
 const struct command *const cli_commands[] = {
-    &command_run,     &command_exec,    &command_ps,
-    &command_pull,    &command_images,  &command_version,
-    &command_info,    &command_attach,  &command_create,
-    &command_import,  &command_inspect, &command_container_inspect,
-    &command_image_inspect, &command_kill, &command_logs,
-    &command_rm,      &command_rmi,     &command_start,
-    &command_stop,    &command_wait,    NULL,
+    &command_run,
+    &command_exec,
+    &command_ps,
+    &command_pull,
+    &command_images,
+    &command_version,
+    &command_info,
+    &command_attach,
+    &command_create,
+    &command_import,
+    &command_inspect,
+    &command_container_inspect,
+    &command_image_inspect,
+    &command_kill,
+    &command_logs,
+    &command_rm,
+    &command_rmi,
+    &command_start,
+    &command_stop,
+    &command_wait,
+    NULL,
 };
 
 const struct command_group cli_groups[] = {
@@ -29,7 +44,8 @@ const struct command_group *cli_find_group(const char *name)
     return NULL;
 }
 
-/* "container" "list" was said: errors and usage name it "container ls", its first name in that group. */
+/* "container" "list" was said: errors and usage name it "container ls", its first name in that
+ * group. */
 static const char *group_path(const struct command *command, const char *group)
 {
     size_t len = strlen(group);

@@ -10,12 +10,14 @@ int filter_check(const struct strv *filters, const char *const *known, struct er
         bool found = false;
 
         if (!filter[n])
-            return err_set(err, EINVAL, "invalid argument \"%s\" for \"-f, --filter\" flag: invalid filter '%s'",
+            return err_set(err, EINVAL,
+                           "invalid argument \"%s\" for \"-f, --filter\" flag: invalid filter '%s'",
                            filter, filter);
         for (size_t k = 0; known[k]; k++)
             found |= strlen(known[k]) == n && !memcmp(known[k], filter, n);
         if (!found)
-            return err_set(err, EINVAL, "Error response from daemon: invalid filter '%.*s'", (int)n, filter);
+            return err_set(err, EINVAL, "Error response from daemon: invalid filter '%.*s'", (int)n,
+                           filter);
     }
     return 0;
 }

@@ -1,5 +1,5 @@
-/* filter.h - --filter key=value of the list commands. Values of one key are alternatives, different keys
- * must all hold. */
+/* filter.h - --filter key=value of the list commands. Values of one key are alternatives, different
+ * keys must all hold. */
 #pragma once
 
 #include <stdbool.h>

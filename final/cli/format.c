@@ -14,7 +14,8 @@ static int print_json_lines(const json_t *rows)
     json_t *row;
     size_t i;
 
-    json_array_foreach (rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         cleanup_json json_t *shown = json_copy(row);
         cleanup_free char *text = NULL;
 
@@ -25,7 +26,8 @@ static int print_json_lines(const json_t *rows)
     return 0;
 }
 
-/* A row in which every field holds its own heading: the same template prints the head of the table. */
+/* A row in which every field holds its own heading: the same template prints the head of the table.
+ */
 static json_t *heading_row(const struct column *columns)
 {
     json_t *row = json_object();
@@ -58,8 +60,8 @@ static int execute_row(const struct template *t, json_t *row, struct buf *out, s
     return 0;
 }
 
-static int print_template(const struct column *columns, const char *text, bool table, const json_t *rows,
-                          struct err *err)
+static int print_template(const struct column *columns, const char *text, bool table,
+                          const json_t *rows, struct err *err)
 {
     cleanup_template struct template *t = NULL;
     cleanup_json json_t *headings = heading_row(columns);
@@ -71,9 +73,7 @@ static int print_template(const struct column *columns, const char *text, bool t
         return err_wrap(err, "failed to parse template");
     if (table && execute_row(t, headings, &out, err) < 0)
         return -err->code;
-    json_array_foreach (rows, i, row)
-        if (execute_row(t, row, &out, err) < 0)
-            return -err->code;
+    json_array_foreach(rows, i, row) if (execute_row(t, row, &out, err) < 0) return -err->code;
     if (table)
         table_print(stdout, out.data);
     else
@@ -81,8 +81,8 @@ static int print_template(const struct column *columns, const char *text, bool t
     return 0;
 }
 
-int format_rows(const struct column *columns, const char *preset, const char *format, const json_t *rows,
-                struct err *err)
+int format_rows(const struct column *columns, const char *preset, const char *format,
+                const json_t *rows, struct err *err)
 {
     cleanup_free char *text = NULL;
     bool table = !format || !strcmp(format, "table") || str_starts(format, "table ");

@@ -19,7 +19,8 @@ static int terminal_width(void)
     return DEFAULT_WIDTH;
 }
 
-/* Where to break `text` so that the line is at most `room` long: at a newline, else at the last blank. */
+/* Where to break `text` so that the line is at most `room` long: at a newline, else at the last
+ * blank. */
 static size_t line_length(const char *text, size_t room)
 {
     size_t newline = strcspn(text, "\n"), n;
@@ -54,7 +55,8 @@ static char *flag_label(const struct flag *flag)
 
     if (flag->letter)
         snprintf(letter, sizeof letter, "-%c, ", flag->letter);
-    return str_format("  %s--%s%s%s", letter, flag->name, flag->word ? " " : "", flag->word ? flag->word : "");
+    return str_format("  %s--%s%s%s", letter, flag->name, flag->word ? " " : "",
+                      flag->word ? flag->word : "");
 }
 
 static char *flag_text(const struct flag *flag)
@@ -66,32 +68,54 @@ static char *flag_text(const struct flag *flag)
     return str_format("%s (default %s%s%s)", flag->help, quote, flag->preset, quote);
 }
 
-static void print_flags(const struct flag *flags)
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const struct flag *const *)a)->name, (*(const struct flag *const *)b)->name);
+}
+
+/* The flags that have a help text, by name. The caller frees the array. */
+static const struct flag **shown_flags(const struct flag *flags, size_t *ret_count)
+{
+    const struct flag **shown = NULL;
+
+    *ret_count = 0;
+    for (; flags && flags->name; flags++)
+        if (flags->help) {
+            shown = mem_grow(shown, *ret_count + 1, sizeof *shown);
+            shown[(*ret_count)++] = flags;
+        }
+    if (shown)
+        qsort(shown, *ret_count, sizeof *shown, by_name);
+    return shown;
+}
+
+static void print_flags(const struct flag *const *flags, size_t count)
 {
     int widest = 0, width = terminal_width() - 1;
 
-    for (const struct flag *f = flags; f->name; f++) {
-        cleanup_free char *label = flag_label(f);
+    for (size_t i = 0; i < count; i++) {
+        cleanup_free char *label = flag_label(flags[i]);
 
-        if (f->help && (int)strlen(label) > widest)
+        if ((int)strlen(label) > widest)
             widest = (int)strlen(label);
     }
-    for (const struct flag *f = flags; f->name; f++) {
-        cleanup_free char *label = flag_label(f), *text = f->help ? flag_text(f) : NULL;
+    for (size_t i = 0; i < count; i++) {
+        cleanup_free char *label = flag_label(flags[i]), *text = flag_text(flags[i]);
 
-        if (!text)
-            continue;
         printf("%-*s   ", widest, label);
         print_wrapped(text, widest + 3, width);
     }
 }
 
-static bool has_shown_flags(const struct flag *flags)
+static void print_options(const char *heading, const struct flag *flags)
 {
-    for (; flags && flags->name; flags++)
-        if (flags->help)
-            return true;
-    return false;
+    size_t count;
+    cleanup_free const struct flag **shown = shown_flags(flags, &count);
+
+    if (!count)
+        return;
+    printf("\n%s:\n", heading);
+    print_flags(shown, count);
 }
 
 void help_command(const struct command *command, const char *path)
@@ -103,14 +127,11 @@ void help_command(const struct command *command, const char *path)
             printf("%s" PROGRAM " %s", i ? ", " : "", command->paths[i]);
         printf("\n");
     }
-    if (has_shown_flags(command->flags)) {
-        printf("\nOptions:\n");
-        print_flags(command->flags);
-    }
+    print_options("Options", command->flags);
 }
 
-/* The name a command is listed by: in a group what follows its name, else the path without a blank; NULL if
- * it cannot be called there. */
+/* The name a command is listed by: in a group what follows its name, else the path without a blank;
+ * NULL if it cannot be called there. */
 static const char *listed_name(const struct command *command, const struct command_group *group)
 {
     size_t len = group ? strlen(group->name) : 0;
@@ -140,7 +161,8 @@ void help_group(const struct command_group *group)
 {
     printf("Usage:  " PROGRAM " %s COMMAND\n\n%s\n\nCommands:\n", group->name, group->summary);
     print_command_list(group, -1);
-    printf("\nRun '" PROGRAM " %s COMMAND --help' for more information on a command.\n", group->name);
+    printf("\nRun '" PROGRAM " %s COMMAND --help' for more information on a command.\n",
+           group->name);
 }
 
 void help_program(void)
@@ -153,7 +175,6 @@ void help_program(void)
         printf("  %-11s %s\n", g->name, g->summary);
     printf("\nCommands:\n");
     print_command_list(NULL, false);
-    printf("\nGlobal Options:\n");
-    print_flags(cli_global_flags);
+    print_options("Global Options", cli_global_flags);
     printf("\nRun '" PROGRAM " COMMAND --help' for more information on a command.\n");
 }

@@ -9,7 +9,8 @@
 
 #define SECOND 1000000000LL
 
-/* Docker's steps: each row holds below its limit (in its unit). Hours are rounded, the others cut. */
+/* Docker's steps: each row holds below its limit (in its unit). Hours are rounded, the others cut.
+ */
 void human_duration(int64_t ns, char ret[HUMAN_MAX])
 {
     int64_t seconds = ns / SECOND, minutes = seconds / 60;
@@ -68,7 +69,10 @@ static const char *next_point(const char *p, unsigned *ret)
 {
     static const unsigned char lead[] = {0x00, 0xc0, 0xe0, 0xf0};
     unsigned char c = (unsigned char)*p;
-    int more = c >= 0xf0 && c < 0xf5 ? 3 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xc2 && c < 0xe0 ? 1 : 0;
+    int more = c >= 0xf0 && c < 0xf5   ? 3
+               : c >= 0xe0 && c < 0xf0 ? 2
+               : c >= 0xc2 && c < 0xe0 ? 1
+                                       : 0;
     unsigned point = c - lead[more];
 
     for (int i = 1; i <= more; i++) {
@@ -82,20 +86,19 @@ static const char *next_point(const char *p, unsigned *ret)
     return p + 1 + more;
 }
 
-/* The ranges that matter in names and commands; glibc's wcwidth would need a locale, which a static program
- * has not. */
+/* The ranges that matter in names and commands; glibc's wcwidth would need a locale, which a static
+ * program has not. */
 static int point_width(unsigned point)
 {
     static const struct {
         unsigned from, to;
         int width;
     } ranges[] = {
-        {0x300, 0x36f, 0},     {0x200b, 0x200f, 0},   {0xfe00, 0xfe0f, 0},
-        {0x1100, 0x115f, 2},   {0x2e80, 0x303e, 2},   {0x3041, 0x33ff, 2},
-        {0x3400, 0x4dbf, 2},   {0x4e00, 0x9fff, 2},   {0xa000, 0xa4cf, 2},
-        {0xac00, 0xd7a3, 2},   {0xf900, 0xfaff, 2},   {0xfe30, 0xfe6f, 2},
-        {0xff00, 0xff60, 2},   {0xffe0, 0xffe6, 2},   {0x1f300, 0x1f64f, 2},
-        {0x1f900, 0x1f9ff, 2}, {0x20000, 0x3fffd, 2},
+        {0x300, 0x36f, 0},     {0x200b, 0x200f, 0}, {0xfe00, 0xfe0f, 0},   {0x1100, 0x115f, 2},
+        {0x2e80, 0x303e, 2},   {0x3041, 0x33ff, 2}, {0x3400, 0x4dbf, 2},   {0x4e00, 0x9fff, 2},
+        {0xa000, 0xa4cf, 2},   {0xac00, 0xd7a3, 2}, {0xf900, 0xfaff, 2},   {0xfe30, 0xfe6f, 2},
+        {0xff00, 0xff60, 2},   {0xffe0, 0xffe6, 2}, {0x1f300, 0x1f64f, 2}, {0x1f900, 0x1f9ff, 2},
+        {0x20000, 0x3fffd, 2},
     };
 
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)

@@ -12,7 +12,8 @@ void human_size(double bytes, int digits, char ret[HUMAN_MAX]);
 /* Powers of 1024: "15.6GiB", "512KiB", four digits. */
 void human_memory(double bytes, char ret[HUMAN_MAX]);
 
-/* Columns a UTF-8 text takes on a terminal: wide East Asian characters count two, combining ones none. */
+/* Columns a UTF-8 text takes on a terminal: wide East Asian characters count two, combining ones
+ * none. */
 int human_width(const char *text);
 /* Cuts a text to `columns`, the last of them an ellipsis if something was cut. The caller frees. */
 char *human_ellipsis(const char *text, int columns);

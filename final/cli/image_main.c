@@ -1,5 +1,5 @@
-/* cooper-image: the commands that need libcurl and libarchive. cooper executes it with its own argv, so that
- * no other command pays for loading them. */
+/* cooper-image: the commands that need libcurl and libarchive. cooper executes it with its own
+ * argv, so that no other command pays for loading them. */
 #include <stddef.h>
 
 #include "cli/cli.h"

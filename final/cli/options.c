@@ -1,6 +1,7 @@
 /* Theory of operation: one pass over argv. Each word is a long flag, a cluster of short flags or a
- * positional argument; a flag finds its row in the table and its value goes, checked, into the row's list.
- * Aliases ("--net") are resolved when a value is stored, so nobody else has to know them. */
+ * positional argument; a flag finds its row in the table and its value goes, checked, into the
+ * row's list. Aliases ("--net") are resolved when a value is stored, so nobody else has to know
+ * them. */
 #include "cli/options.h"
 
 #include <ctype.h>
@@ -72,7 +73,7 @@ static int parse_long(struct options *o, const char *name, char ***argv, struct 
     size_t len = strcspn(name, "=");
     const struct flag *flag = find_long(o->flags, name, len);
 
-    if (!flag && len == 4 && !memcmp(name, "help", 4)) {
+    if (len == 4 && !memcmp(name, "help", 4)) {
         o->help = true;
         return 0;
     }

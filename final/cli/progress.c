@@ -1,5 +1,6 @@
 /* The engine calls under a lock, from several threads, so nothing here needs one.
- * Layers' lines are the last ones on the screen; line N of them is reached by going up and down again. */
+ * Layers' lines are the last ones on the screen; line N of them is reached by going up and down
+ * again. */
 #include "cli/progress.h"
 
 #include <stdio.h>
@@ -11,9 +12,9 @@
 #include "base/clock.h"
 #include "cli/human.h"
 
-#define BAR_CELLS      50
-#define BAR_COLUMNS    110 /* docker shows the bar only on a terminal wider than this */
-#define REDRAW_NS      100000000LL
+#define BAR_CELLS   50
+#define BAR_COLUMNS 110 /* docker shows the bar only on a terminal wider than this */
+#define REDRAW_NS   100000000LL
 
 struct layer_line {
     char id[16];
@@ -35,7 +36,8 @@ struct progress *progress_new(bool quiet)
     struct winsize size;
 
     p->quiet = quiet;
-    p->terminal = isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col > 0;
+    p->terminal =
+        isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col > 0;
     p->columns = p->terminal ? size.ws_col : 0;
     return p;
 }
@@ -43,7 +45,8 @@ struct progress *progress_new(bool quiet)
 void progress_bar(uint64_t done, uint64_t total, int columns, struct buf *out)
 {
     char have[HUMAN_MAX], all[HUMAN_MAX];
-    int filled = total ? (int)((double)(done < total ? done : total) / (double)total * BAR_CELLS) : 0;
+    int filled =
+        total ? (int)((double)(done < total ? done : total) / (double)total * BAR_CELLS) : 0;
 
     human_size((double)done, 4, have);
     human_size((double)total, 4, all);
@@ -91,7 +94,8 @@ static bool counts(const char *status)
     return !strcmp(status, "Downloading") || !strcmp(status, "Extracting");
 }
 
-static void draw(const struct progress *p, size_t i, const char *status, uint64_t done, uint64_t total)
+static void draw(const struct progress *p, size_t i, const char *status, uint64_t done,
+                 uint64_t total)
 {
     size_t up = p->count - i;
     struct buf text = {0};
@@ -104,7 +108,8 @@ static void draw(const struct progress *p, size_t i, const char *status, uint64_
     buf_free(&text);
 }
 
-static void on_layer(void *context, const char *id, const char *status, uint64_t done, uint64_t total)
+static void on_layer(void *context, const char *id, const char *status, uint64_t done,
+                     uint64_t total)
 {
     struct progress *p = context;
     struct layer_line *layer;

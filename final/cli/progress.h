@@ -1,5 +1,5 @@
-/* progress.h - the display of a pull. On a terminal each layer has a line that is drawn again as it goes on; else
- * each change of status is a line of its own. */
+/* progress.h - the display of a pull. On a terminal each layer has a line that is drawn again as it
+ * goes on; else each change of status is a line of its own. */
 #pragma once
 
 #include <stdbool.h>

@@ -41,7 +41,8 @@ char *rows_command(const struct container *c)
     size_t i;
 
     buf_add_str(&line, json_str(c->config, "Path", ""));
-    json_array_foreach (json_object_get(c->config, "Args"), i, argument) {
+    json_array_foreach(json_object_get(c->config, "Args"), i, argument)
+    {
         const char *text = json_string_value(argument);
 
         if (text)
@@ -83,8 +84,8 @@ char *rows_labels(const json_t *labels)
     const char *name;
     json_t *value;
 
-    json_object_foreach ((json_t *)labels, name, value)
-        strv_take(&pairs, str_format("%s=%s", name, json_is_string(value) ? json_string_value(value) : ""));
+    json_object_foreach((json_t *)labels, name, value) strv_take(
+        &pairs, str_format("%s=%s", name, json_is_string(value) ? json_string_value(value) : ""));
     if (pairs.len)
         qsort(pairs.items, pairs.len, sizeof *pairs.items, by_name);
     return strv_join(&pairs, ",");

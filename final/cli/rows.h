@@ -8,7 +8,8 @@
 
 /* "Up 3 seconds", "Exited (0) 8 seconds ago", "Created". The caller frees. */
 char *rows_status(const struct container *c, int64_t now_ns);
-/* "created", "running", ... : docker's names of the states; the steps between them are the nearest one. */
+/* "created", "running", ... : docker's names of the states; the steps between them are the nearest
+ * one. */
 const char *rows_state(const struct container *c);
 /* Path and arguments in one line; an argument with a blank in single quotes. The caller frees. */
 char *rows_command(const struct container *c);

@@ -16,13 +16,16 @@ static int check_memory(const json_t *host, struct err *err)
     if (memory && memory < MEMORY_MIN)
         return run_daemon_error(err, "Minimum memory limit allowed is 6MB");
     if (swap > 0 && !memory)
-        return run_daemon_error(err, "You should always set the Memory limit when using Memoryswap limit, see usage");
+        return run_daemon_error(
+            err, "You should always set the Memory limit when using Memoryswap limit, see usage");
     if (memory && swap > 0 && swap < memory)
-        return run_daemon_error(err, "Minimum memoryswap limit should be larger than memory limit, see usage");
+        return run_daemon_error(
+            err, "Minimum memoryswap limit should be larger than memory limit, see usage");
     if (reservation && reservation < MEMORY_MIN)
         return run_daemon_error(err, "Minimum memory reservation allowed is 6MB");
     if (memory && reservation > memory)
-        return run_daemon_error(err, "Minimum memory limit can not be less than memory reservation limit, see usage");
+        return run_daemon_error(
+            err, "Minimum memory limit can not be less than memory reservation limit, see usage");
     return 0;
 }
 
@@ -32,24 +35,29 @@ static int check_cpus(const json_t *host, struct err *err)
     long long quota = json_int(host, "CpuQuota", 0), shares = json_int(host, "CpuShares", 0);
 
     if (nano && period)
-        return run_daemon_error(err, "Conflicting options: Nano CPUs and CPU Period cannot both be set");
-    if (nano && quota)
-        return run_daemon_error(err, "Conflicting options: Nano CPUs and CPU Quota cannot both be set");
-    if (nano && (nano < 10000000 || nano > get_nprocs() * 1000000000LL))
         return run_daemon_error(err,
-                                "Range of CPUs is from 0.01 to %d.00, as there are only %d CPUs available",
-                                get_nprocs(), get_nprocs());
+                                "Conflicting options: Nano CPUs and CPU Period cannot both be set");
+    if (nano && quota)
+        return run_daemon_error(err,
+                                "Conflicting options: Nano CPUs and CPU Quota cannot both be set");
+    if (nano && (nano < 10000000 || nano > get_nprocs() * 1000000000LL))
+        return run_daemon_error(
+            err, "Range of CPUs is from 0.01 to %d.00, as there are only %d CPUs available",
+            get_nprocs(), get_nprocs());
     if (period && (period < 1000 || period > 1000000))
-        return run_daemon_error(err, "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. "
-                                     "1000000)");
+        return run_daemon_error(
+            err, "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. "
+                 "1000000)");
     if (quota > 0 && quota < 1000)
         return run_daemon_error(err, "CPU cfs quota can not be less than 1ms (i.e. 1000)");
     if (shares < 0 || (shares > 0 && shares < 2) || shares > 262144)
-        return run_daemon_error(err, "invalid CPU shares (%lld): value must be between 2 and 262144", shares);
+        return run_daemon_error(
+            err, "invalid CPU shares (%lld): value must be between 2 and 262144", shares);
     return 0;
 }
 
-/* "0-3,5": at most 8192 is named, so that a hostile "0-4294967295" is refused at once (CVE-2018-20699). */
+/* "0-3,5": at most 8192 is named, so that a hostile "0-4294967295" is refused at once
+ * (CVE-2018-20699). */
 static bool valid_cpuset(const char *text)
 {
     while (*text) {
@@ -87,7 +95,8 @@ int run_limits_check(const json_t *host, struct err *err)
     if (!valid_cpuset(mems))
         return run_daemon_error(err, "Invalid value %s for cpuset mems", mems);
     if (score < -1000 || score > 1000)
-        return run_daemon_error(err, "Invalid value %lld, range for oom score adj is [-1000, 1000]", score);
+        return run_daemon_error(err, "Invalid value %lld, range for oom score adj is [-1000, 1000]",
+                                score);
     if (json_int(host, "PidsLimit", 0) < -1)
         return run_daemon_error(err, "Invalid pids limit %lld: a number, or -1 for none",
                                 json_int(host, "PidsLimit", 0));

@@ -1,4 +1,5 @@
-/* -v [SOURCE:]DESTINATION[:OPTIONS], --tmpfs DESTINATION[:OPTIONS], --device HOST[:CONTAINER[:rwm]]. */
+/* -v [SOURCE:]DESTINATION[:OPTIONS], --tmpfs DESTINATION[:OPTIONS], --device
+ * HOST[:CONTAINER[:rwm]]. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,8 @@ static char *clean_path(const char *path)
 
 static int bad_volume(const char *spec, const char *why, struct err *err)
 {
-    return run_daemon_error(err, "invalid volume specification: '%s'%s%s", spec, *why ? ": " : "", why);
+    return run_daemon_error(err, "invalid volume specification: '%s'%s%s", spec, *why ? ": " : "",
+                            why);
 }
 
 /* Where in the container: absolute, and not the root itself, which the image is. */
@@ -39,7 +41,8 @@ static int check_destination(const char *spec, const char *path, struct err *err
     cleanup_free char *clean = NULL;
 
     if (*path != '/')
-        return bad_volume(spec, "invalid mount config for type \"bind\": mount path must be absolute", err);
+        return bad_volume(
+            spec, "invalid mount config for type \"bind\": mount path must be absolute", err);
     clean = clean_path(path);
     if (!strcmp(clean, "/"))
         return bad_volume(spec, "invalid mount config: destination can't be '/'", err);
@@ -54,16 +57,19 @@ static int check_volume_name(const char *name, struct err *err)
         good = good && (isalnum((unsigned char)*p) || strchr("_.-", *p));
     if (good)
         return 0;
-    return run_daemon_error(err,
-                            "create %s: \"%s\" includes invalid characters for a local volume name, only "
-                            "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, "
-                            "use absolute path", name, name);
+    return run_daemon_error(
+        err,
+        "create %s: \"%s\" includes invalid characters for a local volume name, only "
+        "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, "
+        "use absolute path",
+        name, name);
 }
 
 static int check_mode(const char *spec, const char *mode, struct err *err)
 {
-    static const char *const known[] = {"ro", "rw", "z", "Z", "nocopy", "shared", "rshared", "slave", "rslave",
-                                        "private", "rprivate", "cached", "delegated", "consistent"};
+    static const char *const known[] = {"ro",       "rw",      "z",         "Z",         "nocopy",
+                                        "shared",   "rshared", "slave",     "rslave",    "private",
+                                        "rprivate", "cached",  "delegated", "consistent"};
     cleanup_strv struct strv words = {0};
 
     strv_split(&words, mode, ',');
@@ -78,7 +84,8 @@ static int check_mode(const char *spec, const char *mode, struct err *err)
     return words.len ? 0 : bad_volume(spec, "empty mode", err);
 }
 
-/* A source of "./x" or "." is below our working directory. Returns the whole specification to keep. */
+/* A source of "./x" or "." is below our working directory. Returns the whole specification to keep.
+ */
 static char *absolute_spec(const char *source, const char *rest, struct err *err)
 {
     cleanup_free char *here = NULL, *joined = NULL, *clean = NULL;
@@ -154,10 +161,12 @@ static int put_tmpfs(const struct options *o, json_t *host, struct err *err)
         cleanup_free char *path = str_copy_n(spec, n), *clean = NULL;
 
         if (*path != '/')
-            return run_daemon_error(err, "invalid tmpfs mount '%s': mount path must be absolute", spec);
+            return run_daemon_error(err, "invalid tmpfs mount '%s': mount path must be absolute",
+                                    spec);
         clean = clean_path(path);
         if (!strcmp(clean, "/"))
-            return run_daemon_error(err, "invalid tmpfs mount '%s': destination can't be '/'", spec);
+            return run_daemon_error(err, "invalid tmpfs mount '%s': destination can't be '/'",
+                                    spec);
         if (json_object_set_new(object, path, json_string(spec[n] ? spec + n + 1 : "")) < 0)
             return run_daemon_error(err, "invalid tmpfs mount '%s': not valid UTF-8", spec);
     }

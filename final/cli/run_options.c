@@ -1,4 +1,5 @@
-/* Most flags are one member of Config or HostConfig: a table says which. The others have a function each. */
+/* Most flags are one member of Config or HostConfig: a table says which. The others have a function
+ * each. */
 #include "cli/run_options.h"
 
 #include <limits.h>
@@ -21,9 +22,12 @@ struct member {
 };
 
 static const struct member config_members[] = {
-    {"hostname", "Hostname", MEMBER_TEXT},      {"domainname", "Domainname", MEMBER_TEXT},
-    {"user", "User", MEMBER_TEXT},              {"tty", "Tty", MEMBER_BOOL},
-    {"interactive", "OpenStdin", MEMBER_BOOL},  {"workdir", "WorkingDir", MEMBER_TEXT},
+    {"hostname", "Hostname", MEMBER_TEXT},
+    {"domainname", "Domainname", MEMBER_TEXT},
+    {"user", "User", MEMBER_TEXT},
+    {"tty", "Tty", MEMBER_BOOL},
+    {"interactive", "OpenStdin", MEMBER_BOOL},
+    {"workdir", "WorkingDir", MEMBER_TEXT},
 };
 
 static const struct member host_members[] = {
@@ -103,8 +107,8 @@ static json_t *member_value(const struct options *o, const struct member *m)
 }
 
 /* jansson refuses what is no UTF-8 by giving NULL. */
-static int put_members(const struct options *o, const struct member *members, size_t count, json_t *object,
-                       struct err *err)
+static int put_members(const struct options *o, const struct member *members, size_t count,
+                       json_t *object, struct err *err)
 {
     for (size_t i = 0; i < count; i++) {
         json_t *value = member_value(o, &members[i]);
@@ -168,7 +172,8 @@ static void put_command(const struct options *o, char *const *words, json_t *con
 {
     json_put(config, "Cmd", words_or_null(words + 1));
     json_put_str(config, "Image", words[0]);
-    json_put(config, "Entrypoint", words_or_null((char *[]){(char *)options_one(o, "entrypoint"), NULL}));
+    json_put(config, "Entrypoint",
+             words_or_null((char *[]){(char *)options_one(o, "entrypoint"), NULL}));
 }
 
 static void put_stop(const struct options *o, json_t *config)
@@ -179,31 +184,37 @@ static void put_stop(const struct options *o, json_t *config)
         json_put(config, "StopTimeout", json_integer(options_number(o, "stop-timeout", 0)));
 }
 
-static int build_config(const struct options *o, char *const *words, json_t *config, struct err *err)
+static int build_config(const struct options *o, char *const *words, json_t *config,
+                        struct err *err)
 {
-    if (put_members(o, config_members, sizeof config_members / sizeof *config_members, config, err) < 0 ||
+    if (put_members(o, config_members, sizeof config_members / sizeof *config_members, config,
+                    err) < 0 ||
         put_env(o, config, err) < 0 || put_labels(o, config, err) < 0)
         return -err->code;
     put_command(o, words, config);
     put_stop(o, config);
     if (options_given(o, "workdir") && *options_one(o, "workdir") != '/')
-        return run_daemon_error(err, "the working directory '%s' is invalid, it needs to be an absolute path",
-                                options_one(o, "workdir"));
+        return run_daemon_error(
+            err, "the working directory '%s' is invalid, it needs to be an absolute path",
+            options_one(o, "workdir"));
     return 0;
 }
 
-/* --- HostConfig ------------------------------------------------------------------------------------- */
+/* --- HostConfig
+ * ------------------------------------------------------------------------------------- */
 
 static int put_log_option(const char *pair, json_t *config, struct err *err)
 {
     size_t n = strcspn(pair, "=");
     const char *value = pair[n] ? pair + n + 1 : "";
-    bool size = n == 8 && !memcmp(pair, "max-size", n), count = n == 8 && !memcmp(pair, "max-file", n);
+    bool size = n == 8 && !memcmp(pair, "max-size", n),
+         count = n == 8 && !memcmp(pair, "max-file", n);
     struct err why = {0};
     long long number;
 
     if (!size && !count)
-        return run_daemon_error(err, "unknown log opt '%.*s' for json-file log driver", (int)n, pair);
+        return run_daemon_error(err, "unknown log opt '%.*s' for json-file log driver", (int)n,
+                                pair);
     if (size && value_check_bytes(value, &why) < 0)
         return run_daemon_error(err, "invalid value for max-size: %s", why.message);
     if (count && (str_to_i64(value, &number) < 0 || number < 1))
@@ -239,7 +250,8 @@ static int put_network(const struct options *o, json_t *host, struct err *err)
     if (!network)
         network = "none";
     if (strcmp(network, "none") && strcmp(network, "host"))
-        return run_daemon_error(err, "network %s not found: this version has `--network none` and `host`", network);
+        return run_daemon_error(
+            err, "network %s not found: this version has `--network none` and `host`", network);
     json_put_str(host, "NetworkMode", network);
     return 0;
 }
@@ -252,11 +264,13 @@ static int check_seccomp(const char *profile, struct err *err)
                    errno == ENOENT ? "no such file or directory" : strerror(errno));
 }
 
-/* key=value, or the old key:value. What asks for a label or AppArmor profile is refused: there is none. */
+/* key=value, or the old key:value. What asks for a label or AppArmor profile is refused: there is
+ * none. */
 static int put_security(const struct options *o, json_t *host, struct err *err)
 {
-    static const char *const plain[] = {"no-new-privileges",    "no-new-privileges=true", "no-new-privileges=false",
-                                        "systempaths=unconfined", "apparmor=unconfined",  "label=disable"};
+    static const char *const plain[] = {"no-new-privileges",       "no-new-privileges=true",
+                                        "no-new-privileges=false", "systempaths=unconfined",
+                                        "apparmor=unconfined",     "label=disable"};
     const struct strv *given = options_list(o, "security-opt");
     json_t *list = given->len ? json_array() : json_null();
 
@@ -318,7 +332,8 @@ static void put_sysctls(const struct options *o, json_t *host)
     json_put(host, "Sysctls", object);
 }
 
-/* A name that no kernel knows, in docker's words; names newer than our libcap are the kernel's to judge. */
+/* A name that no kernel knows, in docker's words; names newer than our libcap are the kernel's to
+ * judge. */
 static int check_capabilities(const struct strv *names, const char *member, struct err *err)
 {
     for (size_t i = 0; i < names->len; i++) {
@@ -350,7 +365,8 @@ static void put_rest(const struct options *o, json_t *host)
     json_put_str(restart, "Name", "no");
     json_put(restart, "MaximumRetryCount", json_integer(0));
     json_put(host, "RestartPolicy", restart);
-    json_put(host, "Init", options_given(o, "init") ? json_boolean(options_flag(o, "init")) : json_null());
+    json_put(host, "Init",
+             options_given(o, "init") ? json_boolean(options_flag(o, "init")) : json_null());
     put_ulimits(o, host);
     put_sysctls(o, host);
 }
@@ -359,7 +375,8 @@ static int build_host(const struct options *o, json_t *config, json_t *host, str
 {
     if (run_mounts_build(o, config, host, err) < 0 ||
         put_members(o, host_members, sizeof host_members / sizeof *host_members, host, err) < 0 ||
-        put_logging(o, host, err) < 0 || put_network(o, host, err) < 0 || put_security(o, host, err) < 0 ||
+        put_logging(o, host, err) < 0 || put_network(o, host, err) < 0 ||
+        put_security(o, host, err) < 0 ||
         check_capabilities(options_list(o, "cap-add"), "CapAdd", err) < 0 ||
         check_capabilities(options_list(o, "cap-drop"), "CapDrop", err) < 0)
         return -err->code;

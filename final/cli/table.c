@@ -1,6 +1,6 @@
 /* Theory of operation, as Go's tabwriter does it: a column is a run of consecutive rows that have a
- * tab-terminated cell there; all cells of the run get the width of the widest. So a short row ends the run,
- * and the rows behind it line up among themselves. */
+ * tab-terminated cell there; all cells of the run get the width of the widest. So a short row ends
+ * the run, and the rows behind it line up among themselves. */
 #include "cli/table.h"
 
 #include <stdlib.h>
@@ -71,7 +71,8 @@ void table_align(const char *text, struct buf *ret)
         known = cells->len;
         for (size_t c = 0; c < cells->len; c++) {
             buf_add_str(ret, cells->items[c]);
-            for (int pad = human_width(cells->items[c]); c + 1 < cells->len && c < 64 && pad < widths[c]; pad++)
+            for (int pad = human_width(cells->items[c]);
+                 c + 1 < cells->len && c < 64 && pad < widths[c]; pad++)
                 buf_add_char(ret, ' ');
         }
         buf_add_char(ret, '\n');

@@ -1,5 +1,6 @@
-/* table.h - columns that line up: text collected with tabs between cells and newlines after rows, then
- * padded. Cells are at least 10 columns wide with 3 blanks behind, the last cell of a row is not padded. */
+/* table.h - columns that line up: text collected with tabs between cells and newlines after rows,
+ * then padded. Cells are at least 10 columns wide with 3 blanks behind, the last cell of a row is
+ * not padded. */
 #pragma once
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* The tree against the data. Every value is a JSON value with a reference of its own; variables are a stack
- * that each block cuts back to where it was. */
+/* The tree against the data. Every value is a JSON value with a reference of its own; variables are
+ * a stack that each block cuts back to where it was. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +65,8 @@ static void pop_variables(struct run *run, size_t count)
         json_decref(run->variables[--run->count].value);
 }
 
-static json_t *eval_pipeline(struct run *run, const struct pipeline *pipe, json_t *dot, struct err *err);
+static json_t *eval_pipeline(struct run *run, const struct pipeline *pipe, json_t *dot,
+                             struct err *err);
 
 /* Steps from *value through the fields; takes and gives back a reference. */
 static json_t *walk_fields(struct run *run, const struct operand *o, json_t *value, struct err *err)
@@ -76,12 +77,14 @@ static json_t *walk_fields(struct run *run, const struct operand *o, json_t *val
 
         if (!next) {
             if (json_is_object(value))
-                fail_at(run, o->last, o->from, o->to, err, "map has no entry for key \"%s\"", field);
+                fail_at(run, o->last, o->from, o->to, err, "map has no entry for key \"%s\"",
+                        field);
             else if (json_is_null(value))
-                fail_at(run, o->last, o->from, o->to, err, "nil pointer evaluating interface {}.%s", field);
+                fail_at(run, o->last, o->from, o->to, err, "nil pointer evaluating interface {}.%s",
+                        field);
             else
-                fail_at(run, o->last, o->from, o->to, err, "can't evaluate field %s in type %s", field,
-                        template_type_name(value));
+                fail_at(run, o->last, o->from, o->to, err, "can't evaluate field %s in type %s",
+                        field, template_type_name(value));
             json_decref(value);
             return NULL;
         }
@@ -109,8 +112,8 @@ static json_t *eval_operand(struct run *run, const struct operand *o, json_t *do
         value = eval_pipeline(run, o->pipe, dot, err);
         break;
     case OPERAND_FUNCTION: /* a function among the arguments is called without any */
-        fail_at(run, o->from, o->from, o->to, err, "wrong number of args for %s: want at least 1 got 0",
-                o->name);
+        fail_at(run, o->from, o->from, o->to, err,
+                "wrong number of args for %s: want at least 1 got 0", o->name);
         break;
     }
     return value ? walk_fields(run, o, value, err) : NULL;
@@ -131,8 +134,11 @@ static json_t *apply(struct run *run, const struct call *call, json_t **argument
     json_t *value;
 
     if (count < f->min || count > f->max) {
-        fail_at(run, o->from, o->from, o->to, err, "wrong number of args for %s: want %s%zu got %zu", f->name,
-                f->min == f->max ? "" : count < f->min ? "at least " : "at most ",
+        fail_at(run, o->from, o->from, o->to, err,
+                "wrong number of args for %s: want %s%zu got %zu", f->name,
+                f->min == f->max ? ""
+                : count < f->min ? "at least "
+                                 : "at most ",
                 count < f->min ? f->min : f->max, count);
         return NULL;
     }
@@ -153,7 +159,8 @@ static json_t *call_function(struct run *run, const struct call *call, json_t *d
     size_t count = 0;
 
     if (call->count + 1 > ARGUMENTS_MAX) {
-        fail_at(run, call->from, call->from, call->to, err, "more than %d arguments", ARGUMENTS_MAX - 2);
+        fail_at(run, call->from, call->from, call->to, err, "more than %d arguments",
+                ARGUMENTS_MAX - 2);
         return NULL;
     }
     for (size_t i = 1; i < call->count; i++) {
@@ -176,8 +183,8 @@ out:
     return value;
 }
 
-/* The one method of docker's rows: {{.Label "name"}}. The field holds an object to look in; in the row of
- * headings it holds true, and the heading is the label's name. */
+/* The one method of docker's rows: {{.Label "name"}}. The field holds an object to look in; in the
+ * row of headings it holds true, and the heading is the label's name. */
 static json_t *call_method(struct run *run, const struct call *call, json_t *dot, json_t *piped,
                            struct err *err)
 {
@@ -214,7 +221,8 @@ static json_t *eval_call(struct run *run, const struct call *call, json_t *dot, 
 }
 
 /* The value of a pipeline, without its variables. */
-static json_t *eval_calls(struct run *run, const struct pipeline *pipe, json_t *dot, struct err *err)
+static json_t *eval_calls(struct run *run, const struct pipeline *pipe, json_t *dot,
+                          struct err *err)
 {
     json_t *value = NULL;
 
@@ -243,7 +251,8 @@ static void bind_variable(struct run *run, const struct pipeline *pipe, size_t i
     v->value = value;
 }
 
-static json_t *eval_pipeline(struct run *run, const struct pipeline *pipe, json_t *dot, struct err *err)
+static json_t *eval_pipeline(struct run *run, const struct pipeline *pipe, json_t *dot,
+                             struct err *err)
 {
     json_t *value = eval_calls(run, pipe, dot, err);
 
@@ -283,8 +292,7 @@ static int range_object(struct run *run, const struct node *node, json_t *object
     const char *name;
     json_t *item;
 
-    json_object_foreach (object, name, item)
-        names[i++] = name;
+    json_object_foreach(object, name, item) names[i++] = name;
     qsort(names, count, sizeof *names, by_name);
     for (i = 0; i < count; i++) {
         cleanup_json json_t *key = json_string(names[i]);
@@ -311,7 +319,8 @@ static int run_range(struct run *run, const struct node *node, json_t *dot, stru
         return run_list(run, node->otherwise, dot, err);
     if (json_is_object(value))
         return range_object(run, node, value, err);
-    json_array_foreach (value, i, item) {
+    json_array_foreach(value, i, item)
+    {
         cleanup_json json_t *key = json_integer((json_int_t)i);
 
         if (run_range_item(run, node, key, item, err) < 0)

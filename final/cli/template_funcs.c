@@ -62,8 +62,7 @@ static void print_object(const json_t *object, struct buf *out)
     const char *name;
     json_t *item;
 
-    json_object_foreach ((json_t *)object, name, item)
-        names[i++] = name;
+    json_object_foreach((json_t *)object, name, item) names[i++] = name;
     qsort(names, count, sizeof *names, by_name);
     buf_add_str(out, "map[");
     for (i = 0; i < count; i++) {
@@ -84,7 +83,8 @@ void template_print_value(const json_t *value, struct buf *out)
         break;
     case JSON_ARRAY:
         buf_add_char(out, '[');
-        json_array_foreach (value, i, item) {
+        json_array_foreach(value, i, item)
+        {
             if (i)
                 buf_add_char(out, ' ');
             template_print_value(item, out);
@@ -121,14 +121,16 @@ static const char *need_string(const json_t *value, struct err *err)
 {
     if (json_is_string(value))
         return json_string_value(value);
-    err_set(err, EINVAL, "wrong type for value; expected string; got %s", template_type_name(value));
+    err_set(err, EINVAL, "wrong type for value; expected string; got %s",
+            template_type_name(value));
     return NULL;
 }
 
 static int need_number(const json_t *value, json_int_t *ret, struct err *err)
 {
     if (!json_is_integer(value))
-        return err_set(err, EINVAL, "wrong type for value; expected int; got %s", template_type_name(value));
+        return err_set(err, EINVAL, "wrong type for value; expected int; got %s",
+                       template_type_name(value));
     *ret = json_integer_value(value);
     return 0;
 }
@@ -152,10 +154,12 @@ static json_t *f_join(json_t **a, size_t n, struct err *err)
     if (!separator)
         return NULL;
     if (!json_is_array(a[0]) && !json_is_null(a[0])) {
-        err_set(err, EINVAL, "wrong type for value; expected []string; got %s", template_type_name(a[0]));
+        err_set(err, EINVAL, "wrong type for value; expected []string; got %s",
+                template_type_name(a[0]));
         return NULL;
     }
-    json_array_foreach (a[0], i, item) {
+    json_array_foreach(a[0], i, item)
+    {
         if (i)
             buf_add_str(&out, separator);
         template_print_value(item, &out);
@@ -180,7 +184,8 @@ static json_t *f_split(json_t **a, size_t n, struct err *err)
     return list;
 }
 
-/* upper, lower and title: `first` is applied to the first letter of each word, `rest` to the others. */
+/* upper, lower and title: `first` is applied to the first letter of each word, `rest` to the
+ * others. */
 static json_t *change_case(json_t *value, int (*first)(int), int (*rest)(int), struct err *err)
 {
     const char *text = need_string(value, err);
@@ -227,7 +232,7 @@ static json_t *f_title(json_t **a, size_t n, struct err *err)
 static json_t *f_pad(json_t **a, size_t n, struct err *err)
 {
     const char *text = need_string(a[0], err);
-    json_int_t before, behind;
+    json_int_t before = 0, behind = 0;
 
     (void)n;
     if (!text || need_number(a[1], &before, err) < 0 || need_number(a[2], &behind, err) < 0)
@@ -236,13 +241,14 @@ static json_t *f_pad(json_t **a, size_t n, struct err *err)
         err_set(err, EINVAL, "strings: padding outside of 0 to %d", PAD_MAX);
         return NULL;
     }
-    return *text ? json_sprintf("%*s%s%*s", (int)before, "", text, (int)behind, "") : json_string("");
+    return *text ? json_sprintf("%*s%s%*s", (int)before, "", text, (int)behind, "")
+                 : json_string("");
 }
 
 static json_t *f_truncate(json_t **a, size_t n, struct err *err)
 {
     const char *text = need_string(a[0], err);
-    json_int_t length;
+    json_int_t length = 0;
     size_t bytes = 0;
 
     (void)n;
@@ -268,10 +274,11 @@ static json_t *f_len(json_t **a, size_t n, struct err *err)
     return NULL;
 }
 
-/* One step of `index`; a key that a map does not have gives nothing, an index that a list has not fails. */
+/* One step of `index`; a key that a map does not have gives nothing, an index that a list has not
+ * fails. */
 static json_t *index_one(json_t *value, const json_t *key, struct err *err)
 {
-    json_int_t i;
+    json_int_t i = 0;
     json_t *found;
 
     if (json_is_object(value)) {
@@ -281,7 +288,8 @@ static json_t *index_one(json_t *value, const json_t *key, struct err *err)
         return name ? (found ? json_incref(found) : json_string("")) : NULL;
     }
     if (!json_is_array(value)) {
-        err_set(err, EINVAL, json_is_null(value) ? "index of untyped nil" : "can't index item of type %s",
+        err_set(err, EINVAL,
+                json_is_null(value) ? "index of untyped nil" : "can't index item of type %s",
                 template_type_name(value));
         return NULL;
     }
@@ -316,7 +324,8 @@ static json_t *f_slice(json_t **a, size_t n, struct err *err)
     if ((n > 1 && need_number(a[1], &from, err) < 0) || (n > 2 && need_number(a[2], &to, err) < 0))
         return NULL;
     if (from < 0 || to > (json_int_t)len || from > to) {
-        err_set(err, EINVAL, "index out of range: %lld", (long long)(to > (json_int_t)len ? to : from));
+        err_set(err, EINVAL, "index out of range: %lld",
+                (long long)(to > (json_int_t)len ? to : from));
         return NULL;
     }
     if (json_is_string(a[0]))

@@ -25,7 +25,8 @@ static int fail(const struct lexer *l, struct err *err, const char *message)
     return template_error(l->source, l->at, err, "%s", message);
 }
 
-/* "{{- " trims the text before it, blanks and newlines alike; the blank behind the dash is required. */
+/* "{{- " trims the text before it, blanks and newlines alike; the blank behind the dash is
+ * required. */
 static bool opens_with_trim(const char *p)
 {
     return p[2] == '-' && isspace((unsigned char)p[3]);
@@ -123,7 +124,8 @@ static int lex_string(struct lexer *l, struct token *ret, struct err *err)
     }
     if (*p != quote) {
         buf_free(&value);
-        return fail(l, err, quote == '"' ? "unterminated quoted string" : "unterminated raw quoted string");
+        return fail(l, err,
+                    quote == '"' ? "unterminated quoted string" : "unterminated raw quoted string");
     }
     *ret = (struct token){TOKEN_STRING, buf_steal(&value), l->at, p + 1, false};
     l->at = p + 1;
@@ -136,13 +138,15 @@ static bool word_char(char c)
 }
 
 /* A word of letters and digits from `from + skip`; its value begins at `from + value`. */
-static int lex_word(struct lexer *l, enum token_kind kind, size_t skip, size_t value, struct token *ret)
+static int lex_word(struct lexer *l, enum token_kind kind, size_t skip, size_t value,
+                    struct token *ret)
 {
     const char *from = l->at, *p = from + skip;
 
     while (word_char(*p))
         p++;
-    *ret = (struct token){kind, str_copy_n(from + value, (size_t)(p - from) - value), from, p, false};
+    *ret =
+        (struct token){kind, str_copy_n(from + value, (size_t)(p - from) - value), from, p, false};
     l->at = p;
     return 0;
 }
@@ -156,7 +160,8 @@ static int lex_number(struct lexer *l, struct token *ret, struct err *err)
         p++;
     strtod(from, &end);
     if (end != p)
-        return template_error(l->source, from, err, "bad number syntax: \"%.*s\"", (int)(p - from), from);
+        return template_error(l->source, from, err, "bad number syntax: \"%.*s\"", (int)(p - from),
+                              from);
     *ret = (struct token){TOKEN_NUMBER, str_copy_n(from, (size_t)(p - from)), from, p, false};
     l->at = p;
     return 0;

@@ -1,9 +1,9 @@
 /* Recursive descent with one token of look-ahead. Grammar:
  *     list     = { TEXT | "{{" action "}}" }
- *     action   = pipeline | "if" pipeline | "range" pipeline | "with" pipeline | "else" ["if" ...] | "end"
- *     pipeline = [ $v { "," $v } (":=" | "=") ] call { "|" call }
- *     call     = operand { operand }
- *     operand  = ( "." | FIELD | $v | constant | function | "(" pipeline ")" ) { FIELD without a blank }
+ *     action   = pipeline | "if" pipeline | "range" pipeline | "with" pipeline | "else" ["if" ...]
+ * | "end" pipeline = [ $v { "," $v } (":=" | "=") ] call { "|" call } call     = operand { operand
+ * } operand  = ( "." | FIELD | $v | constant | function | "(" pipeline ")" ) { FIELD without a
+ * blank }
  */
 #include <stdlib.h>
 #include <string.h>
@@ -88,7 +88,8 @@ void template_free(struct template *t)
     free(t);
 }
 
-static int parse_pipeline(struct parser *p, const char *what, struct pipeline **ret, struct err *err);
+static int parse_pipeline(struct parser *p, const char *what, struct pipeline **ret,
+                          struct err *err);
 
 static json_t *number_constant(const char *text)
 {
@@ -112,7 +113,8 @@ static int parse_word(struct parser *p, struct operand *o, struct err *err)
         o->kind = OPERAND_FUNCTION;
         o->name = str_copy(word);
         if (!template_function_find(word))
-            return template_error(p->source, p->token.from, err, "function \"%s\" not defined", word);
+            return template_error(p->source, p->token.from, err, "function \"%s\" not defined",
+                                  word);
     }
     return 0;
 }
@@ -143,12 +145,15 @@ static int parse_term(struct parser *p, struct operand *o, struct err *err)
         o->kind = OPERAND_VARIABLE;
         o->name = str_copy(p->token.value);
         if (!strv_contains(&p->variables, o->name))
-            return template_error(p->source, p->token.from, err, "undefined variable \"%s\"", o->name);
+            return template_error(p->source, p->token.from, err, "undefined variable \"%s\"",
+                                  o->name);
         return 0;
     case TOKEN_STRING:
         o->kind = OPERAND_CONSTANT;
         o->constant = json_string(p->token.value);
-        return o->constant ? 0 : template_error(p->source, p->token.from, err, "invalid UTF-8 in string");
+        return o->constant
+                   ? 0
+                   : template_error(p->source, p->token.from, err, "invalid UTF-8 in string");
     case TOKEN_NUMBER:
         o->kind = OPERAND_CONSTANT;
         o->constant = number_constant(p->token.value);
@@ -156,7 +161,8 @@ static int parse_term(struct parser *p, struct operand *o, struct err *err)
     case TOKEN_WORD:
         return parse_word(p, o, err);
     default:
-        return at(p, TOKEN_SIGN, "(") ? parse_parenthesis(p, o, err) : unexpected(p, "operand", err);
+        return at(p, TOKEN_SIGN, "(") ? parse_parenthesis(p, o, err)
+                                      : unexpected(p, "operand", err);
     }
 }
 
@@ -208,7 +214,8 @@ static int parse_variables(struct parser *p, struct pipeline *pipe, struct err *
 {
     const char *after = p->lexer.at + strspn(p->lexer.at, " \t\r\n");
 
-    if (p->token.kind != TOKEN_VARIABLE || !(str_starts(after, ":=") || *after == '=' || *after == ','))
+    if (p->token.kind != TOKEN_VARIABLE ||
+        !(str_starts(after, ":=") || *after == '=' || *after == ','))
         return 0;
     for (;;) {
         if (p->token.kind != TOKEN_VARIABLE || pipe->variable_count == 2)
@@ -234,7 +241,8 @@ static int parse_variables(struct parser *p, struct pipeline *pipe, struct err *
     return advance(p, err);
 }
 
-static int parse_pipeline(struct parser *p, const char *what, struct pipeline **ret, struct err *err)
+static int parse_pipeline(struct parser *p, const char *what, struct pipeline **ret,
+                          struct err *err)
 {
     struct pipeline *pipe = mem_alloc(sizeof *pipe);
 
@@ -310,10 +318,13 @@ static int parse_block(struct parser *p, const char *keyword, struct node *node,
     return r;
 }
 
-/* What follows "{{", to behind the "}}"; `ret_ender` is "end" or "else" when that is what it was. */
-static int parse_action(struct parser *p, struct node **ret, const char **ret_ender, struct err *err)
+/* What follows "{{", to behind the "}}"; `ret_ender` is "end" or "else" when that is what it was.
+ */
+static int parse_action(struct parser *p, struct node **ret, const char **ret_ender,
+                        struct err *err)
 {
-    static const char *const blocks[] = {"if", "range", "with", NULL}, *const enders[] = {"end", "else", NULL};
+    static const char *const blocks[] = {"if", "range", "with", NULL}, *const enders[] = {
+                                                                           "end", "else", NULL};
     struct node *node;
 
     for (size_t i = 0; enders[i]; i++)

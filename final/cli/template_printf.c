@@ -77,7 +77,8 @@ static void add_text(const struct directive *d, const json_t *value, struct buf 
     add_padded(d, quoted ? quoted : text.data, out);
 }
 
-/* Numbers go through C's printf, whose flags are the same. The format is built from what was parsed. */
+/* Numbers go through C's printf, whose flags are the same. The format is built from what was
+ * parsed. */
 static void add_number(const struct directive *d, const json_t *value, struct buf *out)
 {
     char width[16] = "", precision[16] = "";
@@ -87,7 +88,8 @@ static void add_number(const struct directive *d, const json_t *value, struct bu
         snprintf(width, sizeof width, "%d", d->width);
     if (d->precision >= 0)
         snprintf(precision, sizeof precision, ".%d", d->precision);
-    format = str_format("%%%s%s%s%s%c", d->flags, width, precision, json_is_integer(value) ? "ll" : "", d->verb);
+    format = str_format("%%%s%s%s%s%c", d->flags, width, precision,
+                        json_is_integer(value) ? "ll" : "", d->verb);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     if (json_is_integer(value))
@@ -105,7 +107,8 @@ static void add_value(const struct directive *d, const json_t *value, struct buf
 
     if (fits)
         add_number(d, value, out);
-    else if (d->verb == 'v' || (strchr("sq", d->verb) && !json_is_number(value) && !json_is_boolean(value)) ||
+    else if (d->verb == 'v' ||
+             (strchr("sq", d->verb) && !json_is_number(value) && !json_is_boolean(value)) ||
              (d->verb == 't' && json_is_boolean(value)))
         add_text(d, value, out);
     else

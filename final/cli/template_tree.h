@@ -9,7 +9,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* --- lexer ------------------------------------------------------------------------------------------ */
+/* --- lexer
+ * ------------------------------------------------------------------------------------------ */
 
 enum token_kind {
     TOKEN_TEXT,     /* what stands outside of {{ }}, trimmed */
@@ -27,7 +28,7 @@ enum token_kind {
 
 struct token {
     enum token_kind kind;
-    char *value;        /* owned by the token */
+    char *value;           /* owned by the token */
     const char *from, *to; /* where it stands in the source */
     bool space_before;
 };
@@ -44,9 +45,16 @@ int template_next(struct lexer *lexer, struct token *ret, struct err *err);
 int template_error(const char *source, const char *at, struct err *err, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* --- tree ------------------------------------------------------------------------------------------- */
+/* --- tree
+ * ------------------------------------------------------------------------------------------- */
 
-enum operand_kind { OPERAND_DOT, OPERAND_VARIABLE, OPERAND_CONSTANT, OPERAND_FUNCTION, OPERAND_PIPE };
+enum operand_kind {
+    OPERAND_DOT,
+    OPERAND_VARIABLE,
+    OPERAND_CONSTANT,
+    OPERAND_FUNCTION,
+    OPERAND_PIPE
+};
 
 struct pipeline;
 
@@ -85,16 +93,18 @@ struct node {
     struct node *next;
 };
 
-struct template {
+struct template
+{
     char *source;
     struct node *first;
 };
 
-/* --- functions -------------------------------------------------------------------------------------- */
+/* --- functions
+ * -------------------------------------------------------------------------------------- */
 
 struct template_function {
     const char *name;
-    size_t min, max; /* arguments */
+    size_t min, max;                                                    /* arguments */
     json_t *(*call)(json_t **arguments, size_t count, struct err *err); /* a new reference */
 };
 /* NULL if there is no such function. */

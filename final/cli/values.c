@@ -182,8 +182,8 @@ int value_check_cpus(const char *value, struct err *err)
 static bool known_ulimit(const char *name)
 {
     static const char *const names[] = {
-        "core",    "cpu",  "data",   "fsize", "locks",  "memlock",    "msgqueue", "nice",
-        "nofile",  "nproc", "rss",   "rtprio", "rttime", "sigpending", "stack",    NULL};
+        "core",   "cpu",   "data", "fsize",  "locks",  "memlock",    "msgqueue", "nice",
+        "nofile", "nproc", "rss",  "rtprio", "rttime", "sigpending", "stack",    NULL};
 
     return in_list(name, names);
 }
@@ -203,7 +203,8 @@ int value_parse_ulimit(const char *value, struct ulimit *ret, struct err *err)
     if (parts.len > 2 && *limits)
         return err_set(err, EINVAL,
                        "too many limit value arguments - %s, can only have up to two, "
-                       "`soft[:hard]`", limits);
+                       "`soft[:hard]`",
+                       limits);
     if (parse_int(*limits ? parts.items[0] : "", &u.soft, err) < 0)
         return -err->code;
     u.hard = u.soft;
@@ -261,17 +262,19 @@ int value_check_host(const char *value, struct err *err)
     return 0;
 }
 
-/* Keys that belong to a namespace of the container; any other would change the host (CVE-2022-0811). */
+/* Keys that belong to a namespace of the container; any other would change the host
+ * (CVE-2022-0811). */
 int value_check_sysctl(const char *value, struct err *err)
 {
-    static const char *const whole[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni",
-                                        "kernel.sem",    "kernel.shmall", "kernel.shmmax",
+    static const char *const whole[] = {"kernel.msgmax", "kernel.msgmnb",          "kernel.msgmni",
+                                        "kernel.sem",    "kernel.shmall",          "kernel.shmmax",
                                         "kernel.shmmni", "kernel.shm_rmid_forced", NULL};
     size_t n = strcspn(value, "=");
     char key[256];
 
     snprintf(key, sizeof key, "%.*s", (int)n, value);
-    if (value[n] && n < sizeof key && !strpbrk(value, "+\n") && !strstr(key, "..") && !strchr(key, '/') &&
+    if (value[n] && n < sizeof key && !strpbrk(value, "+\n") && !strstr(key, "..") &&
+        !strchr(key, '/') &&
         (in_list(key, whole) || (str_starts(key, "net.") && key[4]) ||
          (str_starts(key, "fs.mqueue.") && key[10])))
         return 0;
@@ -291,7 +294,8 @@ int value_check_hostname(const char *value, struct err *err)
 {
     size_t n = strlen(value);
 
-    if (!n || n > 63 || strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") != n ||
+    if (!n || n > 63 ||
+        strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") != n ||
         *value == '-' || *value == '.')
         return err_set(err, EINVAL, "invalid hostname format: %s", value);
     return 0;

@@ -1,5 +1,5 @@
-/* values.h - what may stand behind a flag, read and checked. The checks have the form options.h asks for;
- * their messages are docker's, which are those of Go's library functions. */
+/* values.h - what may stand behind a flag, read and checked. The checks have the form options.h
+ * asks for; their messages are docker's, which are those of Go's library functions. */
 #pragma once
 
 #include <jansson.h>
@@ -15,12 +15,14 @@ bool value_bool(const char *value); /* of a value that passed */
 
 int value_check_int(const char *value, struct err *err);
 
-/* Sizes as "512m", "1.5g", "64KiB": powers of 1024; b, k, m, g, t, p, any case, with or without b or ib. */
+/* Sizes as "512m", "1.5g", "64KiB": powers of 1024; b, k, m, g, t, p, any case, with or without b
+ * or ib. */
 int value_parse_bytes(const char *value, int64_t *ret, struct err *err);
 int value_check_bytes(const char *value, struct err *err);
 int value_check_swap(const char *value, struct err *err); /* also -1: unlimited */
 
-/* "1.5", "1/2", "2e-1" -> billionths of a CPU, exactly; "value is too precise" beyond nine digits. */
+/* "1.5", "1/2", "2e-1" -> billionths of a CPU, exactly; "value is too precise" beyond nine digits.
+ */
 int value_parse_cpus(const char *value, int64_t *ret, struct err *err);
 int value_check_cpus(const char *value, struct err *err);
 
@@ -32,8 +34,8 @@ struct ulimit {
 int value_parse_ulimit(const char *value, struct ulimit *ret, struct err *err);
 int value_check_ulimit(const char *value, struct err *err);
 
-/* A moment for --since and --until: RFC 3339 (also without zone, time or seconds: UTC), seconds since 1970
- * with a fraction, or a duration before now ("10m", "1h30m"). */
+/* A moment for --since and --until: RFC 3339 (also without zone, time or seconds: UTC), seconds
+ * since 1970 with a fraction, or a duration before now ("10m", "1h30m"). */
 int value_parse_moment(const char *value, int64_t now_ns, int64_t *ret_ns, struct err *err);
 /* Go's durations: "300ms", "1.5h", "2h45m". */
 int value_parse_duration(const char *value, int64_t *ret_ns, struct err *err);

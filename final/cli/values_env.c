@@ -38,7 +38,8 @@ static bool valid_utf8(const char *s, size_t len)
     return true;
 }
 
-/* One line of an env file: blanks before it are dropped, '#' begins a comment, K alone asks our environment. */
+/* One line of an env file: blanks before it are dropped, '#' begins a comment, K alone asks our
+ * environment. */
 static int add_line(const char *line, const char *what, const char *path, struct strv *env,
                     struct err *err)
 {
@@ -50,11 +51,11 @@ static int add_line(const char *line, const char *what, const char *path, struct
         return 0;
     name = strcspn(line, "=");
     if (name == 0)
-        return err_set(err, EINVAL, "invalid %s file (%s): no variable name on line '%s'", what, path,
-                       line);
+        return err_set(err, EINVAL, "invalid %s file (%s): no variable name on line '%s'", what,
+                       path, line);
     if (memchr(line, ' ', name) || memchr(line, '\t', name))
-        return err_set(err, EINVAL, "invalid %s file (%s): variable '%.*s' contains whitespaces", what,
-                       path, (int)name, line);
+        return err_set(err, EINVAL, "invalid %s file (%s): variable '%.*s' contains whitespaces",
+                       what, path, (int)name, line);
     if (!strcmp(what, "env"))
         value_add_env(env, line);
     else
@@ -79,13 +80,15 @@ int value_load_env_file(const char *path, const char *what, struct strv *env, st
 
     if (load_text(path, &text, err) < 0)
         return -err->code;
-    for (char *line = text.data, *end; line && line < text.data + text.len; line = end + 1, number++) {
+    for (char *line = text.data, *end; line && line < text.data + text.len;
+         line = end + 1, number++) {
         end = memchr(line, '\n', (size_t)(text.data + text.len - line));
         if (!end)
             end = text.data + text.len;
         if (memchr(line, 0, (size_t)(end - line)) || !valid_utf8(line, (size_t)(end - line)))
-            return err_set(err, EINVAL, "invalid %s file (%s): NUL or invalid utf8 bytes at line %d", what,
-                           path, number);
+            return err_set(err, EINVAL,
+                           "invalid %s file (%s): NUL or invalid utf8 bytes at line %d", what, path,
+                           number);
         *end = 0;
         if (end > line && end[-1] == '\r')
             end[-1] = 0;

@@ -14,7 +14,7 @@ static const struct {
     const char *unit;
     int64_t ns;
 } units[] = {/* longest names first: "ms" before "m" */
-             {"ns", 1},           {"us", 1000},         {"\u00b5s", 1000}, {"ms", 1000000},
+             {"ns", 1},     {"us", 1000},       {"\u00b5s", 1000},   {"ms", 1000000},
              {"s", SECOND}, {"m", 60 * SECOND}, {"h", 3600 * SECOND}};
 
 static const char *parse_unit(const char *p, int64_t *ret_ns)
@@ -73,7 +73,8 @@ static bool parse_unix(const char *value, int64_t *ret_ns)
     return true;
 }
 
-/* RFC 3339, or its beginning: a date, a date and a time, without zone (UTC, as the engine's host counts). */
+/* RFC 3339, or its beginning: a date, a date and a time, without zone (UTC, as the engine's host
+ * counts). */
 static bool parse_date(const char *value, int64_t *ret_ns)
 {
     static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H",
