@@ -173,6 +173,19 @@ int store_containers(struct store *s, struct container_list *ret, struct err *er
     return r;
 }
 
+int store_container_created(struct store *s, const struct container *c, struct err *err)
+{
+    cleanup_free char *config = json_text(c->config, JSON_COMPACT);
+    int r = db_run(
+        s->db, err,
+        "UPDATE containers SET state = 'created', config = ? WHERE id = ? AND state = 'creating'",
+        "ss", config, c->id);
+
+    if (r >= 0 && !sqlite3_changes(s->db))
+        return err_set(err, ENOENT, "container %s was removed while it was made", c->name);
+    return r;
+}
+
 int store_container_update(struct store *s, const struct container *c, const char *from,
                            struct err *err)
 {

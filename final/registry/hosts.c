@@ -1,0 +1,84 @@
+#include "registry/hosts.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/str.h"
+
+#define REGISTRIES_FILE "/etc/cooper/registries.json"
+#define REGISTRIES_MAX  (1u << 20)
+
+const char *hosts_api(const char *domain)
+{
+    return str_equal(domain, "docker.io") || str_equal(domain, "index.docker.io")
+               ? "registry-1.docker.io"
+               : domain;
+}
+
+char *hosts_of_url(const char *url, bool *ret_tls)
+{
+    bool tls = !strncasecmp(url, "https://", 8);
+    const char *at, *start;
+    char *host;
+
+    if (!tls && strncasecmp(url, "http://", 7))
+        return NULL;
+    start = url + (tls ? 8 : 7);
+    host = str_copy_n(start, strcspn(start, "/?#\\"));
+    at = strrchr(host, '@');
+    if (at)
+        memmove(host, at + 1, strlen(at));
+    for (char *p = host; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    *ret_tls = tls;
+    return host;
+}
+
+/* "host:port" or "[v6]:port" -> the host alone. */
+static char *without_port(const char *host)
+{
+    const char *colon = strrchr(host, ':');
+
+    if (*host == '[')
+        return str_copy_n(host + 1, strcspn(host + 1, "]"));
+    return str_copy_n(host, colon ? (size_t)(colon - host) : strlen(host));
+}
+
+bool hosts_is_loopback(const char *host)
+{
+    cleanup_free char *name = without_port(host);
+    struct in6_addr v6;
+    struct in_addr v4;
+
+    if (!strcasecmp(name, "localhost"))
+        return true;
+    if (inet_pton(AF_INET, name, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET6, name, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+int hosts_allow_plain(const char *host, struct err *err)
+{
+    const char *given = getenv("COOPER_REGISTRIES");
+    const char *path = given && *given ? given : REGISTRIES_FILE;
+    cleanup_strv struct strv listed = {0};
+    cleanup_json json_t *file = NULL;
+
+    if (hosts_is_loopback(host))
+        return true;
+    if (access(path, F_OK) < 0 && errno == ENOENT)
+        return false;
+    file = json_load(AT_FDCWD, path, REGISTRIES_MAX, err);
+    if (!file)
+        return err_wrap(err, "cannot read the list of insecure registries");
+    json_strings(json_object_get(file, "insecure-registries"), &listed);
+    return strv_contains(&listed, host);
+}
