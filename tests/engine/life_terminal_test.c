@@ -143,7 +143,7 @@ START_TEST(control_c_interrupts_inside)
 {
     ON_TERMINAL(24, 80, "run", SHELL);
     expect("? ");
-    type("echo be''gin; sleep 1000\n");
+    type("sh -c 'echo be\"\"gin; exec sleep 1000'\n");
     expect("begin\r\n");
     type("\003");
     expect("? ");
@@ -158,8 +158,8 @@ START_TEST(control_z_and_jobs_work)
 {
     ON_TERMINAL(24, 80, "run", SHELL);
     expect("? ");
-    type("sleep 1000\n");
-    expect("sleep 1000\r\n");
+    type("sh -c 'echo be\"\"gin; exec sleep 1000'\n");
+    expect("begin\r\n");
     type("\032");
     expect("Stopped");
     type("bg\n");
@@ -186,7 +186,6 @@ START_TEST(detaching_leaves_it_running)
     ON_TERMINAL(24, 80, "run", "-it", "--name", "term", "-e", "PS1=? ", BOX, "sh");
     expect("? ");
     type("\020\021");
-    expect("read escape sequence");
     expect_end(0);
     EXPECT(0, "running true\n", "", "inspect", "-f", "{{.State.Status}} {{.Config.Tty}}", "term");
     EXPECT(0, "term\n", "", "rm", "-f", "term");
