@@ -57,6 +57,8 @@ struct manifest {
 int manifest_parse(const char *text, size_t len, const char *media_type, struct manifest *ret,
                    struct err *err);
 void manifest_free(struct manifest *m);
+/* "gzip", "zstd" or "none" for the media type of a layer that manifest_parse accepts, else NULL. */
+const char *layer_compression(const char *media_type);
 /* True when this document is an index / manifest list rather than a manifest. */
 int manifest_is_index(const char *text, size_t len, const char *media_type, bool *ret, struct err *err);
 
