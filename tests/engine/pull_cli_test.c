@@ -169,8 +169,6 @@ START_TEST(the_configuration_is_honoured)
         "/bin/sh",
         "--config.entrypoint",
         "-c",
-        "--config.cmd",
-        "echo $GREETING; pwd; id -un",
         "--config.label",
         "org.example.a=b",
         "--config.stopsignal",
@@ -180,7 +178,7 @@ START_TEST(the_configuration_is_honoured)
 
     serve(NULL, &(struct test_image){.format = "oci", .config = config});
     EXPECT(0, NULL, "", "pull", image);
-    EXPECT(0, "hello\n/home/user\nuser\n", "", "run", "--rm", image);
+    EXPECT(0, "hello\n/home/user\nuser\n", "", "run", "--rm", image, "echo $GREETING; pwd; id -un");
     EXPECT(0, "/\nroot\n", "", "run", "--rm", "-w", "/", "-u", "root", image, "pwd; id -un");
     EXPECT(0, "x\n", "", "run", "--rm", "--entrypoint", "echo", image, "x");
     EXPECT(0, "SIGUSR1 b\n", "", "inspect", "-f",
