@@ -35,14 +35,14 @@ static void start(const struct registry_server_options *options, const struct te
     name = str_format("%s/me/app:v1", server.address);
 }
 
-/* What skopeo says about the image: output of `skopeo inspect MORE docker://NAME`. */
+/* The manifest or index ("--raw") or the config ("--config") as the server has it, by skopeo. */
 static char *skopeo(const char *more, const char *image)
 {
     cleanup_free char *url = str_format("docker://%s", image);
     struct run_result r = {0};
     char *out;
 
-    RUN_OK(&r, NULL, "skopeo", "inspect", "--tls-verify=false", more, url);
+    RUN_OK(&r, NULL, "skopeo", "inspect", "--tls-verify=false", "--raw", more, url);
     out = buf_steal(&r.out);
     run_free(&r);
     return out;
