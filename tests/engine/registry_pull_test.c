@@ -230,6 +230,7 @@ START_TEST(what_is_not_there_is_said_in_dockers_words)
         str_format("manifest for %s:latest not found: manifest unknown: manifest unknown", missing);
     ck_assert_int_eq(pull(missing, NULL, &err), -ENOENT);
     ck_assert_str_eq(err.message, expected);
+    ck_assert_str_eq(puller_said(), "Using default tag: latest\n");
 }
 END_TEST
 
