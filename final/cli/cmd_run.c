@@ -218,6 +218,16 @@ static int run_detached(struct creation *c)
     return 0;
 }
 
+/* Nobody reads our output any more (`cooper run ... | head`): the container goes on, as docker's
+ * does. */
+static int client_failed(const struct cli *cli, const struct err *err)
+{
+    if (err->code != EPIPE)
+        return cli_fail(cli, err);
+    fprintf(stderr, "%s\n", err->message);
+    return EXIT_FAILURE;
+}
+
 static int run_attached(struct creation *c, const struct client_options *client)
 {
     struct start_options options = {.attach_stdin = client->stdin_too};
@@ -230,7 +240,7 @@ static int run_attached(struct creation *c, const struct client_options *client)
     if (engine_start(c->cli->engine, c->id, &options, &fd, &err) < 0)
         return cli_engine_fail(c->cli, &err);
     if (client_run(fd, client, &end, &code, &err) < 0)
-        return cli_fail(c->cli, &err);
+        return client_failed(c->cli, &err);
     if (end == CLIENT_DETACHED) {
         fprintf(stderr, "read escape sequence\n");
         return 0;
