@@ -65,7 +65,7 @@ $(BUILD)/obj/%.o: %.c
 rooms = -Wl,--start-group $(ROOM_LIBS) -Wl,--end-group
 # libsqlite3.a and others mention dlopen and getpwnam, which we do not use: the linker's warnings say so.
 LIGHT_LIBS := -lsqlite3 -ljansson -lcap -lseccomp -lm -lpthread
-HEAVY_LIBS := -lsqlite3 -ljansson -lcap -lseccomp -lcurl -larchive -lisal -lzstd -lz -lcrypto -lpthread
+HEAVY_LIBS := -lsqlite3 -ljansson -lcap -lseccomp -lcurl -larchive -lisal -lzstd -lbz2 -llzma -lz -lcrypto -lpthread
 
 $(BIN)/cooper: $(call objects,final/cli/main.c) $(ROOM_LIBS)
 	@mkdir -p $(@D)
@@ -89,10 +89,11 @@ $(LIBEXEC)/cooper-init: $(call objects,final/runtime/init_main.c)
 	@$(CC) $(ALL_CFLAGS) $(STATIC_LDFLAGS) $(LDFLAGS) $^ -o $@
 
 # The default syscall filter is compiled by libseccomp once, here, and not on every start.
-$(BUILD)/gen/seccomp_gen: final/runtime/seccomp_gen.c final/runtime/seccomp_profile.c $(wildcard final/base/*.c)
+gen_sources := $(addprefix final/runtime/,seccomp_gen.c seccomp_compile.c seccomp_profile.c caps.c) $(filter-out final/base/sha256.c,$(wildcard final/base/*.c))
+$(BUILD)/gen/seccomp_gen: $(gen_sources)
 	@mkdir -p $(@D)
 	@echo "  GEN     $@"
-	@$(CC) $(CPPFLAGS) -std=gnu17 -O1 -ffunction-sections -Wl,--gc-sections $(filter-out final/base/sha256.c,$^) -o $@ -lseccomp -ljansson -lcap
+	@$(CC) $(CPPFLAGS) -std=gnu17 -O1 -ffunction-sections -Wl,--gc-sections $^ -o $@ -lseccomp -ljansson -lcap
 $(BUILD)/gen/seccomp_default.h: $(BUILD)/gen/seccomp_gen
 	@$< > $@.tmp && mv $@.tmp $@
 $(BUILD)/obj/final/runtime/seccomp.o: $(BUILD)/gen/seccomp_default.h

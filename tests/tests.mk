@@ -19,6 +19,14 @@ $(BUILD)/tests/$(1): $(call objects,$(call test_sources,$(1))) $(ROOM_LIBS)
 endef
 $(foreach k,unit system engine,$(eval $(call test_program,$(k))))
 
+# Programs that run inside containers and tell what they see: one file each, static.
+payloads := $(patsubst tests/system/payload/%.c,$(BUILD)/tests/payload/%,$(wildcard tests/system/payload/*.c))
+$(BUILD)/tests/payload/%: tests/system/payload/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static $< -o $@
+$(BUILD)/tests/system: | $(payloads) $(LIBEXEC)/cooper-init
+
 # --- running them ------------------------------------------------------------------------------------
 # Packages are installed before the rest of the makefile is read again (pkg-config answers differently
 # then), so these targets call make anew, step by step.

@@ -275,7 +275,7 @@ static void announce_layers(struct pull *p)
 
 static int get_layers(struct pull *p, struct findings *f, struct err *err)
 {
-    bool here;
+    bool here = false;
     int r = plan_layers(p, f, err);
 
     if (!r)

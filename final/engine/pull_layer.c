@@ -180,12 +180,12 @@ static int publish_blob(struct stream *s, struct err *err)
 }
 
 /* Bytes that proved wrong must not be what the next attempt starts with. Those that merely are not
- * all yet, or that nobody looked at because we were stopped, may be resumed. */
+ * all yet may be resumed. */
 static void drop_bad_partial(struct stream *s, bool all_came)
 {
     struct err ignored;
 
-    if (s->fd >= 0 && (all_came || s->consumer_failed))
+    if (s->fd >= 0 && (all_came || s->consumer_failed || !s->done))
         store_partial_drop(s->pull->store, s->layer->blob->digest, &ignored);
 }
 

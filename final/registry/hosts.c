@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <curl/curl.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -23,23 +24,35 @@ const char *hosts_api(const char *domain)
                : domain;
 }
 
-char *hosts_of_url(const char *url, bool *ret_tls)
+static char *url_part(CURLU *url, CURLUPart part)
 {
-    bool tls = !strncasecmp(url, "https://", 8);
-    const char *at, *start;
-    char *host;
+    char *text = NULL, *copy;
 
-    if (!tls && strncasecmp(url, "http://", 7))
+    if (curl_url_get(url, part, &text, 0) != CURLUE_OK)
         return NULL;
-    start = url + (tls ? 8 : 7);
-    host = str_copy_n(start, strcspn(start, "/?#\\"));
-    at = strrchr(host, '@');
-    if (at)
-        memmove(host, at + 1, strlen(at));
-    for (char *p = host; *p; p++)
+    copy = str_copy(text);
+    curl_free(text);
+    return copy;
+}
+
+/* By libcurl's own parser: what we decide about must be the host that it will ask. */
+char *hosts_of_url(const char *text, bool *ret_tls)
+{
+    CURLU *url = curl_url();
+    bool good = url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK;
+    cleanup_free char *scheme = good ? url_part(url, CURLUPART_SCHEME) : NULL;
+    cleanup_free char *host = good ? url_part(url, CURLUPART_HOST) : NULL;
+    cleanup_free char *port = good ? url_part(url, CURLUPART_PORT) : NULL;
+    char *whole;
+
+    curl_url_cleanup(url);
+    *ret_tls = str_equal(scheme, "https");
+    if (!host || !*host || (!*ret_tls && !str_equal(scheme, "http")))
+        return NULL;
+    whole = port ? str_format("%s:%s", host, port) : str_copy(host);
+    for (char *p = whole; *p; p++)
         *p = (char)tolower((unsigned char)*p);
-    *ret_tls = tls;
-    return host;
+    return whole;
 }
 
 /* "host:port" or "[v6]:port" -> the host alone. */

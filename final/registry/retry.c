@@ -23,7 +23,8 @@ static bool worth_it(const struct retry *t, int code)
     return t->keep_trying && (code == ECONNREFUSED || code == EHOSTUNREACH);
 }
 
-int retry_pause(int64_t milliseconds, const struct http *http, struct err *err)
+/* poll(2) on a timer; ends early with -ECANCELED. */
+static int pause_for(int64_t milliseconds, const struct http *http, struct err *err)
 {
     struct itimerspec when = {.it_value = {milliseconds / 1000, milliseconds % 1000 * 1000000 + 1}};
     cleanup_close int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
@@ -52,7 +53,7 @@ int retry_wait(struct retry *t, const struct http *http, struct err *err)
         pause = LONGEST_PAUSE_MS;
     if (t->retry_after_s * 1000 > pause)
         pause = t->retry_after_s * 1000;
-    if (retry_pause(pause, http, err) < 0)
+    if (pause_for(pause, http, err) < 0)
         return -err->code;
     err_clear(err);
     return 0;

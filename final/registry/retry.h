@@ -14,10 +14,6 @@ struct retry {
 };
 
 /* After a failure described in err: waits and returns 0 when it should be tried again; else its
- * error. The wait is short, grows with every failure, and ends when ends when http_cancelled() says
- * so (-ECANCELED)
+ * error. The wait is short, grows with every failure, and ends when http_cancelled() says so
  * (-ECANCELED). A server that asks for more than a minute is told to the user instead. */
 int retry_wait(struct retry *t, const struct http *http, struct err *err);
-
-/* poll(2) on a timer; ends early with -ECANCELED. */
-int retry_pause(int64_t milliseconds, const struct http *http, struct err *err);

@@ -1,23 +1,22 @@
 /* runtime.h - the isolation core: an OCI runtime spec goes in, a process comes out.
  *
- * The caller (cooper-shim, later cooper-runtime) becomes the parent of the container's init. Creating a
- * container does everything except the last execve; starting lets that happen:
+ * The caller (cooper-shim, later cooper-runtime) becomes the parent of the container's init.
+ * Creating a container does everything except the last execve; starting lets that happen:
  *
- *     runtime_create   cgroup, clone3 into new namespaces; the child mounts, pivots, drops, and waits
- *     runtime_start    the child execs the user's program, or reports why it cannot
+ *     runtime_create   cgroup, clone3 into new namespaces; the child mounts, pivots, drops, and
+ * waits runtime_start    the child execs the user's program, or reports why it cannot
  *     runtime_destroy  kills what is left in the cgroup and removes it
  *
- * Spec: OCI runtime-spec 1.2, config.md and config-linux.md. Extensions, as annotations, all optional:
- *     org.cooper.overlay.base     directory to chdir to before mounting the root as an overlay
- *     org.cooper.overlay.options  its option string (relative names); mounted at root.path in the new mount
- *                                 namespace, so it vanishes with the container
- *     org.cooper.user             "name|uid[:group|gid]" to be looked up in the container's /etc/passwd and
- *                                 /etc/group; overrides process.user. Supplementary groups come from there
- *                                 too, and HOME when process.env has none ("/root" for uid 0, else "/")
- *     org.cooper.seccomp          "default": the built-in filter; else a file with a compiled filter, relative
- *                                 to the bundle; absent: linux.seccomp is compiled if present
- * and one mount option of its own: "x-cooper.seed": before a bind is mounted, an empty source directory is
- * filled with what the image has at the destination (content, owner, mode): volumes.
+ * Spec: OCI runtime-spec 1.2, config.md and config-linux.md. Extensions, as annotations, all
+ * optional: org.cooper.overlay.base     directory to chdir to before mounting the root as an
+ * overlay org.cooper.overlay.options  its option string (relative names); mounted at root.path in
+ * the new mount namespace, so it vanishes with the container org.cooper.user "name|uid[:group|gid]"
+ * to be looked up in the container's /etc/passwd and /etc/group; overrides process.user.
+ * Supplementary groups come from there too, and HOME when process.env has none ("/root" for uid 0,
+ * else "/") org.cooper.seccomp          "default": the built-in filter; else a file with a compiled
+ * filter, relative to the bundle; absent: linux.seccomp is compiled if present and one mount option
+ * of its own: "x-cooper.seed": before a bind is mounted, an empty source directory is filled with
+ * what the image has at the destination (content, owner, mode): volumes.
  */
 #pragma once
 
@@ -30,10 +29,10 @@
 struct runtime_container;
 
 struct runtime_request {
-    const char *id;        /* for error messages and the hostname of last resort */
-    const char *bundle;    /* absolute path; root.path is relative to it */
-    const json_t *config;  /* config.json, parsed */
-    int stdio[3];          /* what becomes fd 0-2 without a terminal; -1: /dev/null */
+    const char *id;               /* for error messages and the hostname of last resort */
+    const char *bundle;           /* absolute path; root.path is relative to it */
+    const json_t *config;         /* config.json, parsed */
+    int stdio[3];                 /* what becomes fd 0-2 without a terminal; -1: /dev/null */
     unsigned short rows, columns; /* initial size of the terminal, 0: leave */
 };
 
@@ -41,41 +40,46 @@ struct runtime_request {
  * err->exit_status is 125 unless the cause is the user's command. */
 int runtime_create(const struct runtime_request *request, struct runtime_container **ret,
                    struct err *err);
-/* Lets init exec. If the program cannot be executed: error with exit_status 127 (`executable file not
- * found in $PATH`, `no such file or directory`) or 126 (`permission denied`, `is a directory`), and the
- * init process is gone (the caller still calls runtime_destroy). */
+/* Lets init exec. If the program cannot be executed: error with exit_status 127 (`executable file
+ * not found in $PATH`, `no such file or directory`) or 126 (`permission denied`, `is a directory`),
+ * and the init process is gone (the caller still calls runtime_destroy). */
 int runtime_start(struct runtime_container *c, struct err *err);
 
 pid_t runtime_pid(const struct runtime_container *c);
 int runtime_pidfd(const struct runtime_container *c); /* borrowed */
 /* The terminal's master (borrowed), or -1 without process.terminal. */
 int runtime_console(const struct runtime_container *c);
-/* True if the kernel's OOM killer took a process of the cgroup (memory.events or memory.oom_control). */
+/* True if the kernel's OOM killer took a process of the cgroup (memory.events or
+ * memory.oom_control). */
 bool runtime_oom_killed(const struct runtime_container *c);
 
-/* Kills every process in the cgroup, waits until they are gone, removes the cgroup. Call after reaping init. */
+/* Kills every process in the cgroup, waits until they are gone, removes the cgroup. Call after
+ * reaping init. */
 int runtime_destroy(struct runtime_container *c, struct err *err);
 void runtime_free(struct runtime_container *c); /* only the memory and descriptors */
 
 /* Runs one more process in a running container: joins its namespaces and cgroup, and drops to the
- * privileges of `process` (an OCI `process` object; org.cooper.user beside it in `config.annotations` is
- * the container's: `user` here, if not NULL, is looked up instead). The new process is the caller's child. */
+ * privileges of `process` (an OCI `process` object; org.cooper.user beside it in
+ * `config.annotations` is the container's: `user` here, if not NULL, is looked up instead). The new
+ * process is the caller's child. */
 struct runtime_exec_request {
-    pid_t init;             /* the container's init, checked alive by the caller */
+    pid_t init; /* the container's init, checked alive by the caller */
     int init_pidfd;
     const char *bundle;
-    const json_t *config;   /* the container's config.json */
-    const json_t *process;  /* what to run */
-    const char *user;       /* "name|uid[:group|gid]" or NULL for process.user */
+    const json_t *config;  /* the container's config.json */
+    const json_t *process; /* what to run */
+    const char *user;      /* "name|uid[:group|gid]" or NULL for process.user */
     int stdio[3];
     unsigned short rows, columns;
 };
 int runtime_exec(const struct runtime_exec_request *request, pid_t *ret_pid, int *ret_console,
                  struct err *err);
 
-/* --- control groups, by the path in linux.cgroupsPath ("/cooper/<id>"), v1 and v2 alike ----------- */
+/* --- control groups, by the path in linux.cgroupsPath ("/cooper/<id>"), v1 and v2 alike
+ * ----------- */
 
-/* Kills everything in the cgroup and removes it; success when it is not there. `cgroup_root` NULL means
+/* Kills everything in the cgroup and removes it; success when it is not there. `cgroup_root` NULL
+ * means
  * "/sys/fs/cgroup". Used to clean up after a shim that was killed. */
 int runtime_cgroup_destroy(const char *cgroup_root, const char *path, struct err *err);
 /* Number of processes in it, or -ENOENT. */
@@ -83,18 +87,20 @@ int runtime_cgroup_count(const char *cgroup_root, const char *path, struct err *
 /* 1, 2, or 0 for none; hybrid hosts whose controllers are on v1 count as 1. */
 int runtime_cgroup_version(const char *cgroup_root);
 
-/* --- capabilities and the syscall filter, for the engine's use ------------------------------------ */
+/* --- capabilities and the syscall filter, for the engine's use
+ * ------------------------------------ */
 
 /* docker's default set, a NULL-terminated list of "CAP_..." names. */
 extern const char *const runtime_default_caps[];
-/* "net_admin", "CAP_NET_ADMIN" -> canonical "CAP_NET_ADMIN"; NULL if the kernel has no such name. */
+/* "net_admin", "CAP_NET_ADMIN" -> canonical "CAP_NET_ADMIN"; NULL if the kernel has no such name.
+ */
 const char *runtime_cap_name(const char *text);
 /* All capabilities this process could hand on (its bounding set), as names. */
 struct strv;
 void runtime_all_caps(struct strv *ret);
 
-/* Compiles docker's default profile for a given set of capabilities (names) into a BPF program in a file.
- * Links libseccomp; the shim does not call it. */
+/* Compiles docker's default profile for a given set of capabilities (names) into a BPF program in a
+ * file. Links libseccomp; the shim does not call it. */
 int runtime_seccomp_compile_default(const struct strv *caps, int out_fd, struct err *err);
 /* The same for a profile file in docker's JSON format (--security-opt seccomp=FILE). */
 int runtime_seccomp_compile_file(const char *path, const struct strv *caps, int out_fd,

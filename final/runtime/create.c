@@ -1,0 +1,197 @@
+/* The parent's side: what a container is made of before it has a process, the process itself, and
+ * its control group, made while the process is busy with its mounts (sync.h shows who waits for
+ * whom). */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "runtime/init.h"
+#include "runtime/namespaces.h"
+#include "runtime/runtime.h"
+#include "runtime/spawn.h"
+#include "runtime/sync.h"
+#include "runtime/sysctl.h"
+
+#include <sched.h>
+
+struct runtime_container {
+    pid_t pid;
+    int pidfd, console, socket;
+    struct cgroup cgroup;
+};
+
+/* What create needs only while it runs. */
+struct creation {
+    const struct runtime_request *request;
+    struct spec spec;
+    struct syscall_filter filter;
+    int sockets[2];
+};
+
+static int prepare(struct creation *creation, struct runtime_container *c, struct err *err)
+{
+    const struct runtime_request *request = creation->request;
+    cleanup_free char *path = str_format("/cooper/%s", request->id);
+    const struct spec *spec = &creation->spec;
+
+    if (spec_parse(request->config, &creation->spec, err) < 0)
+        return err_wrap(err, "config.json");
+    if (sysctl_check(spec, err) < 0 ||
+        cgroup_open(NULL, spec->cgroups_path ? spec->cgroups_path : path, &c->cgroup, err) < 0 ||
+        syscall_filter_load(request->config, request->bundle, &creation->filter, err) < 0)
+        return -err->code;
+    return sync_pair(creation->sockets, err);
+}
+
+static int spawn_init(struct creation *creation, struct runtime_container *c, struct err *err)
+{
+    struct init_arguments arguments = {
+        .request = creation->request,
+        .spec = &creation->spec,
+        .cgroup = &c->cgroup,
+        .filter = &creation->filter,
+        .socket = creation->sockets[1],
+    };
+    /* The cgroup namespace comes later: init makes it when it is in its group. */
+    uint64_t flags = creation->spec.new_namespaces & ~(uint64_t)CLONE_NEWCGROUP;
+    struct err ignored = {0};
+    int saved;
+
+    if (namespaces_begin_pid(&creation->spec, &saved, err) < 0)
+        return -err->code;
+    c->pid = spawn_process(flags, c->cgroup.dir, &c->pidfd, err);
+    if (!c->pid)
+        init_run(&arguments);
+    if (namespaces_end_pid(saved, c->pid < 0 ? &ignored : err) < 0)
+        return c->pid < 0 ? (int)c->pid : -err->code;
+    close_fd(&creation->sockets[1]); /* or its end would not be seen when init dies */
+    return c->pid < 0 ? (int)c->pid : 0;
+}
+
+/* v2: init is born in its group, so the directory comes first. v1: init joins by itself, so
+ * everything about groups is done beside it. */
+static int make_cgroup(struct creation *creation, struct runtime_container *c, bool before_spawn,
+                       struct err *err)
+{
+    const json_t *resources = creation->spec.resources;
+
+    if (before_spawn == (c->cgroup.version == 2) && cgroup_create(&c->cgroup, resources, err) < 0)
+        return -err->code;
+    return before_spawn ? 0 : cgroup_limit(&c->cgroup, resources, err);
+}
+
+/* init may have failed first, and then it knows better than we do why nothing works. */
+static int prefer_error_of_init(struct runtime_container *c, struct err *err)
+{
+    struct err own = *err;
+
+    if (own.code == EPIPE && sync_wait(c->socket, SYNC_READY, NULL, err) != -EPIPE)
+        return -err->code;
+    *err = own;
+    return -err->code;
+}
+
+static int bring_up(struct creation *creation, struct runtime_container *c, struct err *err)
+{
+    if (make_cgroup(creation, c, true, err) < 0 || spawn_init(creation, c, err) < 0)
+        return -err->code;
+    c->socket = creation->sockets[0];
+    creation->sockets[0] = -1;
+    if (make_cgroup(creation, c, false, err) < 0)
+        return -err->code;
+    if (sync_send(c->socket, SYNC_CGROUP, -1, err) < 0)
+        return prefer_error_of_init(c, err);
+    return sync_wait(c->socket, SYNC_READY, &c->console, err);
+}
+
+static void take_down(struct runtime_container *c)
+{
+    struct err ignored = {0};
+
+    if (c->pidfd >= 0)
+        spawn_kill(c->pidfd);
+    if (c->cgroup.root)
+        cgroup_destroy(&c->cgroup, &ignored);
+    runtime_free(c);
+}
+
+static void end_creation(struct creation *creation)
+{
+    spec_free(&creation->spec);
+    syscall_filter_free(&creation->filter);
+    close_fd(&creation->sockets[0]);
+    close_fd(&creation->sockets[1]);
+}
+
+int runtime_create(const struct runtime_request *request, struct runtime_container **ret,
+                   struct err *err)
+{
+    cleanup_with(end_creation) struct creation creation = {.request = request, .sockets = {-1, -1}};
+    struct runtime_container *c = mem_alloc(sizeof *c);
+
+    c->pidfd = c->console = c->socket = c->cgroup.dir = -1;
+    err_clear(err);
+    if (prepare(&creation, c, err) < 0 || bring_up(&creation, c, err) < 0) {
+        take_down(c);
+        if (!err->exit_status)
+            err->exit_status = 125;
+        return -err->code;
+    }
+    *ret = c;
+    return 0;
+}
+
+int runtime_start(struct runtime_container *c, struct err *err)
+{
+    int r;
+
+    err_clear(err);
+    r = sync_send(c->socket, SYNC_START, -1, err);
+    if (!r)
+        r = sync_wait_end(c->socket, err);
+    close_fd(&c->socket);
+    if (r < 0) {
+        if (!err->exit_status)
+            err->exit_status = 125;
+        spawn_kill(c->pidfd);
+    }
+    return r;
+}
+
+pid_t runtime_pid(const struct runtime_container *c)
+{
+    return c->pid;
+}
+
+int runtime_pidfd(const struct runtime_container *c)
+{
+    return c->pidfd;
+}
+
+int runtime_console(const struct runtime_container *c)
+{
+    return c->console;
+}
+
+bool runtime_oom_killed(const struct runtime_container *c)
+{
+    return cgroup_oom_killed(&c->cgroup);
+}
+
+int runtime_destroy(struct runtime_container *c, struct err *err)
+{
+    return cgroup_destroy(&c->cgroup, err);
+}
+
+void runtime_free(struct runtime_container *c)
+{
+    if (!c)
+        return;
+    close_fd(&c->pidfd);
+    close_fd(&c->console);
+    close_fd(&c->socket);
+    cgroup_close(&c->cgroup);
+    free(c);
+}

@@ -1,0 +1,191 @@
+/* One more process in a running container.
+ *
+ * The container is hostile by now: its processes may watch /proc for ours and its files may have
+ * been replaced. So the new process is undumpable from its first call (ptrace(2) and /proc/PID/fd
+ * of it are closed to them, CVE-2016-9962), has no descriptor of the host's when it joins, and
+ * resolves every path beneath the container's root after joining.
+ *
+ * setns(2) of a PID namespace counts only for children, so it is the parent that enters it for the
+ * time of the clone3(2); the others are joined by the child, all at once through init's pidfd
+ * (Linux 5.8), which cannot mean another process of a reused pid. */
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "runtime/cgroup.h"
+#include "runtime/console.h"
+#include "runtime/process.h"
+#include "runtime/runtime.h"
+#include "runtime/spawn.h"
+#include "runtime/sync.h"
+
+#include "base/json.h"
+
+struct joining {
+    const struct runtime_exec_request *request;
+    struct spec namespaces; /* only new_namespaces and joins */
+    struct spec_process process;
+    struct syscall_filter filter;
+    struct cgroup cgroup;
+    int sockets[2];
+    int pidfd; /* of the new process */
+};
+
+/* Every namespace of its own the container has, made or joined. */
+static int namespace_flags(const struct joining *j)
+{
+    uint64_t flags = j->namespaces.new_namespaces;
+
+    for (size_t i = 0; i < j->namespaces.join_count; i++)
+        flags |= j->namespaces.joins[i].flag;
+    return (int)flags;
+}
+
+static int prepare(struct joining *j, struct err *err)
+{
+    const struct runtime_exec_request *request = j->request;
+    const char *path = json_str(request->config, "linux.cgroupsPath", NULL);
+
+    if (spec_parse_process(request->process, &j->process, err) < 0 ||
+        spec_parse_namespaces(request->config, &j->namespaces, err) < 0 ||
+        syscall_filter_load(request->config, request->bundle, &j->filter, err) < 0)
+        return -err->code;
+    j->process.user = request->user;
+    if (!path)
+        return err_set(err, EINVAL, "config.json has no linux.cgroupsPath to join");
+    if (cgroup_open(NULL, path, &j->cgroup, err) < 0)
+        return -err->code;
+    if (j->cgroup.version == 2) {
+        cleanup_free char *full = str_format("%s%s", j->cgroup.root, path);
+
+        j->cgroup.dir = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (j->cgroup.dir < 0)
+            return err_errno(err, "cannot open the container's control group '%s'", path);
+    }
+    return sync_pair(j->sockets, err);
+}
+
+/* --- the child ----------------------------------------------------------------------------------
+ */
+
+static int take_console(const struct joining *j, int root, int *ret_master, struct err *err)
+{
+    cleanup_close int slave = -1;
+
+    if (!j->process.terminal)
+        return 0;
+    if (console_open(root, j->request->rows, j->request->columns, ret_master, &slave, err) < 0)
+        return -err->code;
+    return console_take(slave, err);
+}
+
+static int join_container(const struct joining *j, int *init_pidfd, struct err *err)
+{
+    int flags = namespace_flags(j) & ~CLONE_NEWPID;
+
+    /* v1: the files of its group are the host's, so before the mount namespace changes. */
+    if (j->cgroup.version == 1 && cgroup_join(&j->cgroup, err) < 0)
+        return -err->code;
+    if (flags && setns(*init_pidfd, flags) < 0)
+        return err_errno(err, "cannot join the container's namespaces");
+    close_fd(init_pidfd);
+    return 0;
+}
+
+static int enter(const struct joining *j, int *socket, int *master, struct err *err)
+{
+    int init_pidfd = j->request->init_pidfd, *keep[2] = {socket, &init_pidfd};
+    struct process_setup setup = {.process = &j->process, .filter = &j->filter, .cwd = -1};
+    struct strv env = {0};
+    int root;
+
+    if (process_begin(j->request->stdio, keep, err) < 0 ||
+        process_new_session("cooper-exec", err) < 0 ||
+        process_set_oom_score(&j->process, err) < 0 || join_container(j, &init_pidfd, err) < 0)
+        return -err->code;
+    root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return err_errno(err, "cannot open the container's root");
+    if (take_console(j, root, master, err) < 0)
+        return -err->code;
+    setup.cwd = process_open_cwd(root, j->process.cwd, err);
+    if (setup.cwd < 0 || process_become_user(&setup, &env, err) < 0 ||
+        sync_send(*socket, SYNC_READY, *master, err) < 0)
+        return -err->code;
+    close_fd(master);
+    return process_exec(&setup, &env, err);
+}
+
+static _Noreturn void run_child(const struct joining *j)
+{
+    int socket = j->sockets[1], master = -1;
+    struct err err = {0};
+
+    prctl(PR_SET_NAME, "exec:joining");
+    enter(j, &socket, &master, &err);
+    sync_send_error(socket, &err);
+    _exit(1);
+}
+
+/* --- the parent ---------------------------------------------------------------------------------
+ */
+
+/* clone3(2) from inside the container's PID namespace, and back. */
+static pid_t spawn_inside(struct joining *j, struct err *err)
+{
+    bool other = namespace_flags(j) & CLONE_NEWPID;
+    cleanup_close int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    pid_t pid;
+
+    if (own < 0)
+        return err_errno(err, "cannot open our own PID namespace");
+    if (other && setns(j->request->init_pidfd, CLONE_NEWPID) < 0)
+        return err_errno(err, "cannot join the container's PID namespace");
+    pid = spawn_process(0, j->cgroup.dir, &j->pidfd, err);
+    if (!pid)
+        run_child(j);
+    if (other && setns(own, CLONE_NEWPID) < 0 && pid > 0)
+        return err_errno(err, "cannot return to our own PID namespace");
+    return pid;
+}
+
+static void end_joining(struct joining *j)
+{
+    spec_process_free(&j->process);
+    spec_free(&j->namespaces);
+    syscall_filter_free(&j->filter);
+    cgroup_close(&j->cgroup);
+    close_fd(&j->sockets[0]);
+    close_fd(&j->sockets[1]);
+    close_fd(&j->pidfd);
+}
+
+int runtime_exec(const struct runtime_exec_request *request, pid_t *ret_pid, int *ret_console,
+                 struct err *err)
+{
+    cleanup_with(end_joining) struct joining j = {
+        .request = request, .sockets = {-1, -1}, .pidfd = -1};
+    cleanup_close int console = -1;
+    pid_t pid;
+    int r;
+
+    err_clear(err);
+    if (prepare(&j, err) < 0 || (pid = spawn_inside(&j, err)) < 0) {
+        err->exit_status = err->exit_status ? err->exit_status : 125;
+        return -err->code;
+    }
+    close_fd(&j.sockets[1]);
+    r = sync_wait(j.sockets[0], SYNC_READY, &console, err);
+    if (!r)
+        r = sync_wait_end(j.sockets[0], err);
+    if (r < 0) {
+        spawn_kill(j.pidfd);
+        err->exit_status = err->exit_status ? err->exit_status : 125;
+        return r;
+    }
+    *ret_pid = pid;
+    *ret_console = steal_fd(&console);
+    return 0;
+}

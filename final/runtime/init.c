@@ -1,0 +1,203 @@
+/* PID 1 of a container before it is the user's program.
+ *
+ * It is born into its new namespaces with a copy of the parent's memory, root's powers, and the
+ * host's files still in sight, and gives all of it up step by step. Where the order is not obvious
+ * the reason stands beside the step. While it works the parent makes the control group; the two
+ * meet in enter_cgroup(). `ps` shows how far it has come. */
+#include "runtime/init.h"
+
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "runtime/console.h"
+#include "runtime/devices.h"
+#include "runtime/masks.h"
+#include "runtime/mount_api.h"
+#include "runtime/mounts.h"
+#include "runtime/namespaces.h"
+#include "runtime/rootfs.h"
+#include "runtime/sync.h"
+#include "runtime/sysctl.h"
+
+struct init {
+    const struct init_arguments *arguments;
+    const struct spec *spec;
+    int socket, null, root, cwd;
+    int master, slave; /* of the terminal, or -1 */
+    bool in_cgroup;
+    struct strv env;
+};
+
+static int begin(struct init *init, struct err *err)
+{
+    int none = -1, *keep[2] = {&init->socket, &none};
+
+    init->null = process_begin(init->arguments->request->stdio, keep, err);
+    return init->null;
+}
+
+/* The parent has made the group and set its limits by the time this returns. A cgroup namespace has
+ * for its root the group its maker is in, so it can be made only afterwards. */
+static int enter_cgroup(void *context, struct err *err)
+{
+    struct init *init = context;
+
+    if (init->in_cgroup)
+        return 0;
+    if (sync_wait(init->socket, SYNC_CGROUP, NULL, err) < 0)
+        return -err->code;
+    if (init->arguments->cgroup->version == 1 && cgroup_join(init->arguments->cgroup, err) < 0)
+        return -err->code;
+    if (init->spec->new_namespaces & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0)
+        return err_errno(err, "cannot make a cgroup namespace");
+    init->in_cgroup = true;
+    return 0;
+}
+
+static int make_mounts(struct init *init, struct err *err)
+{
+    struct mounts_context context = {
+        .spec = init->spec,
+        .bundle = init->arguments->request->bundle,
+        .root = init->root,
+        .cgroup = init->arguments->cgroup,
+        .enter_cgroup = enter_cgroup,
+        .context = init,
+    };
+
+    return mounts_make(&context, err);
+}
+
+static int make_devices(struct init *init, struct err *err)
+{
+    return mounts_bind_dev(init->spec) ? 0 : devices_make(init->spec, init->root, err);
+}
+
+static int make_console(struct init *init, struct err *err)
+{
+    const struct runtime_request *request = init->arguments->request;
+
+    if (!init->spec->process.terminal)
+        return 0;
+    if (console_open(init->root, request->rows, request->columns, &init->master, &init->slave,
+                     err) < 0 ||
+        console_bind(init->root, init->slave, err) < 0)
+        return -err->code;
+    return console_take(init->slave, err);
+}
+
+static int mount_root(struct init *init, struct err *err)
+{
+    init->root = rootfs_mount(init->spec, init->arguments->request->bundle, err);
+    return init->root;
+}
+
+static int open_cwd(struct init *init, struct err *err)
+{
+    init->cwd = process_open_cwd(init->root, init->spec->process.cwd, err);
+    return init->cwd;
+}
+
+static int make_root_readonly(struct init *init, struct err *err)
+{
+    return init->spec->root_readonly ? mount_change(init->root, MOUNT_ATTR_RDONLY, 0, false, err)
+                                     : 0;
+}
+
+static struct process_setup setup_of(const struct init *init)
+{
+    return (struct process_setup){
+        .process = &init->spec->process, .filter = init->arguments->filter, .cwd = init->cwd};
+}
+
+static int become_user(struct init *init, struct err *err)
+{
+    struct process_setup setup = setup_of(init);
+
+    return process_become_user(&setup, &init->env, err);
+}
+
+static int report_ready(struct init *init, struct err *err)
+{
+    int r = sync_send(init->socket, SYNC_READY, init->master, err);
+
+    close_fd(
+        &init->master); /* the last master outside of the parent: its close hangs up the terminal */
+    return r;
+}
+
+static int wait_for_start(struct init *init, struct err *err)
+{
+    return sync_wait(init->socket, SYNC_START, NULL, err);
+}
+
+static int execute(struct init *init, struct err *err)
+{
+    struct process_setup setup = setup_of(init);
+
+    return process_exec(&setup, &init->env, err);
+}
+
+/* clang-format off */
+static int new_session(struct init *i, struct err *err)  { return process_new_session(i->arguments->request->id, err); }
+static int join(struct init *i, struct err *err)         { return namespaces_join(i->spec, err); }
+static int configure(struct init *i, struct err *err)    { return namespaces_configure(i->spec, err); }
+static int oom_score(struct init *i, struct err *err)    { return process_set_oom_score(&i->spec->process, err); }
+static int set_sysctls(struct init *i, struct err *err)  { return sysctl_apply(i->spec, i->root, err); }
+static int make_masks(struct init *i, struct err *err)   { return masks_apply(i->spec, i->root, i->null, err); }
+static int cgroup(struct init *i, struct err *err)       { return enter_cgroup(i, err); }
+static int pivot(struct init *i, struct err *err)        { return rootfs_pivot(i->spec, i->root, err); }
+
+static const struct stage {
+    const char *name; /* what ps shows, 15 characters at most */
+    int (*run)(struct init *init, struct err *err);
+} stages[] = {
+    {"init:begin",     begin},        /* first: whatever follows must not see inherited descriptors */
+    {"init:join",      join},         /* the paths to join are the host's */
+    {"init:session",   new_session},  /* a terminal can be taken only by a leader of a session */
+    {"init:oom",       oom_score},    /* through the host's /proc, which is about to go */
+    {"init:names",     configure},    /* inside the new uts and network namespaces */
+    {"init:root",      mount_root},   /* everything below is resolved beneath it */
+    {"init:mounts",    make_mounts},  /* before the pivot: their sources are host paths */
+    {"init:devices",   make_devices}, /* into the /dev just mounted */
+    {"init:console",   make_console}, /* from the devpts just mounted */
+    {"init:sysctl",    set_sysctls},  /* before /proc/sys becomes read-only */
+    {"init:cwd",       open_cwd},     /* before the root becomes read-only: it may have to be made */
+    {"init:masks",     make_masks},   /* after all that uses /proc and /sys, before anybody else can */
+    {"init:readonly",  make_root_readonly}, /* nothing is made in the root after this */
+    {"init:cgroup",    cgroup},       /* at the latest: no program runs outside of its limits */
+    {"init:pivot",     pivot},        /* from here on there is no host to be seen */
+    {"init:user",      become_user},  /* names are the container's, so after the pivot */
+    {"init:ready",     report_ready}, /* the parent has seen every error but those of execve */
+    {"init:waiting",   wait_for_start},
+    {"init:exec",      execute},      /* does not come back, unless to say why */
+};
+/* clang-format on */
+
+_Noreturn void init_run(const struct init_arguments *arguments)
+{
+    struct init init = {
+        .arguments = arguments,
+        .spec = arguments->spec,
+        .socket = arguments->socket,
+        .null = -1,
+        .root = -1,
+        .cwd = -1,
+        .master = -1,
+        .slave = -1,
+    };
+    struct err err = {0};
+
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
+        prctl(PR_SET_NAME, stages[i].name);
+        if (stages[i].run(&init, &err) < 0)
+            break;
+    }
+    /* If the parent is gone nobody listens, and there is nothing left to do either way. */
+    sync_send_error(init.socket, &err);
+    _exit(1);
+}

@@ -1,0 +1,16 @@
+/* init.h - the child's side of runtime_create(). */
+#pragma once
+
+#include "runtime/cgroup.h"
+#include "runtime/process.h"
+#include "runtime/runtime.h"
+
+struct init_arguments {
+    const struct runtime_request *request;
+    const struct spec *spec;
+    const struct cgroup *cgroup;
+    const struct syscall_filter *filter;
+    int socket; /* sync.h, towards the parent */
+};
+/* Runs in the new process; never returns. */
+_Noreturn void init_run(const struct init_arguments *arguments);

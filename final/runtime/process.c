@@ -1,0 +1,326 @@
+/* The order of the last steps is forced, each by the next:
+ *
+ *   limits, score     while we still may raise them
+ *   bounding set      needs CAP_SETPCAP, which the user will not have
+ *   groups, gid, uid  in this order: after setuid(2) nothing else of it is allowed
+ *   find the program  as the user, with the user's rights
+ *   filter            needs CAP_SYS_ADMIN (unless no_new_privs), kept over setuid(2) for this
+ *   capabilities      one capset(2); any filter must allow it and execve(2), nothing more
+ *   execve            also resets "not dumpable"
+ */
+#include "runtime/process.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/keyctl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/proc.h"
+#include "runtime/caps.h"
+#include "runtime/masks.h"
+#include "runtime/user.h"
+
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* --- the beginning ------------------------------------------------------------------------------
+ */
+
+/* What was ignored stays ignored over execve(2), and a blocked signal stays blocked: a program
+ * expects neither (a shell pipeline with SIGPIPE ignored never ends). */
+static void reset_signals(void)
+{
+    sigset_t none;
+
+    for (int sig = 1; sig < NSIG; sig++)
+        if (sig != SIGKILL && sig != SIGSTOP)
+            signal(sig, SIG_DFL); /* the two numbers libc keeps for itself fail: fine */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Two rounds, because stdio may name 0-2 in another order: first everything goes up out of the way.
+ */
+static int place_descriptors(const int stdio[3], int *const keep[2], int null, struct err *err)
+{
+    int from[6] = {stdio[0], stdio[1], stdio[2], null, *keep[0], *keep[1]};
+
+    for (int i = 0; i < 6; i++) {
+        if (from[i] < 0)
+            from[i] = i < 3 ? null : -1;
+        if (from[i] >= 0 && (from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 8)) < 0)
+            return err_errno(err, "cannot copy a descriptor for the container");
+    }
+    for (int i = 0; i < 6; i++)
+        if (from[i] >= 0 && dup3(from[i], i, i < 3 ? 0 : O_CLOEXEC) < 0)
+            return err_errno(err, "cannot place descriptor %d", i);
+    for (int i = 0; i < 2; i++)
+        if (*keep[i] >= 0)
+            *keep[i] = 4 + i;
+    return 3;
+}
+
+int process_begin(const int stdio[3], int *const keep[2], struct err *err)
+{
+    int null;
+
+    /* Nobody may look into us or ptrace us from inside the container we are about to join;
+     * execve(2) ends this. */
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        return err_errno(err, "cannot become undumpable");
+    null = masks_open_null(err);
+    if (null < 0)
+        return null;
+    null = place_descriptors(stdio, keep, null, err);
+    if (null < 0)
+        return null;
+    /* A descriptor of a host directory would be a way out (CVE-2024-21626); and the parent's end of
+     * the socket in our hands would hide the parent's death from us. */
+    if (proc_close_from(*keep[1] < 0 ? 5 : 6) < 0)
+        return err_set(err, EBADF, "cannot close the inherited descriptors");
+    reset_signals();
+    umask(0);
+    return null;
+}
+
+int process_set_oom_score(const struct spec_process *process, struct err *err)
+{
+    char text[16];
+
+    if (!process->has_oom_score_adj)
+        return 0;
+    snprintf(text, sizeof text, "%d", process->oom_score_adj);
+    return file_poke(AT_FDCWD, "/proc/self/oom_score_adj", text, err);
+}
+
+int process_new_session(const char *name, struct err *err)
+{
+    if (setsid() < 0)
+        return err_errno(err, "cannot start a session");
+    /* ENOSYS: a kernel without keyrings; EDQUOT and EPERM: the caller's quota or filter. Then the
+     * keys of the caller's session stay reachable, but keyctl(2) is behind the syscall filter
+     * anyway. */
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != ENOSYS &&
+        errno != EDQUOT && errno != EPERM && errno != EACCES)
+        return err_errno(err, "cannot join a new session keyring");
+    return 0;
+}
+
+int process_open_cwd(int root, const char *cwd, struct err *err)
+{
+    int fd = beneath_make_dirs(root, cwd, 0755, err);
+
+    return fd < 0 ? err_wrap(err, "cannot enter the working directory '%s'", cwd) : fd;
+}
+
+/* --- the user -----------------------------------------------------------------------------------
+ */
+
+static int set_limits(const struct spec_process *process, struct err *err)
+{
+    for (size_t i = 0; i < process->rlimit_count; i++) {
+        const struct spec_rlimit *limit = &process->rlimits[i];
+
+        if (setrlimit((__rlimit_resource_t)limit->resource, &limit->value) < 0)
+            return err_errno(err, "cannot set %s to %llu:%llu", limit->name,
+                             (unsigned long long)limit->value.rlim_cur,
+                             (unsigned long long)limit->value.rlim_max);
+    }
+    return 0;
+}
+
+static const char *find_env(const struct strv *env, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (size_t i = env->len; i-- > 0;) /* the last one wins, as in a shell */
+        if (!strncmp(env->items[i], name, n) && env->items[i][n] == '=')
+            return env->items[i] + n + 1;
+    return NULL;
+}
+
+static void build_env(const struct spec_process *process, const char *home, struct strv *ret)
+{
+    for (size_t i = 0; i < process->env.len; i++)
+        strv_add(ret, process->env.items[i]);
+    if (!find_env(ret, "HOME"))
+        strv_take(ret, str_format("HOME=%s", home));
+}
+
+static int switch_ids(const struct user *user, struct err *err)
+{
+    if (setgroups(user->group_count, user->groups) < 0)
+        return err_errno(err, "cannot set the groups");
+    if (setresgid(user->gid, user->gid, user->gid) < 0)
+        return err_errno(err, "cannot become group %u", user->gid);
+    if (setresuid(user->uid, user->uid, user->uid) < 0)
+        return err_errno(err, "cannot become user %u", user->uid);
+    return 0;
+}
+
+static int own_terminal(const struct user *user, bool terminal, struct err *err)
+{
+    /* stdin of a terminal belongs to who uses it, or `sudo -u` and tmux cannot reopen /dev/stdin.
+     */
+    if (terminal && user->uid && fchown(0, user->uid, (gid_t)-1) < 0)
+        return err_errno(err, "cannot give the terminal to user %u", user->uid);
+    return 0;
+}
+
+/* fchdir(2) onto a descriptor of a directory outside of the root works, and every ".." from there
+ * is the host's. getcwd(2) says "(unreachable)" for such a place. */
+static int enter_cwd(int cwd, struct err *err)
+{
+    char path[PATH_MAX];
+
+    if (fchdir(cwd) < 0)
+        return err_errno(err, "cannot enter the working directory");
+    if (!getcwd(path, sizeof path) || *path != '/')
+        return err_set(err, EPERM, "the working directory is outside of the container");
+    return 0;
+}
+
+int process_become_user(const struct process_setup *setup, struct strv *ret_env, struct err *err)
+{
+    const struct spec_process *process = setup->process;
+    cleanup_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct user user = {0};
+    int r;
+
+    if (root < 0)
+        return err_errno(err, "cannot open the container's root");
+    if (set_limits(process, err) < 0 || user_find(root, process, &user, err) < 0)
+        return -err->code;
+    build_env(process, user.home, ret_env);
+    r = enter_cwd(setup->cwd, err);
+    if (r >= 0)
+        r = own_terminal(&user, process->terminal, err);
+    if (r >= 0)
+        r = caps_limit_bounding(&process->caps, err);
+    /* Without this, setuid(2) away from 0 would take CAP_SYS_ADMIN before the filter is in. */
+    if (r >= 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+        r = err_errno(err, "cannot keep capabilities");
+    if (r >= 0)
+        r = switch_ids(&user, err);
+    free(user.home);
+    /* setresuid(2) may have made us dumpable again (/proc/sys/fs/suid_dumpable). */
+    if (r >= 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
+        r = err_errno(err, "cannot become undumpable");
+    umask(process->umask);
+    return r;
+}
+
+/* --- the program --------------------------------------------------------------------------------
+ */
+
+static int no_program(const char *name, int code, struct err *err)
+{
+    if (code == ENOENT && !strchr(name, '/'))
+        err_set(err, code, "exec: \"%s\": executable file not found in $PATH", name);
+    else if (code == ENOENT || code == ENOTDIR)
+        err_set(err, ENOENT, "exec: \"%s\": stat %s: no such file or directory", name, name);
+    else if (code == EISDIR)
+        err_set(err, code, "exec: \"%s\": is a directory", name);
+    else
+        err_set(err, code, "exec: \"%s\": permission denied", name);
+    err->exit_status = code == ENOENT || code == ENOTDIR ? 127 : 126;
+    return -err->code;
+}
+
+/* 0 if it can be run; the check is the user's own, execve(2) has the last word. */
+static int check_program(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return -errno;
+    if (S_ISDIR(st.st_mode))
+        return -EISDIR;
+    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -EACCES : 0;
+}
+
+static int find_in_path(const char *name, const char *path, char ret[PATH_MAX], struct err *err)
+{
+    cleanup_strv struct strv dirs = {0};
+    int worst = ENOENT;
+
+    strv_split(&dirs, path, ':');
+    for (size_t i = 0; i < dirs.len; i++) {
+        const char *dir = *dirs.items[i] ? dirs.items[i] : ".";
+        int r;
+
+        if (snprintf(ret, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX)
+            continue;
+        r = check_program(ret);
+        if (!r)
+            return 0;
+        if (r == -EACCES)
+            worst = EACCES; /* found but not executable: say so if nothing better comes */
+    }
+    return no_program(name, worst, err);
+}
+
+static int find_program(const char *name, const struct strv *env, char ret[PATH_MAX],
+                        struct err *err)
+{
+    const char *path = find_env(env, "PATH");
+    int r;
+
+    if (!*name)
+        return no_program(name, ENOENT, err);
+    if (!strchr(name, '/'))
+        return find_in_path(name, path ? path : DEFAULT_PATH, ret, err);
+    r = check_program(name);
+    if (r < 0)
+        return no_program(name, -r, err);
+    snprintf(ret, PATH_MAX, "%s", name);
+    return 0;
+}
+
+static int exec_failed(const char *program, struct err *err)
+{
+    int code = errno;
+
+    /* The file is there: what is missing is its "#!" interpreter or its dynamic loader. */
+    if (code == ENOENT)
+        err_set(err, code, "exec %s: no such file or directory", program);
+    else if (code == ENOEXEC)
+        err_set(err, code, "exec %s: exec format error", program);
+    else
+        err_set(err, code, "exec %s: %s", program,
+                code == EACCES ? "permission denied" : strerror(code));
+    err->exit_status = code == ENOENT ? 127 : 126;
+    return -code;
+}
+
+int process_exec(const struct process_setup *setup, const struct strv *env, struct err *err)
+{
+    const struct spec_process *process = setup->process;
+    struct spec_caps caps = process->caps;
+    char program[PATH_MAX];
+
+    if (find_program(process->args.items[0], env, program, err) < 0)
+        return -err->code;
+    /* A named user who is not root gets what execve(2) would leave: only the ambient set. */
+    if (process->user && geteuid()) {
+        caps.permitted &= caps.ambient;
+        caps.effective &= caps.ambient;
+    }
+    if (process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return err_errno(err, "cannot set no_new_privs");
+    if (caps_keep(&process->caps, err) < 0 || syscall_filter_install(setup->filter, err) < 0 ||
+        caps_finish(&caps, err) < 0)
+        return -err->code;
+    execve(program, process->args.items, env->items ? env->items : (char *[]){NULL});
+    return exec_failed(program, err);
+}

@@ -1,0 +1,28 @@
+/* process.h - from set-up code with all of root's powers to the user's program: the part that a
+ * container's first process and a later exec share. */
+#pragma once
+
+#include "runtime/seccomp.h"
+#include "runtime/spec.h"
+
+struct process_setup {
+    const struct spec_process *process;
+    const struct syscall_filter *filter;
+    int socket; /* sync.h, towards the parent */
+    int cwd;    /* process.cwd, opened */
+};
+
+/* The first calls of every child: stdio in place, every other descriptor but keep[0..1] closed
+ * (their variables get the new numbers; -1 stays -1), signals as a program expects them. Returns
+ * the host's null device. */
+int process_begin(const int stdio[3], int *const keep[2], struct err *err);
+/* Writes process.oomScoreAdj; /proc is the host's still. */
+int process_set_oom_score(const struct spec_process *process, struct err *err);
+/* A session and a session keyring of its own: no terminal and no keys of the caller's. */
+int process_new_session(const char *name, struct err *err);
+/* Opens the working directory beneath `root`, making it if it is missing. */
+int process_open_cwd(int root, const char *cwd, struct err *err);
+/* Becomes the user with its groups, limits and environment. "/" is the container's root by now. */
+int process_become_user(const struct process_setup *setup, struct strv *ret_env, struct err *err);
+/* Finds the program, drops the rest and runs it; returns only on failure, with err->exit_status. */
+int process_exec(const struct process_setup *setup, const struct strv *env, struct err *err);

@@ -1,0 +1,41 @@
+#include "runtime/spawn.h"
+
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+pid_t spawn_process(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err)
+{
+    int pidfd = -1;
+    struct clone_args args = {
+        /* Without CLONE_VM this is fork(2). Linux 5.3; 5.7 for CLONE_INTO_CGROUP. */
+        .flags = flags | CLONE_PIDFD | (cgroup_dir >= 0 ? CLONE_INTO_CGROUP : 0),
+        .pidfd = (uint64_t)(uintptr_t)&pidfd,
+        .exit_signal = SIGCHLD,
+        .cgroup = cgroup_dir >= 0 ? (uint64_t)cgroup_dir : 0,
+    };
+    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+
+    if (pid < 0)
+        return err_errno(err, "cannot make the container's process");
+    if (pid)
+        *ret_pidfd = pidfd;
+    return pid;
+}
+
+void spawn_kill(int pidfd)
+{
+    pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+    spawn_reap(pidfd);
+}
+
+void spawn_reap(int pidfd)
+{
+    siginfo_t ignored;
+
+    while (waitid(P_PIDFD, (id_t)pidfd, &ignored, WEXITED) < 0 && errno == EINTR)
+        ;
+}

@@ -1,0 +1,16 @@
+/* spawn.h - clone3(2) as create and exec use it. */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* A child with a copy of this process, in the new namespaces `flags` and, unless -1, in the v2
+ * control group. Returns 0 in the child, its pid in the parent. The caller has one thread: the copy
+ * of a mutex that another thread held would stay locked for ever. */
+pid_t spawn_process(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err);
+/* Kills and reaps a child; a child that somebody else reaped already is fine. */
+void spawn_kill(int pidfd);
+/* Reaps a child that has ended or is about to. */
+void spawn_reap(int pidfd);

@@ -1,0 +1,133 @@
+#include "runtime/sync.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct sync_message {
+    int32_t kind, code, exit_status;
+    char text[ERR_MESSAGE_MAX]; /* only as much as is used is sent */
+};
+#define HEAD_SIZE (sizeof(struct sync_message) - ERR_MESSAGE_MAX)
+
+int sync_pair(int ret[2], struct err *err)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret) < 0)
+        return err_errno(err, "cannot make a socket pair");
+    return 0;
+}
+
+static int send_message(int socket, const struct sync_message *message, int fd)
+{
+    struct iovec data = {(void *)message, HEAD_SIZE + strlen(message->text) + 1};
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr packet = {.msg_iov = &data, .msg_iovlen = 1};
+    ssize_t n;
+
+    if (fd >= 0) {
+        packet.msg_control = &control;
+        packet.msg_controllen = sizeof control;
+        control.head = (struct cmsghdr){CMSG_LEN(sizeof fd), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+    }
+    do
+        n = sendmsg(socket, &packet, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : 0;
+}
+
+int sync_send(int socket, enum sync_kind kind, int fd, struct err *err)
+{
+    struct sync_message message = {.kind = kind};
+    int r = send_message(socket, &message, fd);
+
+    if (r < 0)
+        return err_set(err, -r, "the other side of the container's set-up is gone: %s",
+                       strerror(-r));
+    return 0;
+}
+
+void sync_send_error(int socket, const struct err *failure)
+{
+    struct sync_message message = {SYNC_ERROR, failure->code, failure->exit_status, ""};
+
+    snprintf(message.text, sizeof message.text, "%s", failure->message);
+    send_message(socket, &message, -1);
+}
+
+/* 1: a message; 0: the other side is gone; -errno. */
+static int receive_message(int socket, struct sync_message *ret, int *ret_fd)
+{
+    struct iovec data = {ret, sizeof *ret};
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct msghdr packet = {.msg_iov = &data,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof control};
+    struct cmsghdr *head;
+    ssize_t n;
+
+    *ret_fd = -1;
+    do
+        n = recvmsg(socket, &packet, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == ECONNRESET ? 0 : -errno;
+    if (!n)
+        return 0;
+    if ((size_t)n <= HEAD_SIZE)
+        return -EPROTO;
+    ret->text[(size_t)n - HEAD_SIZE - 1] = 0;
+    head = CMSG_FIRSTHDR(&packet);
+    if (head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(ret_fd, CMSG_DATA(head), sizeof *ret_fd);
+    return 1;
+}
+
+static int take_error(const struct sync_message *message, struct err *err)
+{
+    err_set(err, message->code ? message->code : EIO, "%s", message->text);
+    err->exit_status = message->exit_status;
+    return -err->code;
+}
+
+int sync_wait(int socket, enum sync_kind kind, int *ret_fd, struct err *err)
+{
+    struct sync_message message;
+    int fd, r = receive_message(socket, &message, &fd);
+
+    if (r < 0)
+        return err_set(err, -r, "cannot hear from the other side of the container's set-up: %s",
+                       strerror(-r));
+    if (!r)
+        return err_set(err, EPIPE, "the other side of the container's set-up is gone");
+    if (ret_fd && message.kind == (int)kind)
+        *ret_fd = fd;
+    else if (fd >= 0)
+        close(fd);
+    if (message.kind == SYNC_ERROR)
+        return take_error(&message, err);
+    if (message.kind != (int)kind)
+        return err_set(err, EPROTO, "unexpected message %d in the container's set-up",
+                       message.kind);
+    return 0;
+}
+
+int sync_wait_end(int socket, struct err *err)
+{
+    struct sync_message message;
+    int fd, r = receive_message(socket, &message, &fd);
+
+    if (fd >= 0)
+        close(fd);
+    if (r < 0)
+        return err_set(err, -r, "cannot hear from the container's init: %s", strerror(-r));
+    return r ? take_error(&message, err) : 0;
+}

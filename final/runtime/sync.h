@@ -1,0 +1,34 @@
+/* sync.h - how init and its parent talk while a container is made.
+ *
+ * One SOCK_SEQPACKET pair, one struct a message. Each side waits in recvmsg(2); when the other side
+ * dies the socket ends and recvmsg(2) returns 0: nobody hangs, and init never outlives a dead
+ * parent.
+ *
+ *     parent                                  init
+ *       | clone3                                | mounts, what needs no cgroup
+ *       | makes the cgroup, sets its limits     |
+ *       | SYNC_CGROUP ------------------------> | joins it (v1), new cgroup namespace, the rest
+ *       | <------------ SYNC_READY [+ console]  |
+ *       |                                       | waits
+ *       | SYNC_START -------------------------> | filter, last capabilities, execve
+ *       | <--------- SYNC_ERROR or end of file  | (the descriptor is O_CLOEXEC: execve closes it)
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum sync_kind { SYNC_CGROUP = 1, SYNC_READY, SYNC_START, SYNC_ERROR };
+
+/* A pair of O_CLOEXEC sockets: [0] for the parent, [1] for init. */
+int sync_pair(int ret[2], struct err *err);
+/* Sends a message, `fd` with it unless it is -1. */
+int sync_send(int socket, enum sync_kind kind, int fd, struct err *err);
+/* Reports a failure: errno, exit status and text. Nothing can be done if this fails. */
+void sync_send_error(int socket, const struct err *failure);
+/* Waits for a message of this kind; `ret_fd` (may be NULL) gets a descriptor that came with it, or
+ * -1. A SYNC_ERROR instead becomes *err; end of file is -EPIPE. */
+int sync_wait(int socket, enum sync_kind kind, int *ret_fd, struct err *err);
+/* Waits for the end of the stream: 0, or the error that came instead. */
+int sync_wait_end(int socket, struct err *err);

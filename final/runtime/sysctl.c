@@ -1,0 +1,120 @@
+/* Most of /proc/sys is the machine's. What belongs to a namespace is written from inside it, and
+ * nothing else is accepted: a value for kernel.core_pattern would be the host's (CVE-2022-0811).
+ * The file is looked up in the procfs just mounted, by its number of kind, without leaving it
+ * (CVE-2025-52881: a procfs swapped for something else made writes go elsewhere). */
+#include "runtime/sysctl.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+#include "base/cleanup.h"
+#include "base/json.h"
+
+/* A name that ends in "." allows everything below. */
+static const struct {
+    const char *name;
+    uint64_t namespace;
+} allowed[] = {
+    {"kernel.msgmax", CLONE_NEWIPC},
+    {"kernel.msgmnb", CLONE_NEWIPC},
+    {"kernel.msgmni", CLONE_NEWIPC},
+    {"kernel.sem", CLONE_NEWIPC},
+    {"kernel.shmall", CLONE_NEWIPC},
+    {"kernel.shmmax", CLONE_NEWIPC},
+    {"kernel.shmmni", CLONE_NEWIPC},
+    {"kernel.shm_rmid_forced", CLONE_NEWIPC},
+    {"kernel.domainname", CLONE_NEWUTS},
+    {"fs.mqueue.", CLONE_NEWIPC},
+    {"net.", CLONE_NEWNET},
+};
+
+/* Namespaces that are not the host's: new, or joined by path (another container's). */
+static uint64_t own_namespaces(const struct spec *spec)
+{
+    uint64_t flags = spec->new_namespaces;
+
+    for (size_t i = 0; i < spec->join_count; i++)
+        flags |= spec->joins[i].flag;
+    return flags;
+}
+
+/* Dots and slashes change places on the way to a path, so "//" would become "..". */
+static bool key_is_plain(const char *key)
+{
+    return !strstr(key, "..") && !strstr(key, "//") && strlen(key) < 200;
+}
+
+static int check_key(const char *key, uint64_t own, struct err *err)
+{
+    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) {
+        size_t n = strlen(allowed[i].name);
+        bool fits = allowed[i].name[n - 1] == '.' ? !strncmp(key, allowed[i].name, n)
+                                                  : !strcmp(key, allowed[i].name);
+
+        if (!fits || !key_is_plain(key))
+            continue;
+        if (own & allowed[i].namespace)
+            return 0;
+        return err_set(err, EPERM,
+                       "sysctl '%s' would change the host: the container shares that namespace",
+                       key);
+    }
+    return err_set(err, EPERM, "sysctl '%s' is not in a separate kernel namespace", key);
+}
+
+int sysctl_check(const struct spec *spec, struct err *err)
+{
+    uint64_t own = own_namespaces(spec);
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)spec->sysctl, key, value)
+    {
+        if (!json_is_string(value))
+            return err_set(err, EINVAL, "sysctl '%s': the value is not a string", key);
+        if (check_key(key, own, err) < 0)
+            return -err->code;
+    }
+    return 0;
+}
+
+static int write_one(int proc, const char *key, const char *value, struct err *err)
+{
+    cleanup_free char *path = str_format("sys/%s", key);
+    cleanup_close int fd = -1;
+
+    for (char *p = path + 4; *p; p++)
+        if (*p == '.' ||
+            *p == '/') /* sysctl(8): "net/ipv4/conf/eth0.1" names what contains a dot */
+            *p = *p == '.' ? '/' : '.';
+    fd = beneath_open(proc, path, O_WRONLY, 0, RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
+    if (fd < 0)
+        return err_set(err, -fd, "cannot open sysctl '%s': %s", key, strerror(-fd));
+    if (write(fd, value, strlen(value)) < 0)
+        return err_errno(err, "cannot set sysctl '%s' to '%s'", key, value);
+    return 0;
+}
+
+int sysctl_apply(const struct spec *spec, int root, struct err *err)
+{
+    cleanup_close int proc = -1;
+    struct statfs fs;
+    const char *key;
+    json_t *value;
+
+    if (!json_object_size(spec->sysctl))
+        return 0;
+    proc = beneath_open(root, "/proc", O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS);
+    if (proc < 0 || fstatfs(proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+        return err_set(err, EINVAL, "linux.sysctl needs a procfs at /proc");
+    json_object_foreach((json_t *)spec->sysctl, key,
+                        value) if (write_one(proc, key, json_string_value(value), err) <
+                                   0) return -err->code;
+    return 0;
+}
