@@ -19,6 +19,7 @@ static pid_t init_of(const char *name)
 {
     cleanup_free char *pid = world_inspect(name, "{{.State.Pid}}");
 
+    ck_assert_msg(atoi(pid) > 1, "container '%s' has pid '%s'", name, pid); /* kill(0) is us */
     return atoi(pid);
 }
 

@@ -73,8 +73,9 @@ START_TEST(since_and_until_cut)
 
     finished("log", "echo a; sleep 0.1; echo b; sleep 0.1; echo c");
     text = OUTPUT("logs", "-t", "log");
-    line = strchr(text, '\n') + 1;
-    second = str_copy_n(line, strcspn(line, " "));
+    line = strchr(text, '\n');
+    ck_assert_msg(line != NULL, "%s", text);
+    second = str_copy_n(line + 1, strcspn(line, " ") - 1);
     EXPECT(0, "b\nc\n", "", "logs", "--since", second, "log");
     out = EXPECT(0, NULL, "", "logs", "--until", second, "log");
     ck_assert_msg(str_starts(out, "a\n") && !strchr(out, 'c'), "%s", out);

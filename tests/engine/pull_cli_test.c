@@ -355,7 +355,7 @@ START_TEST(a_password_and_a_certificate)
     setenv("DOCKER_CONFIG", dir, 1);
     EXPECT(1, NULL, "certificate", "pull", image);
     RUN_OK(&r, NULL, "cp", server.ca, certs);
-    EXPECT(1, NULL, "denied", "pull", image);
+    EXPECT(1, NULL, "no basic auth credentials", "pull", image);
     /* base64 of "ann:secret" */
     text = str_format("{\"auths\":{\"%s\":{\"auth\":\"YW5uOnNlY3JldA==\"}}}", server.address);
     ck_assert(!file_store(AT_FDCWD, config, text, strlen(text), 0600, false, &err));
