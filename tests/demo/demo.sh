@@ -65,7 +65,7 @@ until_true() {
 
 prepare() {
     tests/deps.sh build test
-    make --no-print-directory -j"${JOBS:-2}" all
+    make --no-print-directory --silent -j"${JOBS:-2}" all
     "$PWD/tests/demo/busybox-image.sh" "$state" >/dev/null
     registry_start "$state/registry"
     image=$registry_address/demo/busybox:1
