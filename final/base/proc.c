@@ -51,6 +51,13 @@ int proc_identify(pid_t pid, struct proc_id *ret)
     return 0;
 }
 
+int proc_identify_self(struct proc_id *ret, struct err *err)
+{
+    int r = proc_identify(getpid(), ret);
+
+    return r < 0 ? err_set(err, -r, "cannot identify this process in /proc: is /proc mounted?") : 0;
+}
+
 bool proc_alive(const struct proc_id *id)
 {
     struct proc_id now;

@@ -14,6 +14,8 @@ struct proc_id {
 
 /* Fills *ret for a living pid; -ESRCH if there is none (zombies count as dead). */
 int proc_identify(pid_t pid, struct proc_id *ret);
+/* This process. Fails only where /proc is missing. */
+int proc_identify_self(struct proc_id *ret, struct err *err);
 bool proc_alive(const struct proc_id *id);
 
 /* A pidfd of exactly this process, checked after opening; -ESRCH when it is gone. pidfd_open(2),

@@ -62,6 +62,9 @@ static int print_line(void *context, int stream, int64_t time_ns, const char *te
     FILE *out = stream == 2 ? stderr : stdout;
     char stamp[40];
 
+    /* stderr is not buffered: what came before it must not come out behind it. */
+    if (stream == 2)
+        fflush(stdout);
     if (options->timestamps) {
         clock_format_fixed(time_ns, stamp);
         fprintf(out, "%s ", stamp);

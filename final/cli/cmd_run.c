@@ -207,24 +207,25 @@ static int remove_container(struct cli *cli, const char *id)
     return r < 0 && r != -ENOENT ? cli_engine_fail(cli, &err) : 0;
 }
 
-static int start_failed(struct creation *c, const struct err *err)
-{
-    int code = cli_engine_fail(c->cli, err);
-
-    if (options_flag(&c->cli->options, "rm"))
-        remove_container(c->cli, c->id);
-    return code;
-}
-
 static int run_detached(struct creation *c)
 {
     struct start_options options = {0};
     struct err err = {0};
 
     if (engine_start(c->cli->engine, c->id, &options, NULL, &err) < 0)
-        return start_failed(c, &err);
+        return cli_engine_fail(c->cli, &err);
     puts(c->id);
     return 0;
+}
+
+/* Nobody reads our output any more (`cooper run ... | head`): the container goes on, as docker's
+ * does. */
+static int client_failed(const struct cli *cli, const struct err *err)
+{
+    if (err->code != EPIPE)
+        return cli_fail(cli, err);
+    fprintf(stderr, "%s\n", err->message);
+    return EXIT_FAILURE;
 }
 
 static int run_attached(struct creation *c, const struct client_options *client)
@@ -237,9 +238,9 @@ static int run_attached(struct creation *c, const struct client_options *client)
     if (client->tty)
         client_terminal_size(&options.rows, &options.columns);
     if (engine_start(c->cli->engine, c->id, &options, &fd, &err) < 0)
-        return start_failed(c, &err);
+        return cli_engine_fail(c->cli, &err);
     if (client_run(fd, client, &end, &code, &err) < 0)
-        return cli_fail(c->cli, &err);
+        return client_failed(c->cli, &err);
     if (end == CLIENT_DETACHED) {
         fprintf(stderr, "read escape sequence\n");
         return 0;

@@ -147,14 +147,34 @@ static const char *listed_name(const struct command *command, const struct comma
     return NULL;
 }
 
+struct listed {
+    const char *name, *summary;
+};
+
+static int by_listed_name(const void *a, const void *b)
+{
+    return strcmp(((const struct listed *)a)->name, ((const struct listed *)b)->name);
+}
+
+/* A group's commands by name. At the top the table's own order: what people use first stands first.
+ */
 static void print_command_list(const struct command_group *group, int common)
 {
+    cleanup_free struct listed *list = NULL;
+    size_t count = 0;
+
     for (int i = 0; cli_commands[i]; i++) {
         const char *name = listed_name(cli_commands[i], group);
 
-        if (name && (common < 0 || cli_commands[i]->common == common))
-            printf("  %-11s %s\n", name, cli_commands[i]->summary);
+        if (!name || (common >= 0 && cli_commands[i]->common != common))
+            continue;
+        list = mem_grow(list, count + 1, sizeof *list);
+        list[count++] = (struct listed){name, cli_commands[i]->summary};
     }
+    if (group && count)
+        qsort(list, count, sizeof *list, by_listed_name);
+    for (size_t i = 0; i < count; i++)
+        printf("  %-11s %s\n", list[i].name, list[i].summary);
 }
 
 void help_group(const struct command_group *group)

@@ -7,12 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "cli/values.h"
+
+#define SHM_SIZE "64m"
 
 enum member_kind { MEMBER_TEXT, MEMBER_BOOL, MEMBER_INT, MEMBER_BYTES, MEMBER_CPUS, MEMBER_LIST };
 
@@ -36,11 +37,9 @@ static const struct member host_members[] = {
     {"add-host", "ExtraHosts", MEMBER_LIST},
     {"cap-add", "CapAdd", MEMBER_LIST},
     {"cap-drop", "CapDrop", MEMBER_LIST},
-    {"group-add", "GroupAdd", MEMBER_LIST},
     {"oom-score-adj", "OomScoreAdj", MEMBER_INT},
     {"privileged", "Privileged", MEMBER_BOOL},
     {"read-only", "ReadonlyRootfs", MEMBER_BOOL},
-    {"shm-size", "ShmSize", MEMBER_BYTES},
     {"cpu-shares", "CpuShares", MEMBER_INT},
     {"memory", "Memory", MEMBER_BYTES},
     {"cpus", "NanoCpus", MEMBER_CPUS},
@@ -53,7 +52,7 @@ static const struct member host_members[] = {
     {"pids-limit", "PidsLimit", MEMBER_INT},
 };
 
-int run_daemon_error(struct err *err, const char *format, ...)
+static int daemon_error(struct err *err, const char *format, ...)
 {
     char message[ERR_MESSAGE_MAX - 64];
     va_list args;
@@ -193,10 +192,6 @@ static int build_config(const struct options *o, char *const *words, json_t *con
         return -err->code;
     put_command(o, words, config);
     put_stop(o, config);
-    if (options_given(o, "workdir") && *options_one(o, "workdir") != '/')
-        return run_daemon_error(
-            err, "the working directory '%s' is invalid, it needs to be an absolute path",
-            options_one(o, "workdir"));
     return 0;
 }
 
@@ -213,12 +208,11 @@ static int put_log_option(const char *pair, json_t *config, struct err *err)
     long long number;
 
     if (!size && !count)
-        return run_daemon_error(err, "unknown log opt '%.*s' for json-file log driver", (int)n,
-                                pair);
+        return daemon_error(err, "unknown log opt '%.*s' for json-file log driver", (int)n, pair);
     if (size && value_check_bytes(value, &why) < 0)
-        return run_daemon_error(err, "invalid value for max-size: %s", why.message);
+        return daemon_error(err, "invalid value for max-size: %s", why.message);
     if (count && (str_to_i64(value, &number) < 0 || number < 1))
-        return run_daemon_error(err, "max-file must be a number of at least 1, not '%s'", value);
+        return daemon_error(err, "max-file must be a number of at least 1, not '%s'", value);
     value_add_pair(config, pair);
     return 0;
 }
@@ -235,24 +229,10 @@ static int put_logging(const struct options *o, json_t *host, struct err *err)
     if (driver && !strcmp(driver, "none") && opts->len)
         return err_set(err, EINVAL, "invalid logging opts for driver none");
     if (driver && strcmp(driver, "none") && strcmp(driver, "json-file"))
-        return run_daemon_error(err, "logger: no log driver named '%s' is registered", driver);
+        return daemon_error(err, "logger: no log driver named '%s' is registered", driver);
     for (size_t i = 0; i < opts->len; i++)
         if (put_log_option(opts->items[i], config, err) < 0)
             return -err->code;
-    return 0;
-}
-
-/* No networks yet: nothing said is "none". */
-static int put_network(const struct options *o, json_t *host, struct err *err)
-{
-    const char *network = options_one(o, "network");
-
-    if (!network)
-        network = "none";
-    if (strcmp(network, "none") && strcmp(network, "host"))
-        return run_daemon_error(
-            err, "network %s not found: this version has `--network none` and `host`", network);
-    json_put_str(host, "NetworkMode", network);
     return 0;
 }
 
@@ -332,39 +312,17 @@ static void put_sysctls(const struct options *o, json_t *host)
     json_put(host, "Sysctls", object);
 }
 
-/* A name that no kernel knows, in docker's words; names newer than our libcap are the kernel's to
- * judge. */
-static int check_capabilities(const struct strv *names, const char *member, struct err *err)
-{
-    for (size_t i = 0; i < names->len; i++) {
-        const char *name = names->items[i];
-        char full[64], upper[64];
-        cap_value_t value;
-
-        for (size_t k = 0; k < sizeof upper; k++) {
-            upper[k] = name[k] >= 'a' && name[k] <= 'z' ? (char)(name[k] - 32) : name[k];
-            if (!name[k])
-                break;
-        }
-        upper[sizeof upper - 1] = 0;
-        snprintf(full, sizeof full, "%s%.50s", str_starts(upper, "CAP_") ? "" : "CAP_", upper);
-        if (!strcmp(full, "CAP_ALL"))
-            continue;
-        if (full[4] >= '0' && full[4] <= '9')
-            return run_daemon_error(err, "invalid %s: unknown capability: \"%s\"", member, full);
-        if (cap_from_name(full, &value) < 0)
-            return run_daemon_error(err, "invalid %s: unknown capability: \"%s\"", member, full);
-    }
-    return 0;
-}
-
 static void put_rest(const struct options *o, json_t *host)
 {
+    const char *shm = options_one(o, "shm-size"), *network = options_one(o, "network");
     json_t *restart = json_object();
 
+    /* No networks yet: nothing said is "none". */
+    json_put_str(host, "NetworkMode", network ? network : "none");
     json_put_str(restart, "Name", "no");
     json_put(restart, "MaximumRetryCount", json_integer(0));
     json_put(host, "RestartPolicy", restart);
+    json_put(host, "ShmSize", bytes_value(shm && strcmp(shm, "0") ? shm : SHM_SIZE));
     json_put(host, "Init",
              options_given(o, "init") ? json_boolean(options_flag(o, "init")) : json_null());
     put_ulimits(o, host);
@@ -375,13 +333,10 @@ static int build_host(const struct options *o, json_t *config, json_t *host, str
 {
     if (run_mounts_build(o, config, host, err) < 0 ||
         put_members(o, host_members, sizeof host_members / sizeof *host_members, host, err) < 0 ||
-        put_logging(o, host, err) < 0 || put_network(o, host, err) < 0 ||
-        put_security(o, host, err) < 0 ||
-        check_capabilities(options_list(o, "cap-add"), "CapAdd", err) < 0 ||
-        check_capabilities(options_list(o, "cap-drop"), "CapDrop", err) < 0)
+        put_logging(o, host, err) < 0 || put_security(o, host, err) < 0)
         return -err->code;
     put_rest(o, host);
-    return run_limits_check(host, err);
+    return 0;
 }
 
 int run_options_build(const struct options *options, char *const *words, json_t **ret_config,

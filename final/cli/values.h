@@ -14,6 +14,7 @@ int value_check_bool(const char *value, struct err *err);
 bool value_bool(const char *value); /* of a value that passed */
 
 int value_check_int(const char *value, struct err *err);
+int value_check_oom_score(const char *value, struct err *err); /* -1000 to 1000 */
 
 /* Sizes as "512m", "1.5g", "64KiB": powers of 1024; b, k, m, g, t, p, any case, with or without b
  * or ib. */

@@ -86,14 +86,7 @@ static json_t *process_document(struct engine *e, const struct container *c,
 static void shim_arguments(struct engine *e, const struct container *c,
                            const struct exec_request *request, struct strv *ret)
 {
-    strv_add(ret, "cooper-shim");
-    strv_add(ret, "exec");
-    strv_add(ret, "--id");
-    strv_add(ret, c->id);
-    strv_add(ret, "--dir");
-    strv_take(ret, container_path(e, c->id));
-    strv_add(ret, "--run");
-    strv_take(ret, str_format("%s/%s", e->store->run, c->id));
+    shim_common_arguments(e, c, "exec", ret);
     strv_add(ret, "--init-pid");
     strv_take(ret, str_format("%d", (int)c->init.pid));
     strv_add(ret, "--init-start");

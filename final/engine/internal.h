@@ -101,6 +101,9 @@ struct spawn_request {
     int process_fd; /* exec: the process document, else -1 */
     bool attach;
 };
+/* The arguments both modes have, "run" and "exec". */
+void shim_common_arguments(struct engine *e, const struct container *c, const char *mode,
+                           struct strv *ret);
 /* Waits for the shim's report. `ret_attach` is set when asked for, also if the report is an error.
  */
 int shim_spawn(const struct spawn_request *request, struct shim_report *ret_report, int *ret_attach,

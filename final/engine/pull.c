@@ -408,6 +408,8 @@ int engine_pull(struct engine *e, const char *name, const struct pull_options *o
     struct findings f = {0};
     int r = hold < 0 ? hold : prepare(&f, name, options, err);
 
+    if (!r && f.ref.defaulted_tag)
+        say(&p, "Using default tag: %s", f.ref.tag);
     if (!r)
         r = open_registry(&p, &f, err);
     if (!r)

@@ -18,6 +18,19 @@
 #include "engine/internal.h"
 #include "engine/shim/shim.h"
 
+void shim_common_arguments(struct engine *e, const struct container *c, const char *mode,
+                           struct strv *ret)
+{
+    strv_add(ret, "cooper-shim");
+    strv_add(ret, mode);
+    strv_add(ret, "--id");
+    strv_add(ret, c->id);
+    strv_add(ret, "--dir");
+    strv_take(ret, container_path(e, c->id));
+    strv_add(ret, "--run");
+    strv_take(ret, str_format("%s/%s", e->store->run, c->id));
+}
+
 /* A descriptor of the program on a read-only mount; a plain one where the caller may not mount. */
 static int open_program(const char *path, struct err *err)
 {

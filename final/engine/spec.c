@@ -7,6 +7,8 @@
 #include "base/proc.h"
 #include "engine/internal.h"
 
+#define SHM_DEFAULT (64LL << 20)
+
 static json_t *mount_entry(const char *destination, const char *type, const char *source,
                            const char *options)
 {
@@ -53,7 +55,7 @@ static void add_default_mounts(json_t *mounts, const struct spec_input *in)
                               writable_options(default_mounts[i].options, in->security->privileged,
                                                options, sizeof options)));
     snprintf(options, sizeof options, "nosuid,noexec,nodev,mode=1777,size=%lld",
-             json_int(in->host, "ShmSize", 64 << 20));
+             json_int(in->host, "ShmSize", 0) > 0 ? json_int(in->host, "ShmSize", 0) : SHM_DEFAULT);
     json_push(mounts, mount_entry("/dev/shm", "tmpfs", "shm", options));
 }
 

@@ -48,14 +48,7 @@ static int shim_arguments(struct engine *e, const struct container *c,
     const json_t *config = json_object_get(c->config, "Config");
     cleanup_free char *cooper = NULL;
 
-    strv_add(ret, "cooper-shim");
-    strv_add(ret, "run");
-    strv_add(ret, "--id");
-    strv_add(ret, c->id);
-    strv_add(ret, "--dir");
-    strv_take(ret, container_path(e, c->id));
-    strv_add(ret, "--run");
-    strv_take(ret, str_format("%s/%s", e->store->run, c->id));
+    shim_common_arguments(e, c, "run", ret);
     add_log_options(ret, json_object_get(c->config, "HostConfig"));
     if (json_flag(config, "OpenStdin", false))
         strv_add(ret, "--stdin");
@@ -83,11 +76,8 @@ static int claim(struct engine *e, struct container *c, struct err *err)
 {
     cleanup_free char *from = str_copy(c->state);
     cleanup_free char *exit_file = str_format("containers/%s/exit.json", c->id);
-    int r = proc_identify(getpid(), &c->owner);
+    int r = store_container_own(c, err);
 
-    if (r < 0)
-        return err_set(err, -r, "cannot identify this process in /proc: is /proc mounted?");
-    r = proc_boot_id(c->boot_id, err);
     if (r < 0)
         return r;
     container_set_state(c, "starting");

@@ -41,7 +41,9 @@ static ssize_t append_component(char *path, size_t len, const char *part, size_t
     return (ssize_t)(len + n);
 }
 
-int layer_clean_path(const char *name, char ret[LAYER_PATH_MAX], struct err *err)
+/* `clamp`: above the root is the root, as for a symlink in a container; a name in the tar has no
+ * business there. */
+static int clean(const char *name, bool clamp, char ret[LAYER_PATH_MAX], struct err *err)
 {
     ssize_t len = 0;
 
@@ -49,7 +51,9 @@ int layer_clean_path(const char *name, char ret[LAYER_PATH_MAX], struct err *err
         size_t n = strcspn(p, "/");
 
         len = append_component(ret, (size_t)len, p, n);
-        if (len == -EINVAL)
+        if (len == -EINVAL && clamp)
+            len = 0;
+        else if (len == -EINVAL)
             return err_set(err, EINVAL, "the name climbs out of the layer's root");
         if (len < 0)
             return err_set(err, ENAMETOOLONG, "the name is too long");
@@ -57,6 +61,11 @@ int layer_clean_path(const char *name, char ret[LAYER_PATH_MAX], struct err *err
     }
     ret[len] = 0;
     return 0;
+}
+
+int layer_clean_path(const char *name, char ret[LAYER_PATH_MAX], struct err *err)
+{
+    return clean(name, false, ret, err);
 }
 
 /* Makes one missing directory `prefix`, the last component of which is `name` in `at`. */
@@ -99,7 +108,7 @@ static int make_dirs(struct layer_tree *t, const char *path, int depth, struct e
 static int follow_dangling(struct layer_tree *t, int at, const char *prefix, const char *name,
                            const char *rest, int depth, struct err *err)
 {
-    char target[LAYER_PATH_MAX], clean[LAYER_PATH_MAX];
+    char target[LAYER_PATH_MAX], path[LAYER_PATH_MAX];
     cleanup_free char *whole = NULL;
     ssize_t n = readlinkat(at, name, target, sizeof target - 1);
     size_t dir = (size_t)(strlen(prefix) - strlen(name));
@@ -111,9 +120,9 @@ static int follow_dangling(struct layer_tree *t, int at, const char *prefix, con
     target[n] = 0;
     whole = *target == '/' ? str_format("%s/%s", target, rest)
                            : str_format("%.*s%s/%s", (int)dir, prefix, target, rest);
-    if (layer_clean_path(whole, clean, err) < 0)
+    if (clean(whole, true, path, err) < 0)
         return err_wrap(err, "symlink '%s' to '%s'", prefix, target);
-    return make_dirs(t, clean, depth + 1, err);
+    return make_dirs(t, path, depth + 1, err);
 }
 
 /* Opens a directory beneath the root as the container would find it. */

@@ -406,25 +406,39 @@ static const struct failure *find_failure(CURLcode code)
     return f;
 }
 
+/* The reason of a failed connect(2) in words that fit into a sentence, and as errno; 0: not known.
+ */
+static int connect_error(CURL *curl, char ret_text[64])
+{
+    const char *text;
+    long number = 0;
+
+    if (curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number) != CURLE_OK || !number)
+        return 0;
+    text = strerrordesc_np((int)number);
+    snprintf(ret_text, 64, "%s", text ? text : "unknown error");
+    *ret_text = (char)tolower((unsigned char)*ret_text);
+    return number == ENETUNREACH ? EHOSTUNREACH : (int)number;
+}
+
 static int explain(struct exchange *x, CURLcode code)
 {
     const struct failure *f = find_failure(code);
     const char *detail = *x->reason ? x->reason : curl_easy_strerror(code);
     int shown = (int)strcspn(x->request->url, "?"); /* the query may hold a signature */
-    int number = f->code;
-    long os_error = 0;
+    int number = 0;
+    char why[64];
 
-    if (x->stopped)
-        return x->err->code == ECANCELED
-                   ? x->stopped
-                   : (err_wrap(x->err, "Get \"%.*s\"", shown, x->request->url), x->stopped);
-    if (code == CURLE_COULDNT_CONNECT &&
-        !curl_easy_getinfo(x->curl, CURLINFO_OS_ERRNO, &os_error) && os_error) {
-        number = os_error == ENETUNREACH ? EHOSTUNREACH : (int)os_error;
-        detail = strerror((int)os_error);
+    if (x->stopped) {
+        if (x->err->code != ECANCELED)
+            err_wrap(x->err, "Get \"%.*s\"", shown, x->request->url);
+        return x->stopped;
     }
-    return err_set(x->err, number, "%s \"%.*s\": %s: %s%s", x->request->form ? "Post" : "Get",
-                   shown, x->request->url, f->text, detail,
+    if (code == CURLE_COULDNT_CONNECT)
+        number = connect_error(x->curl, why);
+    return err_set(x->err, number ? number : f->code, "%s \"%.*s\": %s: %s%s",
+                   x->request->form ? "Post" : "Get", shown, x->request->url, f->text,
+                   number ? why : detail,
                    f->code == EKEYREJECTED
                        ? "; put the CA's certificate into /etc/cooper/certs.d/HOST:PORT/ca.crt"
                        : "");

@@ -85,14 +85,18 @@ static int name_conflict(struct store *s, const char *name, struct err *err)
         name, id);
 }
 
+int store_container_own(struct container *c, struct err *err)
+{
+    int r = proc_identify_self(&c->owner, err);
+
+    return r < 0 ? r : proc_boot_id(c->boot_id, err);
+}
+
 int store_container_add(struct store *s, struct container *c, struct err *err)
 {
     cleanup_free char *config = json_text(c->config, JSON_COMPACT);
-    int r = proc_identify(getpid(), &c->owner);
+    int r = store_container_own(c, err);
 
-    if (r < 0)
-        return err_set(err, -r, "cannot identify this process in /proc: is /proc mounted?");
-    r = proc_boot_id(c->boot_id, err);
     if (r < 0)
         return r;
     free(c->state);

@@ -19,10 +19,10 @@ int store_stage(struct store *s, char ret_name[64], struct err *err)
     static atomic_uint counter;
     struct proc_id me;
     char path[96];
-    int fd, r = proc_identify(getpid(), &me);
+    int fd, r = proc_identify_self(&me, err);
 
     if (r < 0)
-        return err_set(err, -r, "cannot identify this process in /proc: is /proc mounted?");
+        return r;
     snprintf(ret_name, 64, "%d-%llu-%u", (int)me.pid, me.start, atomic_fetch_add(&counter, 1));
     snprintf(path, sizeof path, "staging/%s", ret_name);
     if (mkdirat(s->root_fd, path, 0700) < 0)

@@ -196,6 +196,8 @@ int store_container_remove(struct store *store, const char *id, struct err *err)
 /* Names of containers (ids) that use an image. */
 int store_image_users(struct store *store, const char *image_id, struct strv *ret_ids,
                       struct err *err);
+/* Makes this process, in this boot, the one that answers for the container (in memory only). */
+int store_container_own(struct container *c, struct err *err);
 bool store_name_taken(struct store *store, const char *name);
 
 /* Directory descriptor of containers/<id> / run/<id>; `make` creates it 0700. */

@@ -347,7 +347,8 @@ START_TEST(a_password_and_a_certificate)
     cleanup_run struct run_result r = {0};
     struct err err = {0};
 
-    serve(&(struct registry_server_options){"ann", "secret", true}, NULL);
+    serve(&(struct registry_server_options){.user = "ann", .password = "secret", .tls = true},
+          NULL);
     certs = str_format("%s/certs.d/%s", dir, server.address);
     config = str_format("%s/config.json", dir);
     ck_assert(!file_make_dirs(AT_FDCWD, certs, 0700, &err));

@@ -167,6 +167,19 @@ START_TEST(a_tampered_config_is_refused)
 }
 END_TEST
 
+START_TEST(a_blob_with_another_digest_is_refused_though_its_content_is_right)
+{
+    struct err err = {0};
+
+    push(1);
+    layers[0].data[4] ^= 1; /* gzip's time stamp: the tar inside stays the same, and its diffID */
+    fake_serve(fake, first_blob, NULL, layers[0].data, layers[0].len);
+    ck_assert_int_eq(pull(name, NULL, &err), -EBADMSG);
+    ck_assert_ptr_nonnull(strstr(err.message, "filesystem layer verification failed for digest"));
+    puller_assert_nothing(0);
+}
+END_TEST
+
 START_TEST(an_unknown_tag_is_said_in_dockers_words)
 {
     cleanup_free char *expected =
@@ -320,6 +333,7 @@ SUITE(registry_faults)
                         sizeof faults / sizeof *faults);
     tcase_add_loop_test(t, documents_must_fit_together, 0, sizeof lies / sizeof *lies);
     tcase_add_test(t, a_tampered_config_is_refused);
+    tcase_add_test(t, a_blob_with_another_digest_is_refused_though_its_content_is_right);
     tcase_add_test(t, an_unknown_tag_is_said_in_dockers_words);
     tcase_add_test(t, what_is_said_is_what_docker_says);
     tcase_add_test(t, an_image_that_is_here_fetches_nothing);

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "support/fake_registry.h"
 #include "support/puller.h"
 #include "support/registry_server.h"
 #include "support/run.h"
@@ -35,14 +36,14 @@ static void start(const struct registry_server_options *options, const struct te
     name = str_format("%s/me/app:v1", server.address);
 }
 
-/* What skopeo says about the image: output of `skopeo inspect MORE docker://NAME`. */
+/* The manifest or index ("--raw") or the config ("--config") as the server has it, by skopeo. */
 static char *skopeo(const char *more, const char *image)
 {
     cleanup_free char *url = str_format("docker://%s", image);
     struct run_result r = {0};
     char *out;
 
-    RUN_OK(&r, NULL, "skopeo", "inspect", "--tls-verify=false", more, url);
+    RUN_OK(&r, NULL, "skopeo", "inspect", "--tls-verify=false", "--raw", more, url);
     out = buf_steal(&r.out);
     run_free(&r);
     return out;
@@ -181,6 +182,19 @@ static void log_in(void)
     ck_assert_int_eq(file_store(AT_FDCWD, file, text, strlen(text), 0600, false, &err), 0);
 }
 
+/* The server's certificate becomes one of a trusted authority. */
+static void trust(void)
+{
+    cleanup_free char *certs = str_format("%s/certs.d/%s", puller_docker_config(), server.address);
+    cleanup_free char *ca = str_format("%s/ca.crt", certs);
+    struct run_result r = {0};
+    struct err err = {0};
+
+    ck_assert_int_eq(file_make_dirs(AT_FDCWD, certs, 0700, &err), 0);
+    RUN_OK(&r, NULL, "cp", server.ca, ca);
+    run_free(&r);
+}
+
 START_TEST(a_password_is_needed_and_used)
 {
     struct err err = {0};
@@ -197,8 +211,6 @@ END_TEST
 
 START_TEST(an_unknown_authority_is_refused_and_a_known_one_trusted)
 {
-    cleanup_free char *certs = NULL, *ca = NULL;
-    struct run_result r = {0};
     struct err err = {0};
 
     start(&(struct registry_server_options){.user = "ann", .password = "s:ecret", .tls = true},
@@ -209,13 +221,43 @@ START_TEST(an_unknown_authority_is_refused_and_a_known_one_trusted)
     ck_assert_uint_eq(registry_server_count(&server, "cooper/"),
                       0); /* no request, so no password */
     puller_assert_nothing(0);
-    certs = str_format("%s/certs.d/%s", puller_docker_config(), server.address);
-    ck_assert_int_eq(file_make_dirs(AT_FDCWD, certs, 0700, &err), 0);
-    ca = str_format("%s/ca.crt", certs);
-    RUN_OK(&r, NULL, "cp", server.ca, ca);
-    run_free(&r);
+    trust();
     pull_ok(name);
     assert_tree();
+}
+END_TEST
+
+START_TEST(a_password_never_leaves_tls_for_the_token_service)
+{
+    struct fake_registry *service = fake_start();
+    cleanup_free char *realm = str_format("http://%s/token", fake_address(service));
+    struct err err = {0};
+
+    registry_server_start(&server,
+                          &(struct registry_server_options){.tls = true, .token_realm = realm});
+    name = str_format("%s/me/app:v1", server.address);
+    log_in();
+    trust();
+    ck_assert_int_eq(pull(name, NULL, &err), -EPROTO);
+    ck_assert_ptr_nonnull(strstr(err.message, "without TLS: refused"));
+    ck_assert_uint_eq(fake_count(service, ""), 0);
+    fake_stop(service);
+}
+END_TEST
+
+START_TEST(a_blob_is_not_fetched_from_plain_http_when_the_registry_has_tls)
+{
+    struct fake_registry *elsewhere = fake_start();
+    cleanup_free char *url = str_format("http://%s/", fake_address(elsewhere));
+    struct err err = {0};
+
+    start(&(struct registry_server_options){.tls = true, .redirect = url}, NULL);
+    trust();
+    ck_assert_int_eq(pull(name, NULL, &err), -EPROTO);
+    ck_assert_ptr_nonnull(strstr(err.message, "redirected from https to plain http"));
+    ck_assert_uint_eq(fake_count(elsewhere, "cooper/"), 0);
+    puller_assert_nothing(0);
+    fake_stop(elsewhere);
 }
 END_TEST
 
@@ -230,6 +272,7 @@ START_TEST(what_is_not_there_is_said_in_dockers_words)
         str_format("manifest for %s:latest not found: manifest unknown: manifest unknown", missing);
     ck_assert_int_eq(pull(missing, NULL, &err), -ENOENT);
     ck_assert_str_eq(err.message, expected);
+    ck_assert_str_eq(puller_said(), "Using default tag: latest\n");
 }
 END_TEST
 
@@ -281,6 +324,8 @@ SUITE(registry_pull)
     tcase_add_test(t, an_image_is_pulled_by_digest);
     tcase_add_test(t, a_password_is_needed_and_used);
     tcase_add_test(t, an_unknown_authority_is_refused_and_a_known_one_trusted);
+    tcase_add_test(t, a_password_never_leaves_tls_for_the_token_service);
+    tcase_add_test(t, a_blob_is_not_fetched_from_plain_http_when_the_registry_has_tls);
     tcase_add_test(t, what_is_not_there_is_said_in_dockers_words);
     tcase_add_test(t, the_same_image_pulled_by_many_at_once_is_fetched_once);
     suite_add_tcase(suite, t);

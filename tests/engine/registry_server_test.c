@@ -44,7 +44,8 @@ START_TEST(tls_and_passwords_are_asked_for)
     struct run_result r = {0};
     cleanup_free char *url = NULL;
 
-    registry_server_start(&server, &(struct registry_server_options){"ann", "s:ecret", true});
+    registry_server_start(&server, &(struct registry_server_options){
+                                       .user = "ann", .password = "s:ecret", .tls = true});
     registry_server_push(&server, "me/app:v1", NULL);
     url = str_format("https://%s/v2/", server.address);
     RUN(&r, NULL, "curl", "-sS", url);

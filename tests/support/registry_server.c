@@ -119,6 +119,16 @@ static void write_configuration(struct registry_server *s)
     if (s->options.user)
         buf_printf(&y, "auth:\n  htpasswd:\n    realm: test\n    path: %s/htpasswd\n",
                    s->directory);
+    if (s->options.token_realm)
+        buf_printf(&y,
+                   "auth:\n  token:\n    realm: %s\n    service: test\n    issuer: test\n"
+                   "    rootcertbundle: %s\n",
+                   s->options.token_realm, s->ca);
+    if (s->options.redirect)
+        buf_printf(&y,
+                   "middleware:\n  storage:\n    - name: redirect\n      options:\n"
+                   "        baseurl: %s\n",
+                   s->options.redirect);
     write_file(s->directory, "config.yml", y.data, 0600);
 }
 

@@ -20,6 +20,8 @@
 struct registry_server_options {
     const char *user, *password; /* NULL: everybody may read and write */
     bool tls;                    /* a certificate of its own for localhost and 127.0.0.1 */
+    const char *token_realm;     /* needs `tls`: Bearer, with tokens from this address */
+    const char *redirect;        /* sends those who ask for blobs to this address ("http://...") */
 };
 
 struct registry_server {

@@ -276,7 +276,7 @@ bool run_has_program(const char *name)
 char *temp_dir(void)
 {
     const char *base = getenv("TMPDIR");
-    char *path = str_format("%s/cooper-test-XXXXXX", base && *base ? base : "/tmp");
+    char *path = str_format("%s/ct-XXXXXX", base && *base ? base : "/tmp");
 
     ck_assert_msg(mkdtemp(path), "mkdtemp '%s': %s", path, strerror(errno));
     return path;

@@ -70,7 +70,7 @@ static const struct {
     {"--stop-signal TERM --stop-timeout 3 x", false, "StopTimeout", "3"},
     {"--stop-signal TERM x", false, "StopSignal", "\"TERM\""},
     {"-v /data x", false, "Volumes", "{\"/data\":{}}"},
-    {"-v /a/../b:/c:ro -v vol:/d x", true, "Binds", "[\"/b:/c:ro\",\"vol:/d\"]"},
+    {"-v /a/../b:/c:ro -v vol:/d x", true, "Binds", "[\"/a/../b:/c:ro\",\"vol:/d\"]"},
     {"--tmpfs /t:size=1m --tmpfs /u x", true, "Tmpfs", "{\"/t\":\"size=1m\",\"/u\":\"\"}"},
     {"-m 64m x", true, "Memory", "67108864"},
     {"-m 64m --memory-swap -1 x", true, "MemorySwap", "-1"},
@@ -86,6 +86,8 @@ static const struct {
      "[\"no-new-privileges=true\"]"},
     {"--security-opt seccomp=unconfined x", true, "SecurityOpt", "[\"seccomp=unconfined\"]"},
     {"--net host x", true, "NetworkMode", "\"host\""},
+    {"x", true, "ShmSize", "67108864"},
+    {"--shm-size 1m x", true, "ShmSize", "1048576"},
     {"--init x", true, "Init", "true"},
     {"--ulimit nofile=1:2 x", true, "Ulimits", "[{\"Name\":\"nofile\",\"Hard\":2,\"Soft\":1}]"},
     {"--log-opt max-size=1k --log-opt max-file=3 x", true, "LogConfig",
@@ -121,43 +123,7 @@ END_TEST
 static const struct {
     const char *line, *message;
 } bad[] = {
-    {"-v a:b:c:d x", DAEMON "invalid volume specification: 'a:b:c:d'"},
-    {"-v /x:/ x",
-     DAEMON "invalid volume specification: '/x:/': invalid mount config: destination can't be '/'"},
-    {"-v /x:/../. x",
-     DAEMON "invalid volume specification: '/x:/../.': invalid mount config: destination "
-            "can't be '/'"},
-    {"-v /x:y x", DAEMON
-     "invalid volume specification: '/x:y': invalid mount config for type \"bind\": mount path "
-     "must be absolute"},
-    {"-v /x:/y:foo x", DAEMON "invalid mode: foo"},
-    {"-v :/y x", DAEMON "invalid volume specification: ':/y'"},
     {"-v= x", "invalid empty volume spec"},
-    {"-v rel/path:/x x",
-     DAEMON "create rel/path: \"rel/path\" includes invalid characters for a local volume name, "
-            "only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host "
-            "directory, use absolute path"},
-    {"--tmpfs / x", DAEMON "invalid tmpfs mount '/': destination can't be '/'"},
-    {"--memory 1m x", DAEMON "Minimum memory limit allowed is 6MB"},
-    {"--memory-swap 1g x",
-     DAEMON "You should always set the Memory limit when using Memoryswap limit, see usage"},
-    {"-m 1g --memory-swap 512m x",
-     DAEMON "Minimum memoryswap limit should be larger than memory limit, see usage"},
-    {"-m 64m --memory-reservation 1g x",
-     DAEMON "Minimum memory limit can not be less than memory reservation limit, see usage"},
-    {"--cpus 1 --cpu-quota 5000 x",
-     DAEMON "Conflicting options: Nano CPUs and CPU Quota cannot both be set"},
-    {"--cpu-period 5 x",
-     DAEMON "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. "
-            "1000000)"},
-    {"--cpuset-cpus 0-4294967295 x", DAEMON "Invalid value 0-4294967295 for cpuset cpus"},
-    {"--cpuset-cpus 1-0 x", DAEMON "Invalid value 1-0 for cpuset cpus"},
-    {"--cpuset-cpus 1, x", DAEMON "Invalid value 1, for cpuset cpus"},
-    {"--cpuset-mems a x", DAEMON "Invalid value a for cpuset mems"},
-    {"--oom-score-adj 2000 x",
-     DAEMON "Invalid value 2000, range for oom score adj is [-1000, 1000]"},
-    {"--cap-add bogus x", DAEMON "invalid CapAdd: unknown capability: \"CAP_BOGUS\""},
-    {"--cap-drop 99 x", DAEMON "invalid CapDrop: unknown capability: \"CAP_99\""},
     {"--security-opt foo x", "Invalid --security-opt: \"foo\""},
     {"--security-opt apparmor=docker-default x",
      "Invalid --security-opt: \"apparmor=docker-default\""},
@@ -167,14 +133,13 @@ static const struct {
     {"--log-driver foo x", DAEMON "logger: no log driver named 'foo' is registered"},
     {"--log-opt a x", DAEMON "unknown log opt 'a' for json-file log driver"},
     {"--log-opt max-file=0 x", DAEMON "max-file must be a number of at least 1, not '0'"},
-    {"--network bogus x",
-     DAEMON "network bogus not found: this version has `--network none` and `host`"},
     {"--device a:b:c:d x", "bad format for path: a:b:c:d"},
     {"--device /dev/null:/x:q x", "bad mode specified: q"},
-    {"-w tmp x", DAEMON "the working directory 'tmp' is invalid, it needs to be an absolute path"},
     {"--env-file /nonexist x", "open /nonexist: no such file or directory"},
     {"--label-file /nonexist x", "open /nonexist: no such file or directory"},
     {"-e \xff=1 x", "the environment variable '\xff' is not valid UTF-8"},
+    {"--oom-score-adj 2000 x", "invalid argument \"2000\" for \"--oom-score-adj\" flag: the range "
+                               "for oom score adj is [-1000, 1000]"},
 };
 
 START_TEST(mistakes_are_found_before_anything_is_made)
@@ -185,16 +150,6 @@ START_TEST(mistakes_are_found_before_anything_is_made)
     ck_assert_str_eq(b.err.message, bad[_i].message);
     ck_assert_ptr_null(b.config);
     ck_assert_ptr_null(b.host);
-}
-END_TEST
-
-START_TEST(more_cpus_than_there_are_is_refused)
-{
-    struct built b;
-
-    ck_assert_int_lt(build("--cpus 5000 x", &b), 0);
-    ck_assert_ptr_nonnull(strstr(b.err.message, "Range of CPUs is from 0.01 to "));
-    ck_assert_int_lt(build("--cpus 0.001 x", &b), 0);
 }
 END_TEST
 
@@ -230,7 +185,6 @@ SUITE(cli_run_options)
 
     tcase_add_loop_test(t, flags_become_dockers_json, 0, sizeof members / sizeof *members);
     tcase_add_loop_test(t, mistakes_are_found_before_anything_is_made, 0, sizeof bad / sizeof *bad);
-    tcase_add_test(t, more_cpus_than_there_are_is_refused);
     tcase_add_test(t, a_dot_is_below_the_working_directory);
     tcase_add_test(t, ten_thousand_variables_are_fine);
     suite_add_tcase(suite, t);
