@@ -79,7 +79,7 @@ tour() {
 
     say "The kernel is this machine's; the host name, the process list and the files are the container's own."
     show cooper run --rm "$image" uname -sr
-    show cooper run --rm --hostname cask "$image" sh -c 'id; hostname; ps'
+    show cooper run --rm --hostname cask "$image" sh -c 'id; hostname; /bin/ps'
     show cooper run --rm --user www --memory 64m --read-only "$image" sh -c 'id; touch /file; echo status $?'
 
     say "A server in the background: no daemon, one small shim keeps it."
