@@ -12,6 +12,7 @@
 
 enum shape { STRING, STRINGS, OBJECT };
 
+/* What the engine reads of `config`; members it does not know are kept as they are. */
 static const struct {
     const char *name;
     enum shape shape;
@@ -58,6 +59,8 @@ static int check_members(const json_t *config, struct err *err)
     return 0;
 }
 
+/* These digests are what the unpacked layers are held against: a config without them could not be
+ * checked. */
 static int parse_diff_ids(const json_t *json, struct strv *ret, struct err *err)
 {
     const json_t *ids = json_at(json, "rootfs.diff_ids");
@@ -109,6 +112,7 @@ void image_config_free(struct image_config *c)
     *c = (struct image_config){0};
 }
 
+/* `history` shows images by this; docker writes one entry for an import. */
 static json_t *new_history(const char *created, const char *comment)
 {
     json_t *history = json_array(), *entry = json_object();
@@ -120,6 +124,7 @@ static json_t *new_history(const char *created, const char *comment)
     return history;
 }
 
+/* "rootfs" and the platform are what every engine needs to run it; the rest may be empty. */
 json_t *image_config_new(const struct strv *diff_ids, const char *comment, const json_t *config)
 {
     json_t *json = json_object(), *rootfs = json_object();

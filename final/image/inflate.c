@@ -68,6 +68,8 @@ static int none_begin(struct inflate *z)
     return 0;
 }
 
+/* One copy, because the caller's bytes are gone when it returns and the other thread still reads
+ * them. */
 static const char *none_step(struct inflate *z, struct window *w)
 {
     size_t n = w->in_left < w->out_left ? w->in_left : w->out_left;
@@ -148,6 +150,7 @@ static const char *gzip_step(struct inflate *z, struct window *w)
 /* --- zstd ---------------------------------------------------------------------------------------
  */
 
+/* A frame may ask for any window; the limit is what keeps memory fixed. */
 static int zstd_begin(struct inflate *z)
 {
     z->zstd = ZSTD_createDStream();
@@ -187,6 +190,7 @@ static int bzip2_begin(struct inflate *z)
     return BZ2_bzDecompressInit(&z->bzip2, 0, 0) == BZ_OK ? 0 : -ENOMEM;
 }
 
+/* The library ends with its stream; a further one needs a new start. */
 static const char *bzip2_step(struct inflate *z, struct window *w)
 {
     bz_stream *s = &z->bzip2;
@@ -298,6 +302,8 @@ static bool is_zstd_skippable(const unsigned char *head)
     return (head[0] & 0xf0) == 0x50 && !memcmp(head + 1, "\x2a\x4d\x18", 3);
 }
 
+/* A media type that does not fit the bytes is an error and not a reason to guess: another reader
+ * would guess differently. */
 static int choose(struct inflate *z, struct err *err)
 {
     const struct format *f = formats;
@@ -317,6 +323,8 @@ static int choose(struct inflate *z, struct err *err)
     return 0;
 }
 
+/* Output windows until the input is used up and the last window was not filled: a full one may mean
+ * that the decompressor holds more back. */
 static int run(struct inflate *z, const void *data, size_t len, struct err *err)
 {
     struct window w = {.in = data, .in_left = len};

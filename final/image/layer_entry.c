@@ -156,6 +156,8 @@ static int write_content(struct layer_tree *t, struct archive *tar, int fd, int6
     return 0;
 }
 
+/* O_EXCL is both the test whether something is there and the guard against writing through it: a
+ * symlink, a device, a file that has another name. */
 static int make_regular(struct layer_tree *t, struct archive *tar, int parent, const char *name,
                         const struct layer_attributes *a, struct err *err)
 {
@@ -220,6 +222,8 @@ int layer_set_dir_times(struct layer_tree *t, struct err *err)
     return 0;
 }
 
+/* A directory over a directory is the same directory with the later header. 0700 until its owner is
+ * known. */
 static int make_directory(struct layer_tree *t, int parent, const char *name, const char *path,
                           const struct layer_attributes *a, struct err *err)
 {
@@ -281,6 +285,7 @@ static int make_symlink(struct layer_tree *t, int parent, const char *name,
     return set_attributes_at(parent, name, false, a, err);
 }
 
+/* Devices are legal in a layer: the container's device cgroup decides what can be opened. */
 static int make_node(struct layer_tree *t, int parent, const char *name,
                      const struct layer_attributes *a, struct err *err)
 {

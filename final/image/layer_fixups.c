@@ -38,6 +38,8 @@ static int by_text(const void *a, const void *b)
     return strcmp(a, b);
 }
 
+/* A tree, because a directory can be implied ten thousand times and named after that, in any order.
+ */
 static void imply(struct layer_fixups *f, const char *path)
 {
     char *copy = str_copy(path);
@@ -90,6 +92,7 @@ int layer_fixups_imply(struct layer_tree *t, const char *path, struct err *err)
     return 0;
 }
 
+/* The tar's own header for a directory outweighs the lower layers'. */
 void layer_fixups_named(struct layer_fixups *f, const char *path)
 {
     char **found = tfind(path, &f->implied, by_text), *name;
@@ -119,6 +122,8 @@ int layer_fixups_link(struct layer_tree *t, const char *path, const char *target
 /* --- looking through the layers -----------------------------------------------------------------
  */
 
+/* What one layer says about a path: here it is; nothing, ask the layer below; nobody below may be
+ * asked. */
 enum look { LOOK_FOUND, LOOK_BELOW, LOOK_HIDDEN };
 
 /* Where something was found: the directory that holds it, what it is, and whether a directory on
@@ -130,7 +135,9 @@ struct place {
     bool opaque_above;
 };
 
-/* Looks for `path` in one layer, following nothing. */
+/* Looks for `path` in one layer, a component at a time, because each may be a whiteout or opaque.
+ * Nothing is followed: a lower layer is as hostile as this one, and overlayfs merges directories
+ * only. */
 static enum look look_in(int root, const char *path, struct place *ret)
 {
     cleanup_close int at = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -241,6 +248,7 @@ static int copy_regular(const struct place *from, int parent, const char *name, 
     return futimens(out, times) < 0 ? err_errno(err, "cannot set its times") : 0;
 }
 
+/* Symlinks, devices and fifos: nothing to copy but what they are. */
 static int copy_special(const struct place *from, int parent, const char *name, struct err *err)
 {
     const struct timespec times[2] = {from->st.st_atim, from->st.st_mtim};
@@ -343,6 +351,7 @@ static int fix_link(struct layer_tree *t, const struct link_fix *fix, const int 
 /* --- implied directories ------------------------------------------------------------------------
  */
 
+/* Times last, as everywhere: everything else would change them again. */
 static int copy_directory(int to, const struct place *from, struct err *err)
 {
     const struct timespec times[2] = {from->st.st_atim, from->st.st_mtim};
@@ -386,6 +395,8 @@ struct walk {
     int result;
 };
 
+/* twalk(3) visits an inner node three times; once is enough. Parents come before their children
+ * only by their names, but it does not matter: setting one's metadata leaves the other's alone. */
 static void fix_node(const void *node, VISIT visit, void *context)
 {
     struct walk *w = context;

@@ -1,3 +1,7 @@
+/* The ring counts buffers ever published and ever given back; their difference is what lies in
+ * between, their value modulo RING_COUNT is a place. Nothing is copied: the writer inflates into a
+ * buffer, the reader writes files from it. One lock for it all is enough, because it is taken once
+ * for 256 KiB. */
 #include "image/layer_ring.h"
 
 #include <errno.h>
@@ -42,6 +46,8 @@ static unsigned char *buffer(struct ring *r, unsigned n)
     return r->buffers + (size_t)(n % RING_COUNT) * RING_BUFFER;
 }
 
+/* A reader that has left waits for nothing, so the writer need not either: it goes on into buffers
+ * that nobody looks at, because what it does on the way, hashing, still counts. */
 void *ring_room(struct ring *r)
 {
     void *room;
@@ -97,6 +103,7 @@ bool ring_reader_left(struct ring *r)
     return left;
 }
 
+/* Giving back comes first: the writer may be waiting for exactly this buffer. */
 long ring_take(struct ring *r, const void **ret)
 {
     long len = -ECANCELED;

@@ -95,6 +95,8 @@ static void *thread_main(void *context)
         uselocale(plain);
     if (unpack(u, &u->thread_err) < 0)
         defuse(u->thread_err.message);
+    else
+        err_clear(&u->thread_err); /* its code says whether the thread failed */
     uselocale(LC_GLOBAL_LOCALE);
     if (plain)
         freelocale(plain);

@@ -129,6 +129,18 @@ START_TEST(a_replaced_directory_is_looked_up_again)
 }
 END_TEST
 
+/* "s" is the root itself while it is a symlink to it; "s/s" replaces it by a directory. */
+START_TEST(a_replaced_symlink_is_looked_up_again)
+{
+    ADD("s", .type = '2', .link = ".");
+    ADD("s/s", .type = '5');
+    ADD("s/x");
+    must_unpack(&tar);
+    ck_assert(exists("s/x"));
+    ck_assert(!exists("x"));
+}
+END_TEST
+
 START_TEST(whiteouts_stay_inside)
 {
     ADD("s", .type = '2', .link = out);
@@ -433,6 +445,7 @@ SUITE(layer_hostile)
         hard_links_to_symlinks_change_nothing,
         the_root_stays_a_directory,
         a_replaced_directory_is_looked_up_again,
+        a_replaced_symlink_is_looked_up_again,
         whiteouts_stay_inside,
         a_whiteout_device_in_the_tar,
         links_to_whiteouts_and_directories,
