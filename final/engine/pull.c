@@ -1,7 +1,7 @@
 /* pull NAME, in order:
  *
- *     hold       nobody collects what no image refers to yet
- *     manifest   by tag or digest; an index leads on to the one for the platform; each checked by
+ *     hold       nobody collects what no image refers to yet; what a killed pull left in staging/
+ * goes manifest   by tag or digest; an index leads on to the one for the platform; each checked by
  * its digest config     checked by its digest, which is the image's ID; it names the diffIDs, so
  * the chain IDs are known layers     those not here, in parallel (pull_layers.c, pull_layer.c)
  *     record     the small blobs, then image, reference and digest in one transaction
@@ -408,6 +408,8 @@ int engine_pull(struct engine *e, const char *name, const struct pull_options *o
     struct findings f = {0};
     int r = hold < 0 ? hold : prepare(&f, name, options, err);
 
+    if (!r)
+        r = store_collect_stages(e->store, err);
     if (!r && f.ref.defaulted_tag)
         say(&p, "Using default tag: %s", f.ref.tag);
     if (!r)

@@ -421,6 +421,14 @@ static int connect_error(CURL *curl, char ret_text[64])
     return number == ENETUNREACH ? EHOSTUNREACH : (int)number;
 }
 
+/* Nobody answered at all: that is no stall, and not worth five times the wait. */
+static bool never_sent(CURL *curl)
+{
+    long sent = 0;
+
+    return curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &sent) == CURLE_OK && !sent;
+}
+
 static int explain(struct exchange *x, CURLcode code)
 {
     const struct failure *f = find_failure(code);
@@ -436,6 +444,9 @@ static int explain(struct exchange *x, CURLcode code)
     }
     if (code == CURLE_COULDNT_CONNECT)
         number = connect_error(x->curl, why);
+    if (code == CURLE_OPERATION_TIMEDOUT && never_sent(x->curl))
+        return err_set(x->err, EHOSTUNREACH, "Get \"%.*s\": dial tcp: i/o timeout", shown,
+                       x->request->url);
     return err_set(x->err, number ? number : f->code, "%s \"%.*s\": %s: %s%s",
                    x->request->form ? "Post" : "Get", shown, x->request->url, f->text,
                    number ? why : detail,
