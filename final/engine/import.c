@@ -135,8 +135,8 @@ int engine_import(struct engine *e, int fd, const char *source_name, const char 
                        reference);
     canonical = reference ? reference_canonical(&ref) : NULL;
     hold = store_hold(e->store, err);
-    if (hold < 0)
-        return hold;
+    if (hold < 0 || store_collect_stages(e->store, err) < 0)
+        return -err->code;
     r = import_layer(e->store, fd, diff_id, err);
     if (r < 0)
         return err_wrap(err, "cannot import '%s'", source_name);

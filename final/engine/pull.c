@@ -1,7 +1,7 @@
 /* pull NAME, in order:
  *
- *     hold       nobody collects what no image refers to yet
- *     manifest   by tag or digest; an index leads on to the one for the platform; each checked by
+ *     hold       nobody collects what no image refers to yet; what a killed pull left in staging/
+ * goes manifest   by tag or digest; an index leads on to the one for the platform; each checked by
  * its digest config     checked by its digest, which is the image's ID; it names the diffIDs, so
  * the chain IDs are known layers     those not here, in parallel (pull_layers.c, pull_layer.c)
  *     record     the small blobs, then image, reference and digest in one transaction
@@ -52,8 +52,7 @@ static void findings_free(struct findings *f)
     image_config_free(&f->config);
 }
 
-/* --- telling ------------------------------------------------------------------------------------
- */
+/* --- telling --------------------------------------------------------------------------------- */
 
 void pull_status(struct pull *p, const struct pull_layer *l, const char *status, uint64_t done,
                  uint64_t total)
@@ -83,8 +82,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct pull *p, const char
     pthread_mutex_unlock(&p->say);
 }
 
-/* --- manifest -----------------------------------------------------------------------------------
- */
+/* --- manifest -------------------------------------------------------------------------------- */
 
 /* Docker's sentences around what the registry said. */
 static int explain(const struct findings *f, int r, struct err *err)
@@ -139,8 +137,7 @@ static int get_manifest(struct pull *p, struct findings *f, struct err *err)
     return r < 0 ? err_wrap(err, "%s", f->familiar) : 0;
 }
 
-/* --- config -------------------------------------------------------------------------------------
- */
+/* --- config ---------------------------------------------------------------------------------- */
 
 static int collect_bytes(void *context, const void *data, size_t len, struct err *err)
 {
@@ -149,6 +146,8 @@ static int collect_bytes(void *context, const void *data, size_t len, struct err
     return 0;
 }
 
+/* The config is needed whole before any layer: it says what their content must be. One that is here
+ * already, from another image of the same content, is checked like one that comes. */
 static int load_config(struct pull *p, struct findings *f, struct err *err)
 {
     const struct descriptor *d = &f->manifest.config;
@@ -172,6 +171,7 @@ static int load_config(struct pull *p, struct findings *f, struct err *err)
     return image_config_parse(c->text.data, c->text.len, &f->config, err);
 }
 
+/* The manifest was written by whoever pushed, the config by whoever built: they must agree. */
 static int check_config(const struct findings *f, const struct pull_options *options,
                         struct err *err)
 {
@@ -205,8 +205,7 @@ static int check_config(const struct findings *f, const struct pull_options *opt
     return 0;
 }
 
-/* --- layers -------------------------------------------------------------------------------------
- */
+/* --- layers ---------------------------------------------------------------------------------- */
 
 /* Its directory name when the layer is recorded and there. */
 static int find_layer(struct pull *p, struct pull_layer *l, struct err *err)
@@ -223,6 +222,8 @@ static int find_layer(struct pull *p, struct pull_layer *l, struct err *err)
     return 0;
 }
 
+/* The chain ID names a layer together with all below it: the same blob on another base is another
+ * layer, because what its whiteouts hide and its directories look like depends on what is below. */
 static int plan_layers(struct pull *p, const struct findings *f, struct err *err)
 {
     const char *parent = "";
@@ -286,8 +287,7 @@ static int get_layers(struct pull *p, struct findings *f, struct err *err)
     return pull_layers(p, err);
 }
 
-/* --- record -------------------------------------------------------------------------------------
- */
+/* --- record ---------------------------------------------------------------------------------- */
 
 static int keep_document(struct pull *p, const struct document *d, struct image_record *record,
                          struct err *err)
@@ -296,6 +296,8 @@ static int keep_document(struct pull *p, const struct document *d, struct image_
     return store_blob_put(p->store, d->digest, d->text.data, d->text.len, err);
 }
 
+/* Small blobs first, the record last: a kill in between leaves blobs without an image, which is
+ * garbage, and never an image without its config. */
 static int record_image(struct pull *p, struct findings *f, const char *repo_digest,
                         struct err *err)
 {
@@ -337,9 +339,9 @@ static int is_up_to_date(struct pull *p, const struct findings *f, bool *ret, st
     return 0;
 }
 
-/* --- all of it ----------------------------------------------------------------------------------
- */
+/* --- all of it ------------------------------------------------------------------------------- */
 
+/* docker's order of lines is part of its interface: scripts read the digest from them. */
 static int transfer(struct pull *p, struct findings *f, const struct pull_options *options,
                     struct err *err)
 {
@@ -408,6 +410,8 @@ int engine_pull(struct engine *e, const char *name, const struct pull_options *o
     struct findings f = {0};
     int r = hold < 0 ? hold : prepare(&f, name, options, err);
 
+    if (!r)
+        r = store_collect_stages(e->store, err);
     if (!r && f.ref.defaulted_tag)
         say(&p, "Using default tag: %s", f.ref.tag);
     if (!r)

@@ -27,8 +27,7 @@ static void stop(struct pull *p)
     __atomic_store_n(&p->stop, true, __ATOMIC_RELAXED);
 }
 
-/* --- publishing, under the state lock -----------------------------------------------------------
- */
+/* --- publishing, under the state lock -------------------------------------------------------- */
 
 static void close_all(int *fds, size_t count)
 {
@@ -78,6 +77,7 @@ static int publish(struct pull *p, struct pull_layer *l, struct err *err)
     return 0;
 }
 
+/* Publishes from the bottom up to the first layer that is still on its way. */
 static int publish_ready(struct pull *p, struct err *err)
 {
     for (size_t i = 0; i < p->layer_count; i++) {
@@ -93,9 +93,10 @@ static int publish_ready(struct pull *p, struct err *err)
     return 0;
 }
 
-/* --- workers ------------------------------------------------------------------------------------
- */
+/* --- workers --------------------------------------------------------------------------------- */
 
+/* Base first: the bottom layer is most often the biggest, and all others wait for it to be
+ * published. */
 static struct pull_layer *next_layer(struct pull *p)
 {
     struct pull_layer *l = NULL;

@@ -1,3 +1,7 @@
+/* Two layers speak in an answer: HTTP's status, and the registry's own code in the JSON body, which
+ * knows more: a 404 may mean no such tag (say so) or no such repository (which, to those not logged
+ * in, looks the same as a private one, so docker says both). The body counts where it can be read;
+ * a proxy's web page leaves only the status. */
 #include "registry/answer.h"
 
 #include <ctype.h>
@@ -17,6 +21,7 @@ static const struct {
     {"TOOMANYREQUESTS", EAGAIN},  {"UNSUPPORTED", ENOTSUP},
 };
 
+/* Of a status: what is worth another try is what the server says may pass. */
 static int number_of_status(long status)
 {
     if (status == 404)

@@ -81,7 +81,8 @@ void auth_free(struct auth *a)
     free(a);
 }
 
-/* Under the lock. */
+/* Under the lock. An expired token is not sent: the 401 it would earn costs as much as asking anew.
+ */
 static const char *valid_header(const struct auth *a)
 {
     return a->header && (!a->expires_s || now_s() < a->expires_s) ? a->header : NULL;
@@ -97,8 +98,7 @@ char *auth_header(struct auth *a)
     return copy;
 }
 
-/* --- the token service --------------------------------------------------------------------------
- */
+/* --- the token service ----------------------------------------------------------------------- */
 
 static void add_parameter(struct buf *query, const char *name, const char *value)
 {
@@ -198,8 +198,7 @@ static int fetch_token(struct auth *a, const struct challenge *c, bool plain, st
     return r < 0 ? err_wrap(err, "cannot get a token for '%s'", a->domain) : 0;
 }
 
-/* --- answering ----------------------------------------------------------------------------------
- */
+/* --- answering ------------------------------------------------------------------------------- */
 
 static int use_password(struct auth *a, const char *used, struct err *err)
 {
@@ -207,13 +206,15 @@ static int use_password(struct auth *a, const char *used, struct err *err)
         return err_set(err, EPERM,
                        "no basic auth credentials for '%s': log in with 'docker login %s'",
                        a->domain, a->domain);
-    if (used)
+    if (used) /* it was sent, and this is what came of it */
         return err_set(err, EPERM, "unauthorized: '%s' refused the user name or password",
                        a->domain);
     set_header(a, credentials_basic(&a->credentials), 0);
     return 0;
 }
 
+/* Bearer before Basic where both are offered: a token is good for one repository and some minutes,
+ * a password for everything. */
 static int answer_locked(struct auth *a, const struct challenge_list *challenges, const char *used,
                          bool plain, struct err *err)
 {

@@ -77,7 +77,9 @@ static int take(void *context, const struct http_answer *a, const void *data, si
     return r;
 }
 
-/* One attempt. -EAGAIN when the whole is to be asked for instead. */
+/* One attempt. -EAGAIN when the whole is to be asked for instead. A server's 416 can be right (the
+ * partial file is of another blob) or a proxy's whim; the digest, checked by the caller over all
+ * bytes, tells in the end. */
 static int get_once(struct registry *r, struct transfer *t, struct http_answer *a, struct err *err)
 {
     cleanup_free char *path = str_format("blobs/%s", t->digest);
@@ -114,6 +116,7 @@ int registry_blob(struct registry *r, const char *digest, uint64_t size, uint64_
     if (offset > size)
         return err_set(err, EINVAL, "'%s' has %llu bytes, there is nothing at %llu", digest,
                        (unsigned long long)size, (unsigned long long)offset);
+    /* Also ends at once when everything is here: "bytes=SIZE-" would be answered with 416. */
     while (t.position < size) {
         struct http_answer a = {0};
         uint64_t before = t.position;

@@ -57,9 +57,19 @@ void registry_close(struct registry *r)
     free(r);
 }
 
+static enum registry_scheme scheme_of(const struct registry *r)
+{
+    return __atomic_load_n(&r->scheme, __ATOMIC_ACQUIRE);
+}
+
 static bool is_plain(const struct registry *r)
 {
-    return __atomic_load_n(&r->plain, __ATOMIC_ACQUIRE);
+    return scheme_of(r) == SCHEME_PLAIN;
+}
+
+static void settle(struct registry *r, enum registry_scheme scheme)
+{
+    __atomic_store_n(&r->scheme, scheme, __ATOMIC_RELEASE);
 }
 
 static char *url_of(const struct registry *r, const char *path, bool plain)
@@ -75,8 +85,7 @@ int conversation_error(struct registry *r, const char *path, const struct http_a
     return answer_error(answer, url, err);
 }
 
-/* --- redirects ----------------------------------------------------------------------------------
- */
+/* --- redirects ------------------------------------------------------------------------------- */
 
 /* Scheme, host and port. */
 static bool same_origin(const char *a, const char *b)
@@ -145,8 +154,7 @@ static int follow(struct registry *r, const char *url, const char *authorization
     }
 }
 
-/* --- TLS or not ---------------------------------------------------------------------------------
- */
+/* --- TLS or not ------------------------------------------------------------------------------ */
 
 /* After https failed with `result`: 1 when plain HTTP is to be tried. */
 static int try_plain(struct registry *r, int result, struct err *err)
@@ -161,8 +169,8 @@ static int try_plain(struct registry *r, int result, struct err *err)
         *err = why;
         return allowed;
     }
-    if (result ==
-        -ECONNREFUSED) /* nobody there: port 80 may differ from 443, a given port does not */
+    /* Nobody there: port 80 may be another one than 443, but a port that was given is the same. */
+    if (result == -ECONNREFUSED)
         return allowed && !strchr(r->host, ':');
     if (!allowed)
         return err_wrap(err,
@@ -178,22 +186,24 @@ static int ask(struct registry *r, const char *path, const char *authorization,
                struct err *err)
 {
     for (;;) {
-        bool plain = is_plain(r);
-        cleanup_free char *url = url_of(r, path, plain);
+        enum registry_scheme scheme = scheme_of(r);
+        cleanup_free char *url = url_of(r, path, scheme == SCHEME_PLAIN);
         int result = follow(r, url, authorization, like, ret, ret_away, err), again;
 
-        if (result >= 0 || plain || *ret_away)
+        /* Once it has answered by TLS there is no way back: by then passwords may be in use. */
+        if (result >= 0 && scheme == SCHEME_UNKNOWN)
+            settle(r, SCHEME_TLS);
+        if (result >= 0 || scheme != SCHEME_UNKNOWN || *ret_away)
             return result;
         again = try_plain(r, result, err);
         if (again <= 0)
             return again < 0 ? again : result;
         err_clear(err);
-        __atomic_store_n(&r->plain, true, __ATOMIC_RELEASE);
+        settle(r, SCHEME_PLAIN);
     }
 }
 
-/* --- authentication -----------------------------------------------------------------------------
- */
+/* --- authentication -------------------------------------------------------------------------- */
 
 int conversation_get(struct registry *r, const char *path, const struct http_request *like,
                      struct http_answer *ret, struct err *err)

@@ -6,6 +6,8 @@
 #include "registry/http.h"
 #include "registry/registry.h"
 
+enum registry_scheme { SCHEME_UNKNOWN, SCHEME_TLS, SCHEME_PLAIN };
+
 struct registry {
     char *domain;     /* as users write it */
     char *host;       /* where its API is */
@@ -13,7 +15,7 @@ struct registry {
     bool insecure;
     struct http *http;
     struct auth *auth;
-    bool plain; /* settled by the first answer; atomic */
+    enum registry_scheme scheme; /* settled by the first answer; atomic */
 };
 
 /* Sends `like` for /v2/<repository>/<path> (its url and authorization are filled in here) and

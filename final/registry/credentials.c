@@ -1,3 +1,10 @@
+/* Docker's client writes this file at `docker login`, and so do podman and skopeo: users log in
+ * once for all of them. Passwords that are kept by a credential helper ("credsStore",
+ * "credHelpers") are not in the file; a helper would be one more source in credentials_find(),
+ * asked when the file has an empty entry for the host.
+ *
+ * Secrets are wiped before their memory is given back, so that a core dump of a long pull holds
+ * only what is in use. */
 #include "registry/credentials.h"
 
 #include <fcntl.h>
@@ -23,6 +30,7 @@ char *credentials_config_dir(void)
     return home && *home ? str_format("%s/.docker", home) : NULL;
 }
 
+/* explicit_bzero(3): a memset before free is one the compiler may leave out. */
 static void wipe(char *secret)
 {
     if (secret)
@@ -58,6 +66,8 @@ static int decode(const char *base64, struct credentials *ret, struct err *err)
     return 0;
 }
 
+/* An identity token replaces the password; "<token>" is then all there is in place of a user name.
+ * Entries with both fields in the clear are older than "auth" and still read. */
 static int read_entry(const json_t *entry, struct credentials *ret, struct err *err)
 {
     const char *auth = json_str(entry, "auth", ""), *token = json_str(entry, "identitytoken", "");

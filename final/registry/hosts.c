@@ -1,3 +1,7 @@
+/* Who may be spoken to without TLS is decided by the text of the address, never by looking the name
+ * up: a name server is somebody else's word, and "localhost.evil.org" may well resolve to 127.0.0.1
+ * today and elsewhere tomorrow. Only "localhost" itself is taken for what it says, as docker does.
+ */
 #include "registry/hosts.h"
 
 #include <arpa/inet.h>
@@ -78,6 +82,7 @@ bool hosts_is_loopback(const char *host)
     return inet_pton(AF_INET6, name, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+/* The list is the administrator's; docker's daemon.json has the same member by the same name. */
 int hosts_allow_plain(const char *host, struct err *err)
 {
     const char *given = getenv("COOPER_REGISTRIES");

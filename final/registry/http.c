@@ -89,6 +89,8 @@ bool http_cancelled(const struct http *h)
     return h->cancelled && h->cancelled(h->context);
 }
 
+/* The latest given back comes first: its connection is the least likely to have been closed
+ * meanwhile. */
 static CURL *take_handle(struct http *h)
 {
     CURL *curl = NULL;
@@ -113,8 +115,7 @@ static void give_handle(struct http *h, CURL *curl)
         curl_easy_cleanup(curl);
 }
 
-/* --- the answer ---------------------------------------------------------------------------------
- */
+/* --- the answer ------------------------------------------------------------------------------ */
 
 void http_answer_free(struct http_answer *a)
 {
@@ -228,6 +229,8 @@ static void read_status(struct exchange *x)
     replace(&x->answer->location, str_copy(location));
 }
 
+/* Success goes to the sink, or is kept up to body_max. What is not a success is kept for its error
+ * text. */
 static int take_body(struct exchange *x, const void *data, size_t len)
 {
     struct http_answer *a = x->answer;
@@ -274,8 +277,7 @@ static int on_progress(void *context, curl_off_t total, curl_off_t now, curl_off
     return 1;
 }
 
-/* --- the request --------------------------------------------------------------------------------
- */
+/* --- the request ----------------------------------------------------------------------------- */
 
 static void set_callbacks(struct exchange *x)
 {
@@ -289,6 +291,8 @@ static void set_callbacks(struct exchange *x)
     curl_easy_setopt(x->curl, CURLOPT_NOPROGRESS, 0L);
 }
 
+/* What the other side can make us do, and for how long. The stall limit holds for headers too:
+ * libcurl counts bytes of the body only, so headers that drip in are no progress. */
 static void set_bounds(struct exchange *x)
 {
     curl_easy_setopt(x->curl, CURLOPT_NOSIGNAL, 1L); /* threads: no SIGALRM for name look-ups */
@@ -356,6 +360,7 @@ static struct curl_slist *make_headers(const struct http_request *request)
     return list;
 }
 
+/* Everything that is set here is forgotten again by curl_easy_reset(3) in give_handle(). */
 static int prepare(struct exchange *x, struct curl_slist *headers)
 {
     bool tls;
@@ -421,6 +426,14 @@ static int connect_error(CURL *curl, char ret_text[64])
     return number == ENETUNREACH ? EHOSTUNREACH : (int)number;
 }
 
+/* Nobody answered at all: that is no stall, and not worth five times the wait. */
+static bool never_sent(CURL *curl)
+{
+    long sent = 0;
+
+    return curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &sent) == CURLE_OK && !sent;
+}
+
 static int explain(struct exchange *x, CURLcode code)
 {
     const struct failure *f = find_failure(code);
@@ -436,6 +449,9 @@ static int explain(struct exchange *x, CURLcode code)
     }
     if (code == CURLE_COULDNT_CONNECT)
         number = connect_error(x->curl, why);
+    if (code == CURLE_OPERATION_TIMEDOUT && never_sent(x->curl))
+        return err_set(x->err, EHOSTUNREACH, "Get \"%.*s\": dial tcp: i/o timeout", shown,
+                       x->request->url);
     return err_set(x->err, number ? number : f->code, "%s \"%.*s\": %s: %s%s",
                    x->request->form ? "Post" : "Get", shown, x->request->url, f->text,
                    number ? why : detail,

@@ -1,3 +1,9 @@
+/* What passes by itself: a dropped connection, a stall, a server that says it is busy. A refused
+ * connection or an unknown host is most likely a typing error, and is said at once; in the middle
+ * of a transfer it is a server that is being restarted.
+ *
+ * The pause is a timer in poll(2), cut into short looks at the caller's wish: Ctrl-C must not have
+ * to wait for it. */
 #include "registry/retry.h"
 
 #include <poll.h>

@@ -1,3 +1,6 @@
+/* The certificates are handed to libcurl as text, together, beside the system's: a host with a CA
+ * of its own may still redirect blobs to storage whose certificate is a public one, and each host's
+ * directory is read for itself. */
 #include "registry/tls.h"
 
 #include <dirent.h>
@@ -20,7 +23,8 @@ static int add_file(int dirfd, const char *name, struct buf *ret, struct err *er
     return 0;
 }
 
-/* 1 when the directory is there, 0 when not. */
+/* 1 when the directory is there, 0 when not. Only *.crt: *.cert and *.key beside it are a client's
+ * own. */
 static int add_directory(const char *path, struct buf *ret, struct err *err)
 {
     cleanup_closedir DIR *dir = opendir(path);

@@ -97,6 +97,11 @@ static int forget_unused_layers(struct store *s, struct err *err)
                   "");
 }
 
+int store_collect_stages(struct store *s, struct err *err)
+{
+    return for_each_entry(s, "staging", collect_stage, err);
+}
+
 int store_collect(struct store *s, struct err *err)
 {
     cleanup_close int hold =
@@ -115,6 +120,6 @@ int store_collect(struct store *s, struct err *err)
     if (r >= 0)
         r = for_each_entry(s, "blobs/partial", collect_partial, err);
     if (r >= 0)
-        r = for_each_entry(s, "staging", collect_stage, err);
+        r = store_collect_stages(s, err);
     return r < 0 ? err_wrap(err, "cannot collect what is unused") : 0;
 }

@@ -1,7 +1,11 @@
 /* Pulling from a registry that lies, breaks off and resumes: what is published is right, or nothing
  * is. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "support/fake_image.h"
@@ -304,6 +308,42 @@ START_TEST(a_cancelled_pull_is_resumed_where_it_was)
 }
 END_TEST
 
+/* Until the file has so many bytes; at most 20 seconds. */
+static void wait_for_size(const char *path, off_t size)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    struct stat st;
+
+    for (int i = 0; i < 2000; i++) {
+        if (!stat(path, &st) && st.st_size >= size)
+            return;
+        nanosleep(&pause, NULL);
+    }
+    ck_abort_msg("'%s' does not grow to %ld bytes", path, (long)size);
+}
+
+START_TEST(a_killed_pull_is_cleaned_up_and_resumed)
+{
+    cleanup_free char *partial =
+        str_format("%s/blobs/partial/%s", puller_root(), digest_hex(layers[0].digest));
+    const char *const command[] = {
+        BUILD_DIR "/bin/cooper", "--root", puller_root(), "pull", name, NULL};
+    pid_t pid;
+
+    push(2);
+    fake_break(fake,
+               &(struct fake_rule){.path = first_blob, .cut = 100000, .stall = true, .times = 1});
+    pid = run_start(NULL, NULL, command);
+    wait_for_size(partial, 100000);
+    kill(pid, SIGKILL);
+    ck_assert_int_eq(run_wait(pid, 10), 128 + SIGKILL);
+    ck_assert_uint_gt(puller_count("staging"), 0);
+    pull_ok(name); /* looks into staging/ and blobs/partial/ too */
+    assert_pulled(2);
+    ck_assert_uint_eq(fake_count(fake, "\r\nRange: bytes=100000-\r\n"), 1);
+}
+END_TEST
+
 START_TEST(a_partial_blob_that_is_wrong_is_dropped)
 {
     cleanup_free char *partial =
@@ -341,6 +381,7 @@ SUITE(registry_faults)
     tcase_add_test(t, the_same_blob_twice_is_two_layers);
     tcase_add_test(t, a_failed_pull_keeps_the_layers_it_finished);
     tcase_add_test(t, a_cancelled_pull_is_resumed_where_it_was);
+    tcase_add_test(t, a_killed_pull_is_cleaned_up_and_resumed);
     tcase_add_test(t, a_partial_blob_that_is_wrong_is_dropped);
     suite_add_tcase(suite, t);
 }

@@ -57,8 +57,7 @@ struct reply {
     bool ranged;
 };
 
-/* --- what a test says and asks ------------------------------------------------------------------
- */
+/* --- what a test says and asks --------------------------------------------------------------- */
 
 void fake_serve(struct fake_registry *f, const char *path, const char *type, const void *data,
                 size_t len)
@@ -125,8 +124,7 @@ const char *fake_address(const struct fake_registry *f)
     return f->address;
 }
 
-/* --- deciding on an answer, under the lock ------------------------------------------------------
- */
+/* --- deciding on an answer, under the lock --------------------------------------------------- */
 
 static void apply_rule(struct fake_registry *f, const char *target, struct reply *reply)
 {
@@ -226,8 +224,7 @@ static void decide(struct fake_registry *f, const char *head, struct reply *repl
     pthread_mutex_unlock(&f->lock);
 }
 
-/* --- talking ------------------------------------------------------------------------------------
- */
+/* --- talking --------------------------------------------------------------------------------- */
 
 static bool send_all(int fd, const void *data, size_t len)
 {
@@ -361,8 +358,7 @@ static void *accept_all(void *context)
     return NULL;
 }
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 struct fake_registry *fake_start(void)
 {

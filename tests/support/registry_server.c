@@ -39,8 +39,7 @@ static void write_file(const char *directory, const char *name, const char *text
                   err.message);
 }
 
-/* --- the root filesystem ------------------------------------------------------------------------
- */
+/* --- the root filesystem --------------------------------------------------------------------- */
 
 static void make_users(const char *root)
 {
@@ -80,8 +79,7 @@ void busybox_tree(const char *path, const char *marker)
               !chown(home, 1000, 1000));
 }
 
-/* --- the server ---------------------------------------------------------------------------------
- */
+/* --- the server ------------------------------------------------------------------------------ */
 
 /* A CA that signs nothing but itself: curl and skopeo take it as the root of trust. */
 static void make_certificate(struct registry_server *s)
@@ -188,8 +186,7 @@ unsigned registry_server_count(const struct registry_server *s, const char *text
     return count;
 }
 
-/* --- images -------------------------------------------------------------------------------------
- */
+/* --- images ---------------------------------------------------------------------------------- */
 
 /* Unpacks the layout's image, lets `change` alter the tree, and packs the difference as one more
  * layer. */

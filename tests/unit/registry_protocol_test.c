@@ -72,8 +72,7 @@ static int get(const char *reference, struct err *err)
     return result;
 }
 
-/* --- manifests ----------------------------------------------------------------------------------
- */
+/* --- manifests ------------------------------------------------------------------------------- */
 
 START_TEST(a_manifest_comes_with_its_type_and_digest)
 {
@@ -212,8 +211,7 @@ START_TEST(nobody_there_is_said_at_once)
 }
 END_TEST
 
-/* --- credentials --------------------------------------------------------------------------------
- */
+/* --- credentials ----------------------------------------------------------------------------- */
 
 #define BASIC "Basic dXNlcjpwYXNzd29yZA=="
 
@@ -375,8 +373,7 @@ START_TEST(threads_share_one_token)
 }
 END_TEST
 
-/* --- redirects ----------------------------------------------------------------------------------
- */
+/* --- redirects ------------------------------------------------------------------------------- */
 
 START_TEST(a_redirect_takes_no_credentials_along)
 {
