@@ -18,7 +18,7 @@ struct column {
     }
 
 /* Prints to stdout. `format` NULL or "table": `preset` ("{{.ID}}\t{{.Names}}") as a table with
- * headings. "Label" in a row is an object for {{.Label "name"}} and does not show in JSON. */
+ * headings. XX
 int format_rows(const struct column *columns, const char *preset, const char *format,
                 const json_t *rows, struct err *err);
 
