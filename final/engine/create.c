@@ -219,6 +219,24 @@ static int make_files(struct engine *e, struct draft *d, struct err *err)
     return r;
 }
 
+/* The name may belong to a leftover: a half-made container of a killed command, or an --rm one
+ * whose end nobody has noticed. Looking at it clears it away. */
+static int add_record(struct engine *e, struct container *c, struct err *err)
+{
+    struct container holder;
+    struct err gone = {0};
+    int r = store_container_add(e->store, c, err);
+
+    if (r != -EEXIST)
+        return r;
+    if (engine_find(e, c->name, &holder, &gone) != -ENOENT) {
+        if (!gone.code)
+            container_free(&holder);
+        return r;
+    }
+    return store_container_add(e->store, c, err);
+}
+
 int engine_create(struct engine *e, const struct create_request *request, char ret_id[65],
                   struct strv *ret_warnings, struct err *err)
 {
@@ -229,7 +247,7 @@ int engine_create(struct engine *e, const struct create_request *request, char r
     if (r < 0)
         return r;
     draft_record(request, &d);
-    r = store_container_add(e->store, &d.c, err);
+    r = add_record(e, &d.c, err);
     if (r < 0)
         return r;
     r = make_files(e, &d, err);

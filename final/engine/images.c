@@ -58,41 +58,52 @@ static void add_untagged(const struct strv *names, struct strv *lines)
     }
 }
 
-/* Docker's refusals: the last name of an image in use, or an id with several names, needs more than
- * rmi. */
+static int in_use_by_name(const struct image *image, const char *name, const char *user,
+                          struct err *err)
+{
+    return err_set(
+        err, EBUSY,
+        "conflict: unable to remove repository reference \"%s\" (must force) - container "
+        "%.12s is using its referenced image %.12s",
+        name, user, digest_hex(image->id));
+}
+
+static int in_use_by_id(const struct image *image, const char *user, bool running, struct err *err)
+{
+    return err_set(
+        err, EBUSY,
+        "conflict: unable to delete %.12s (%s) - image is being used by %s container %.12s",
+        digest_hex(image->id), running ? "cannot be forced" : "must be forced",
+        running ? "running" : "stopped", user);
+}
+
+/* Docker's refusals. By name, force is enough: the name goes, the image stays for its containers.
+ * By id, no force is enough while one of them runs. */
 static int check_users(struct engine *e, const struct image *image, const char *name, bool by_name,
                        bool force, struct err *err)
 {
     cleanup_strv struct strv users = {0};
     int r = store_image_users(e->store, image->id, &users, err);
 
-    if (r < 0 || !users.len)
-        return r;
-    for (size_t i = 0; i < users.len; i++) {
+    for (size_t i = 0; i < users.len && r >= 0; i++) {
         struct container c;
         bool running;
 
         r = engine_find(e, users.items[i], &c, err);
+        if (r == -ENOENT) { /* it went when we looked: --rm, or half-made */
+            r = 0;
+            continue;
+        }
         if (r < 0)
-            return r == -ENOENT ? 0 : r;
+            return r;
         running = container_running(&c);
         container_free(&c);
-        if (running || !force)
-            return err_set(
-                err, EBUSY,
-                by_name && !running
-                    ? "conflict: unable to remove repository reference \"%s\" (%s) - container "
-                      "%.12s is using its referenced image %.12s"
-                    : "conflict: unable to delete %s (%s) - image is being used by %s container "
-                      "%.12s",
-                by_name && !running ? name : digest_hex(image->id),
-                running ? "cannot be forced" : "must force",
-                by_name && !running ? users.items[i]
-                : running           ? "running"
-                                    : "stopped",
-                by_name && !running ? digest_hex(image->id) : users.items[i]);
+        if (by_name && !force)
+            return in_use_by_name(image, name, users.items[i], err);
+        if (!by_name && (running || !force))
+            return in_use_by_id(image, users.items[i], running, err);
     }
-    return 0;
+    return r;
 }
 
 /* One of several names: it goes, the image stays. True if that was all. */

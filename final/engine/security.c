@@ -27,6 +27,18 @@ static void remove_name(struct strv *names, const char *name)
         }
 }
 
+/* Docker shows the name as it understood it: upper case, with CAP_. */
+static int unknown_capability(const char *flag, const char *text, struct err *err)
+{
+    cleanup_free char *upper = str_copy(text);
+
+    for (char *p = upper; *p; p++)
+        if (*p >= 'a' && *p <= 'z')
+            *p = (char)(*p - 32);
+    return err_set(err, EINVAL, "invalid %s: unknown capability: \"%s%s\"", flag,
+                   str_starts(upper, "CAP_") ? "" : "CAP_", upper);
+}
+
 /* Canonical names of a --cap-add or --cap-drop list; `ret_all` when ALL is among them. */
 static int parse_caps(const json_t *list, const char *flag, struct strv *ret, bool *ret_all,
                       struct err *err)
@@ -44,7 +56,7 @@ static int parse_caps(const json_t *list, const char *flag, struct strv *ret, bo
         }
         name = runtime_cap_name(text);
         if (!name)
-            return err_set(err, EINVAL, "invalid %s: unknown capability: \"%s\"", flag, text);
+            return unknown_capability(flag, text, err);
         strv_add(ret, name);
     }
     return 0;

@@ -16,6 +16,7 @@
 #include "image/image.h"
 
 #define LAYER_PATH_MAX   4096
+#define LAYER_DEPTH_MAX  200 /* directories; removing a tree takes two descriptors a level */
 #define LAYER_MEMORY_MAX (128u << 20) /* of names remembered until the end */
 
 /* A directory's times, to be set at the end. */
@@ -33,7 +34,9 @@ struct layer_tree {
     uint64_t written; /* bytes really written: holes do not fill disks */
     uint64_t entries;
     struct layer_limits limits;
-    size_t memory; /* spent on names */
+    size_t memory;    /* spent on names */
+    bool input_ended; /* libarchive has been told that there are no more bytes */
+    bool ended;       /* the tar is over although it does not say so */
 
     /* The directory of the last entry, because the next entry is usually in the same one. */
     int parent_fd; /* O_PATH, or -1 */

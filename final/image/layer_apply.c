@@ -75,6 +75,8 @@ int layer_apply(struct layer_tree *t, struct archive *tar, struct err *err)
 
             return err_wrap(err, "entry '%.300s'", name ? name : "");
         }
+        if (t->ended)
+            break;
     }
     return layer_set_dir_times(t, err);
 }

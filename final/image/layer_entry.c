@@ -145,7 +145,11 @@ static int write_content(struct layer_tree *t, struct archive *tar, int fd, int6
             return err_errno(err, "cannot write");
         end = offset + (int64_t)len;
     }
-    if (r != ARCHIVE_EOF)
+    /* There are writers that stop behind the last file's data, without the padding to a block and
+     * without the two empty ones (umoci insert). All the data is here, so it is the end, as it is
+     * for docker; whether anything is missing the diffID tells. */
+    t->ended = r == ARCHIVE_FATAL && end == size && t->input_ended;
+    if (r != ARCHIVE_EOF && !t->ended)
         return err_set(err, EINVAL, "%s", archive_error_string(tar));
     if (end < size && ftruncate(fd, size) < 0)
         return err_errno(err, "cannot set its size to %" PRId64, size);

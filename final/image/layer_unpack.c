@@ -55,6 +55,7 @@ static la_ssize_t read_ring(struct archive *tar, void *context, const void **ret
         archive_set_error(tar, ECANCELED, "the stream was given up");
         return -1;
     }
+    u->tree.input_ended = n == 0;
     return n;
 }
 

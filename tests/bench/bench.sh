@@ -150,11 +150,12 @@ make_minbase() {
         mkdir -p "$work"
         # shellcheck disable=SC2016  # apt fills these in
         read -r mirror suite < <(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages') || true
-        outside debootstrap --variant=minbase "${SUITE:-$suite}" "$work/tree" "${MIRROR:-$mirror}" \
-            >"$bench/debootstrap.log" 2>&1 || { tail -n 3 "$bench/debootstrap.log" >&2; return 1; }
         umoci init --layout "$work/oci"
         umoci new --image "$work/oci:1"
-        umoci insert --image "$work/oci:1" "$work/tree" /
+        umoci unpack --image "$work/oci:1" "$work/bundle"
+        outside debootstrap --variant=minbase "${SUITE:-$suite}" "$work/bundle/rootfs" "${MIRROR:-$mirror}" \
+            >"$bench/debootstrap.log" 2>&1 || { tail -n 3 "$bench/debootstrap.log" >&2; return 1; }
+        umoci repack --image "$work/oci:1" "$work/bundle"
         umoci gc --layout "$work/oci"
         mv "$work/oci" "$bench/minbase"
         rm -rf --one-file-system "$work"

@@ -22,5 +22,9 @@ echo 'Hello from inside a container.' >"$dir/rootfs/www/index.html"
 
 umoci init --layout "$dir/oci"
 umoci new --image "$dir/oci:1"
-umoci insert --image "$dir/oci:1" "$dir/rootfs" /
 umoci config --image "$dir/oci:1" --config.cmd sh --config.env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# The difference between an empty bundle and one with the tree in it is the layer.
+umoci unpack --image "$dir/oci:1" "$dir/bundle"
+cp -a "$dir/rootfs/." "$dir/bundle/rootfs/"
+umoci repack --image "$dir/oci:1" "$dir/bundle"
+rm -rf "$dir/bundle"

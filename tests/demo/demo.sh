@@ -65,7 +65,7 @@ until_true() {
 
 prepare() {
     tests/deps.sh build test
-    make --no-print-directory -j"${JOBS:-2}" all
+    make --no-print-directory --silent -j"${JOBS:-2}" all
     "$PWD/tests/demo/busybox-image.sh" "$state" >/dev/null
     registry_start "$state/registry"
     image=$registry_address/demo/busybox:1
@@ -79,7 +79,7 @@ tour() {
 
     say "The kernel is this machine's; the host name, the process list and the files are the container's own."
     show cooper run --rm "$image" uname -sr
-    show cooper run --rm --hostname cask "$image" sh -c 'id; hostname; ps'
+    show cooper run --rm --hostname cask "$image" sh -c 'id; hostname; /bin/ps'
     show cooper run --rm --user www --memory 64m --read-only "$image" sh -c 'id; touch /file; echo status $?'
 
     say "A server in the background: no daemon, one small shim keeps it."

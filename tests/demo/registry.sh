@@ -15,7 +15,8 @@ log: {level: info, accesslog: {disabled: true}}
 storage: {filesystem: {rootdirectory: $dir/data}}
 http: {addr: "127.0.0.1:0"}
 CONFIG
-    docker-registry serve "$dir/config.yml" </dev/null >"$dir/log" 2>&1 &
+    : >"$dir/log"
+    docker-registry serve "$dir/config.yml" </dev/null >>"$dir/log" 2>&1 &
     registry_pid=$!
     # Port 0: the kernel gives a free one and the log tells which. Then the port is asked, not the clock.
     for ((tries = 0; tries < 150; tries++)); do

@@ -50,9 +50,11 @@ static bool read_more(int ms)
 
     if (poll(&p, 1, ms) <= 0)
         return false;
-    n = read(master, piece, sizeof piece); /* EIO: no slave is open any more */
+    n = read(master, piece, sizeof piece);
     if (n > 0)
         buf_add(&screen, piece, (size_t)n);
+    else
+        world_tick(); /* EIO: no slave is open any more, and poll(2) would not wait */
     return n > 0;
 }
 
@@ -88,9 +90,13 @@ static void expect_end(int code)
 {
     struct termios after;
     int status = 0;
+    pid_t ended = 0;
 
-    for (int i = world_ticks(20); i > 0 && waitpid(client, &status, WNOHANG) == 0; i--)
+    for (int i = world_ticks(20); i > 0 && !ended; i--) {
         read_more(20);
+        ended = waitpid(client, &status, WNOHANG);
+    }
+    ck_assert_msg(ended == client, "the client does not end; the screen:\n%s", screen.data);
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == code, "status %#x; the screen:\n%s",
                   (unsigned)status, screen.data);
     while (read_more(100))
@@ -162,7 +168,9 @@ START_TEST(control_z_and_jobs_work)
     expect("begin\r\n");
     type("\032");
     expect("Stopped");
+    expect("? ");
     type("bg\n");
+    expect("[1]");
     expect("? ");
     type("jobs\n");
     expect("Running");

@@ -212,7 +212,7 @@ static const struct {
     {"{\"CapDrop\":[\"CAP_CHOWN\"]}", "CAP_KILL", "CAP_CHOWN", NULL},
     {"{\"CapDrop\":[\"ALL\"],\"CapAdd\":[\"KILL\"]}", "CAP_KILL", "CAP_CHOWN", NULL},
     {"{\"CapAdd\":[\"ALL\"],\"CapDrop\":[\"KILL\"]}", "CAP_SYS_ADMIN", "CAP_KILL", NULL},
-    {"{\"CapAdd\":[\"BOGUS\"]}", NULL, NULL, "invalid CapAdd: unknown capability: \"BOGUS\""},
+    {"{\"CapAdd\":[\"BOGUS\"]}", NULL, NULL, "invalid CapAdd: unknown capability: \"CAP_BOGUS\""},
     {"{\"SecurityOpt\":[\"bogus=1\"]}", NULL, NULL, "invalid --security-opt"},
 };
 
