@@ -1,6 +1,8 @@
-/* run and create. The order: everything that can be wrong with the command line first, then the
- * image, the record, the process. What the user waits for is the start, so nothing is looked up
- * that is not needed. */
+/* run and create. `run` is create + start + attach + (with --rm) remove, each of them a call to the
+ * engine. The socket to the shim is there before the process runs, so not a byte of its output is
+ * lost, and nobody waits for anything by sleeping. The order: everything that can be wrong with the
+ * command line first, then the image, the record, the process. What the user waits for is the
+ * start, so nothing is looked up that is not needed. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

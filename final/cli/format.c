@@ -1,3 +1,6 @@
+/* From rows to text. There is one way only: a template makes a line of a row. A table is the same
+ * template applied to a row of headings first, its tabs lined up afterwards; JSON is the template
+ * {{json .}}. */
 #include "cli/format.h"
 
 #include <stdio.h>

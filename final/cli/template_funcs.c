@@ -1,3 +1,6 @@
+/* The functions of templates and what they have in common: truth, type names, how values print. Go
+ * checks argument types by reflection; here each function asks for what it needs (need_string,
+ * need_number) and the error has Go's words. */
 #include <ctype.h>
 #include <math.h>
 #include <stdint.h>
