@@ -1,5 +1,7 @@
-/* From main() to a command's function: global flags, the command's name, its flags, how many
- * arguments. */
+/* The way of every command, in this order: global flags (they stop at the first word), the
+ * command's name of one or two words, its own flags, the number of its arguments; only then its
+ * function, which opens the engine when it needs it. So a mistake in the command line never touches
+ * the disk, and --help works for everybody. */
 #include "cli/cli.h"
 
 #include <signal.h>

@@ -1,3 +1,7 @@
+/* exec: one more process in a running container. The shim of the container starts it and is its
+ * parent, so this command may die without taking it along; while it lives it is a client as in
+ * `run`. Signals are not passed on, as docker does not either: with -t the keys do what is needed.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -191,6 +191,7 @@ static json_t *image_row(struct cli *cli, const struct image *image, const char 
     json_put_str(row, "Containers", "N/A");
     json_put_str(row, "SharedSize", "N/A");
     json_put_str(row, "UniqueSize", "N/A");
+    json_put(row, "Label", json_object()); /* marks a row: see format.h */
     return row;
 }
 

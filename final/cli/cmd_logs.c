@@ -1,3 +1,5 @@
+/* logs: the engine reads the files and follows them; here lines get their timestamps and their
+ * stream. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

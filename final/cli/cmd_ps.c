@@ -1,3 +1,5 @@
+/* ps: the list from the engine, narrowed by filters, each container a row for format.c. Only what a
+ * row shows is looked up: -s walks directories, so it is asked for explicitly, as in docker. */
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>

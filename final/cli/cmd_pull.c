@@ -49,7 +49,7 @@ int cmd_pull(struct cli *cli)
     if (cli_engine(cli, &err) < 0)
         return cli_engine_fail(cli, &err);
     catch_signals();
-    progress = progress_new(options_flag(o, "quiet"));
+    progress = progress_new(options_flag(o, "quiet"), options_given(o, "part-of"));
     calls = progress_calls(progress);
     r = engine_pull(cli->engine, o->args[0], &options, &calls, &err);
     progress_end(progress, r >= 0);

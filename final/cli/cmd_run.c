@@ -1,6 +1,8 @@
-/* run and create. The order: everything that can be wrong with the command line first, then the
- * image, the record, the process. What the user waits for is the start, so nothing is looked up
- * that is not needed. */
+/* run and create. `run` is create + start + attach + (with --rm) remove, each of them a call to the
+ * engine. The socket to the shim is there before the process runs, so not a byte of its output is
+ * lost, and nobody waits for anything by sleeping. The order: everything that can be wrong with the
+ * command line first, then the image, the record, the process. What the user waits for is the
+ * start, so nothing is looked up that is not needed. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +40,14 @@ static int check_pull_policy(const char *policy, struct err *err)
     return err_set(err, EINVAL,
                    "invalid pull option: '%s': must be one of \"always\", \"missing\" or \"never\"",
                    policy);
+}
+
+static int check_platform(const struct options *o, struct err *err)
+{
+    const char *text = options_one(o, "platform");
+    struct platform unused;
+
+    return text ? platform_parse(text, &unused, err) : 0;
 }
 
 /* The file must not be there: another container's id may be in it, and somebody may rely on that.
@@ -115,6 +125,24 @@ static int try_create(struct creation *c, struct err *err)
     return r;
 }
 
+/* --platform names another platform than the image's that is here under this name. */
+static bool platform_differs(const struct creation *c)
+{
+    const char *text = options_one(&c->cli->options, "platform");
+    cleanup_json json_t *document = NULL;
+    struct platform wanted;
+    struct image image;
+    struct err err = {0};
+
+    if (!text || platform_parse(text, &wanted, &err) < 0 ||
+        engine_find_image(c->cli->engine, c->image, &image, &err) < 0)
+        return false;
+    document = engine_inspect_image(c->cli->engine, &image, &err);
+    image_free(&image);
+    return document && (strcmp(wanted.os, json_str(document, "Os", "linux")) ||
+                        strcmp(wanted.architecture, json_str(document, "Architecture", "")));
+}
+
 static bool image_missing(int r, const struct err *err)
 {
     return r == -ENOENT && str_starts(err->message, "No such image");
@@ -126,7 +154,7 @@ static int create_with_image(struct creation *c, const char *policy)
     struct err err = {0};
     int r, code = 0;
 
-    if (!strcmp(policy, "always"))
+    if (!strcmp(policy, "always") || (!strcmp(policy, "missing") && platform_differs(c)))
         code = pull(c);
     if (code)
         return code;
@@ -163,7 +191,7 @@ static int create(struct creation *c, bool attached)
 
     c->image = o->args[0];
     c->cid_fd = -1;
-    if (check_pull_policy(policy, &err) < 0 ||
+    if (check_pull_policy(policy, &err) < 0 || check_platform(o, &err) < 0 ||
         run_options_build(o, o->args, &c->config, &c->host, &err) < 0)
         return cli_fail(c->cli, &err);
     put_attached(c, attached);

@@ -1,3 +1,5 @@
+/* --filter: which keys there are, and how several of them combine. What a key compares is the
+ * command's own. */
 #include "cli/filter.h"
 
 #include <string.h>

@@ -1,3 +1,6 @@
+/* From rows to text. There is one way only: a template makes a line of a row. A table is the same
+ * template applied to a row of headings first, its tabs lined up afterwards; JSON is the template
+ * {{json .}}. */
 #include "cli/format.h"
 
 #include <stdio.h>
@@ -8,23 +11,6 @@
 #include "base/str.h"
 #include "cli/table.h"
 #include "cli/template.h"
-
-static int print_json_lines(const json_t *rows)
-{
-    json_t *row;
-    size_t i;
-
-    json_array_foreach(rows, i, row)
-    {
-        cleanup_json json_t *shown = json_copy(row);
-        cleanup_free char *text = NULL;
-
-        json_object_del(shown, "Label");
-        text = json_text(shown, JSON_COMPACT | JSON_SORT_KEYS);
-        puts(text);
-    }
-    return 0;
-}
 
 /* A row in which every field holds its own heading: the same template prints the head of the table.
  */
@@ -74,6 +60,7 @@ static int print_template(const struct column *columns, const char *text, bool t
     if (table && execute_row(t, headings, &out, err) < 0)
         return -err->code;
     json_array_foreach(rows, i, row) if (execute_row(t, row, &out, err) < 0) return -err->code;
+    buf_reserve(&out, 0);
     if (table)
         table_print(stdout, out.data);
     else
@@ -85,10 +72,10 @@ int format_rows(const struct column *columns, const char *preset, const char *fo
                 const json_t *rows, struct err *err)
 {
     cleanup_free char *text = NULL;
-    bool table = !format || !strcmp(format, "table") || str_starts(format, "table ");
+    bool table = !format || !*format || !strcmp(format, "table") || str_starts(format, "table ");
 
     if (format && !strcmp(format, "json"))
-        return print_json_lines(rows);
+        format = "{{json .}}";
     if (format && str_starts(format, "table ")) {
         format += 6;
         format += strspn(format, " \t");

@@ -18,7 +18,8 @@ struct column {
     }
 
 /* Prints to stdout. `format` NULL or "table": `preset` ("{{.ID}}\t{{.Names}}") as a table with
- * headings. "Label" in a row is an object for {{.Label "name"}} and does not show in JSON. */
+ * headings. "Label" in a row is an object for {{.Label "name"}}; it marks a row for {{json .}},
+ * which leaves it out and sorts the others, as docker does. */
 int format_rows(const struct column *columns, const char *preset, const char *format,
                 const json_t *rows, struct err *err);
 

@@ -1,4 +1,6 @@
-/* --help, made from the same tables that the parser reads, so the two cannot disagree. */
+/* --help, made from the same tables that the parser reads, so the two cannot disagree. The layout
+ * is docker's (Go's cobra and pflag): options in two columns, the second wrapped to the terminal
+ * and indented under itself. A test holds every flag against what is printed here. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,6 @@
+/* Docker's clients print these through Go's units package and tabwriter; the steps and roundings
+ * are theirs, because scripts compare the words. Everything works on bytes of UTF-8 and needs no
+ * locale: a static program could not load one. */
 #include "cli/human.h"
 
 #include <stdbool.h>

@@ -23,19 +23,20 @@ struct layer_line {
 };
 
 struct progress {
-    bool quiet, terminal;
+    bool quiet, part_of_run, terminal;
     int columns;
     char *last; /* line */
     struct layer_line *layers;
     size_t count;
 };
 
-struct progress *progress_new(bool quiet)
+struct progress *progress_new(bool quiet, bool part_of_run)
 {
     struct progress *p = mem_alloc(sizeof *p);
     struct winsize size;
 
     p->quiet = quiet;
+    p->part_of_run = part_of_run;
     p->terminal =
         isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col > 0;
     p->columns = p->terminal ? size.ws_col : 0;
@@ -62,13 +63,20 @@ void progress_bar(uint64_t done, uint64_t total, int columns, struct buf *out)
         buf_add_str(out, have);
 }
 
+/* "Using default tag: latest" at the beginning and the bare reference at the end belong to the
+ * command `docker pull`; the pull inside of `docker run` does not print them. */
+static bool only_of_pull(const char *text)
+{
+    return str_starts(text, "Using default tag") || !strstr(text, ": ");
+}
+
 static void on_line(void *context, const char *text)
 {
     struct progress *p = context;
 
     free(p->last);
     p->last = str_copy(text);
-    if (p->quiet)
+    if (p->quiet || (p->part_of_run && only_of_pull(text)))
         return;
     puts(text);
     fflush(stdout);

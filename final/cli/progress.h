@@ -8,7 +8,8 @@
 
 struct progress;
 
-struct progress *progress_new(bool quiet);
+/* `part_of_run`: without the lines that only `pull` itself prints. */
+struct progress *progress_new(bool quiet, bool part_of_run);
 /* What the engine calls. Valid until progress_end(). */
 struct pull_progress progress_calls(struct progress *p);
 /* With `quiet` prints the last line only (the canonical reference) when it went well. Frees. */

@@ -1,3 +1,4 @@
+/* Cells that need more than a member of the record: ages, states, commands, labels. */
 #include "cli/rows.h"
 
 #include <stdio.h>

@@ -1,4 +1,8 @@
-/* Most flags are one member of Config or HostConfig: a table says which. The others have a function
+/* The command line and the engine meet in docker's API objects: the engine never sees a flag, and
+ * what `inspect` shows is what was asked for. Config is what an image could say too (Env, Cmd,
+ * User, ...); HostConfig is what only this host can (limits, mounts, privileges).
+ *
+ * Most flags are one member of Config or HostConfig: a table says which. The others have a function
  * each. */
 #include "cli/run_options.h"
 

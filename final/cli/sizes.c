@@ -1,3 +1,5 @@
+/* What the container wrote is its overlay's upper directory; what is below belongs to the image and
+ * is counted in its record already. */
 #include "cli/sizes.h"
 
 #include "base/cleanup.h"

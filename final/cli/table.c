@@ -87,5 +87,6 @@ void table_print(FILE *out, const char *text)
     cleanup_buf struct buf aligned = {0};
 
     table_align(text, &aligned);
+    buf_reserve(&aligned, 0);
     fwrite(aligned.data, 1, aligned.len, out);
 }

@@ -1,4 +1,9 @@
-/* The tree against the data. Every value is a JSON value with a reference of its own; variables are
+/* The tree against the data.
+ *
+ * A pipeline is evaluated from left to right, the value of one call being the last argument of the
+ * next. A missing member is an error and not "<no value>": a script that misspells a name should
+ * notice. An error ends the execution where it is; what was printed before stays printed, as in Go.
+ *  Every value is a JSON value with a reference of its own; variables are
  * a stack that each block cuts back to where it was. */
 #include <stdarg.h>
 #include <stdio.h>

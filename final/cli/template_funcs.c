@@ -1,3 +1,6 @@
+/* The functions of templates and what they have in common: truth, type names, how values print. Go
+ * checks argument types by reflection; here each function asks for what it needs (need_string,
+ * need_number) and the error has Go's words. */
 #include <ctype.h>
 #include <math.h>
 #include <stdint.h>
@@ -135,11 +138,18 @@ static int need_number(const json_t *value, json_int_t *ret, struct err *err)
     return 0;
 }
 
+/* A row of a list command carries its method "Label" as a member (see call_method), which is not
+ * data. Docker prints the members of such a row by name; documents keep the order they have. */
 static json_t *f_json(json_t **a, size_t n, struct err *err)
 {
-    cleanup_free char *text = json_text(a[0], JSON_COMPACT);
+    bool row = json_is_object(json_object_get(a[0], "Label"));
+    cleanup_json json_t *shown = row ? json_copy(a[0]) : json_incref(a[0]);
+    cleanup_free char *text = NULL;
 
     (void)n, (void)err;
+    if (row)
+        json_object_del(shown, "Label");
+    text = json_text(shown, JSON_COMPACT | (row ? JSON_SORT_KEYS : 0));
     return json_string(text);
 }
 

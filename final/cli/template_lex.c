@@ -1,3 +1,7 @@
+/* The lexer: called for one token at a time, in two modes. Outside of {{ }} everything up to the
+ * next brace pair is one text; inside, blanks separate (and matter: `.A .B` is two operands, `.A.B`
+ * one). Trim marks act here already, so the parser never sees them: "{{- " shortens the text before
+ * it, " -}}" sets trim_next for the one behind. */
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>

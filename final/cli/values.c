@@ -1,3 +1,6 @@
+/* Checks that docker's command line makes before it talks to anybody. What depends on the machine
+ * or on other values (how many CPUs there are, swap against memory) is the engine's to check,
+ * because the command line is not its only caller. */
 #include "cli/values.h"
 
 #include <arpa/inet.h>
