@@ -16,6 +16,7 @@
 #include "image/image.h"
 
 #define LAYER_PATH_MAX   4096
+#define LAYER_DEPTH_MAX  200 /* directories; removing a tree takes two descriptors a level */
 #define LAYER_MEMORY_MAX (128u << 20) /* of names remembered until the end */
 
 /* A directory's times, to be set at the end. */

@@ -11,6 +11,7 @@
  * open. What makes its name mean something else, removing a directory or a symlink, drops it:
  * layer_forget_parent(). */
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,6 +42,17 @@ static ssize_t append_component(char *path, size_t len, const char *part, size_t
     return (ssize_t)(len + n);
 }
 
+static const char too_deep[] = "directories are nested too deep";
+
+static unsigned slashes(const char *path, ssize_t len)
+{
+    unsigned count = 0;
+
+    for (ssize_t i = 0; i < len; i++)
+        count += path[i] == '/';
+    return count;
+}
+
 /* `clamp`: above the root is the root, as for a symlink in a container; a name in the tar has no
  * business there. */
 static int clean(const char *name, bool clamp, char ret[LAYER_PATH_MAX], struct err *err)
@@ -60,6 +72,8 @@ static int clean(const char *name, bool clamp, char ret[LAYER_PATH_MAX], struct 
         p += n + (p[n] == '/');
     }
     ret[len] = 0;
+    if (slashes(ret, len) >= LAYER_DEPTH_MAX)
+        return err_set(err, ELOOP, "%s", too_deep);
     return 0;
 }
 
@@ -164,6 +178,23 @@ static int make_dirs(struct layer_tree *t, const char *path, int depth, struct e
     return steal_fd(&at);
 }
 
+/* Names are shallow enough by now, but a symlink to a deep directory and more below it makes a tree
+ * deeper than any name says; removing such a tree again would need a descriptor for each level. The
+ * kernel knows the real path. */
+static int check_depth(struct layer_tree *t, int fd, struct err *err)
+{
+    char link[64], path[2 * LAYER_PATH_MAX];
+    ssize_t n;
+
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    n = readlink(link, path, sizeof path);
+    if (n < 0)
+        return err_errno(err, "cannot find out how deep '%s' is", t->parent);
+    if (slashes(path, n) > LAYER_DEPTH_MAX)
+        return err_set(err, ELOOP, "%s", too_deep);
+    return 0;
+}
+
 int layer_open_parent(struct layer_tree *t, const char *path, const char **ret_name,
                       struct err *err)
 {
@@ -183,7 +214,7 @@ int layer_open_parent(struct layer_tree *t, const char *path, const char **ret_n
     if (fd < 0)
         return fd;
     t->parent_fd = fd;
-    return fd;
+    return check_depth(t, fd, err) < 0 ? -err->code : fd;
 }
 
 void layer_forget_parent(struct layer_tree *t)

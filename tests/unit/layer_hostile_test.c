@@ -198,6 +198,33 @@ START_TEST(huge_headers)
 }
 END_TEST
 
+/* Each name is short enough, but each goes on below a symlink to where the last one ended. */
+START_TEST(trees_deeper_than_names)
+{
+    char from[16], to[256] = "0";
+
+    for (int i = 0; i < 20; i++) {
+        for (int n = 0; n < 100; n++)
+            strcat(to, "/d");
+        ADD(to, .type = '5');
+        snprintf(from, sizeof from, "%d", i + 1);
+        ADD(from, .type = '2', .link = to);
+        strcpy(to, from);
+    }
+    must_fail(&tar, "nested too deep");
+    strcpy(to, "d");
+    for (int n = 1; n < 100; n++)
+        strcat(to, "/d");
+    {
+        cleanup_free char *deep = str_format("%s/%s/%s", to, to, to);
+
+        tar_pax(&tar, "path", deep, strlen(deep));
+        ADD("x");
+        must_fail(&tar, "nested too deep");
+    }
+}
+END_TEST
+
 START_TEST(nul_in_names)
 {
     tar_pax(&tar, "path", "../outside/\0new", 15);
@@ -396,6 +423,7 @@ SUITE(layer_hostile)
         overlong_names,
         huge_headers,
         nul_in_names,
+        trees_deeper_than_names,
         control_characters_do_not_reach_the_terminal,
         impossible_sizes,
         limits_bite,
