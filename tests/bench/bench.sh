@@ -19,6 +19,7 @@ build=$(realpath "${BUILD:-build}")
 bench=$build/bench
 rounds=${ROUNDS:-40}
 pull_rounds=${PULL_ROUNDS:-3}
+groups=cooper-bench-$$ # the peers' control groups
 state=
 dockerd_pid=
 
@@ -45,7 +46,7 @@ clean_up() {
         rm -rf --one-file-system "$state"
     fi
     # The peers' empty control groups, deepest first; the kernel refuses to remove one in use.
-    find /sys/fs/cgroup -depth -type d -path '*/cooper-bench*' -exec rmdir {} \; 2>/dev/null || true
+    find /sys/fs/cgroup -depth -type d -path "*/$groups*" -exec rmdir {} \; 2>/dev/null || true
     exit "$status"
 }
 
@@ -80,7 +81,7 @@ make_bundle() {
     cp -a "$state/rootfs" "$state/$1/rootfs"
     (cd "$state/$1" && "$1" spec)
     sed -i -e 's/"terminal": true/"terminal": false/' -e 's|"sh"|"/bin/true"|' \
-        -e "s|\"linux\": {|&\"cgroupsPath\": \"/cooper-bench/$1\",|" "$state/$1/config.json"
+        -e "s|\"linux\": {|&\"cgroupsPath\": \"/$groups/$1\",|" "$state/$1/config.json"
 }
 
 # add NAME PREPARE COMMAND...: one more line for measure
@@ -128,10 +129,10 @@ bench_start() {
     if have podman && $podman import "$state/rootfs.tar" bench:1 >/dev/null 2>&1; then
         # Without CAP_SYS_RESOURCE (many virtual machines) it cannot raise limits as it wants to.
         local limits="--ulimit nofile=1024:1024 --ulimit nproc=1024:1024"
-        add_if_works "podman run --rm" "" $podman run $limits --cgroup-parent /cooper-bench --rm --network none bench:1 /bin/true
+        add_if_works "podman run --rm" "" $podman run $limits --cgroup-parent /$groups --rm --network none bench:1 /bin/true
     fi
     if [ -n "$dockerd_pid" ] && docker import "$state/rootfs.tar" bench:1 >/dev/null; then
-        add_if_works "docker run --rm" "" docker run --cgroup-parent /cooper-bench --rm --network none bench:1 /bin/true
+        add_if_works "docker run --rm" "" docker run --cgroup-parent /$groups --rm --network none bench:1 /bin/true
     fi
     printf '\nStart to exit of true, %s rounds, without a network\n' "$rounds"
     measure "$rounds"
