@@ -37,13 +37,16 @@ typedef int act_function(struct cli *cli, const char *name, const struct contain
 
 /* A container that is not there is no failure for `rm -f`, which wants exactly that; it says so all
  * the same. */
-static int act_on(struct cli *cli, const char *name, act_function *act, bool missing_is_fine)
+static int act_on(struct cli *cli, const char *name, act_function *act, bool missing_is_fine,
+                  const char *context)
 {
     struct container c;
     struct err err = {0};
     int r = engine_find(cli->engine, name, &c, &err);
 
     if (r < 0) {
+        if (context)
+            err_wrap(&err, "%s: %s", context, name);
         cli_engine_fail(cli, &err);
         return r == -ENOENT && missing_is_fine ? 0 : EXIT_FAILURE;
     }
@@ -54,7 +57,8 @@ static int act_on(struct cli *cli, const char *name, act_function *act, bool mis
     return r < 0 ? EXIT_FAILURE : 0;
 }
 
-static int act_on_all(struct cli *cli, act_function *act, bool missing_is_fine)
+/* `context` comes before the message when there is no such container; NULL: nothing does. */
+static int act_on_all(struct cli *cli, act_function *act, bool missing_is_fine, const char *context)
 {
     struct err err = {0};
     int code = 0;
@@ -62,7 +66,7 @@ static int act_on_all(struct cli *cli, act_function *act, bool missing_is_fine)
     if (cli_engine(cli, &err) < 0)
         return cli_engine_fail(cli, &err);
     for (size_t i = 0; i < cli->options.arg_count; i++)
-        code |= act_on(cli, cli->options.args[i], act, missing_is_fine);
+        code |= act_on(cli, cli->options.args[i], act, missing_is_fine, context);
     return code;
 }
 
@@ -86,7 +90,7 @@ static int stop_one(struct cli *cli, const char *name, const struct container *c
 
 static int cmd_stop(struct cli *cli)
 {
-    return act_on_all(cli, stop_one, false);
+    return act_on_all(cli, stop_one, false, NULL);
 }
 
 static int kill_one(struct cli *cli, const char *name, const struct container *c, struct err *err)
@@ -107,7 +111,7 @@ static int kill_one(struct cli *cli, const char *name, const struct container *c
 
 static int cmd_kill(struct cli *cli)
 {
-    return act_on_all(cli, kill_one, false);
+    return act_on_all(cli, kill_one, false, "Cannot kill container");
 }
 
 static int rm_one(struct cli *cli, const char *name, const struct container *c, struct err *err)
@@ -124,7 +128,7 @@ static int rm_one(struct cli *cli, const char *name, const struct container *c, 
 
 static int cmd_rm(struct cli *cli)
 {
-    return act_on_all(cli, rm_one, options_flag(&cli->options, "force"));
+    return act_on_all(cli, rm_one, options_flag(&cli->options, "force"), NULL);
 }
 
 static int wait_one(struct cli *cli, const char *name, const struct container *c, struct err *err)
@@ -141,7 +145,7 @@ static int wait_one(struct cli *cli, const char *name, const struct container *c
 
 static int cmd_wait(struct cli *cli)
 {
-    return act_on_all(cli, wait_one, false);
+    return act_on_all(cli, wait_one, false, NULL);
 }
 
 const struct command command_stop = {

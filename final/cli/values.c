@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/proc.h"
 
@@ -284,11 +285,9 @@ int value_check_sysctl(const char *value, struct err *err)
                                         "kernel.sem",    "kernel.shmall",          "kernel.shmmax",
                                         "kernel.shmmni", "kernel.shm_rmid_forced", NULL};
     size_t n = strcspn(value, "=");
-    char key[256];
+    cleanup_free char *key = str_copy_n(value, n);
 
-    snprintf(key, sizeof key, "%.*s", (int)n, value);
-    if (value[n] && n < sizeof key && !strpbrk(value, "+\n") && !strstr(key, "..") &&
-        !strchr(key, '/') &&
+    if (value[n] && !strpbrk(value, "+\n") && !strstr(key, "..") && !strchr(key, '/') &&
         (in_list(key, whole) || (str_starts(key, "net.") && key[4]) ||
          (str_starts(key, "fs.mqueue.") && key[10])))
         return 0;

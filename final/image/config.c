@@ -142,6 +142,8 @@ json_t *image_config_new(const struct strv *diff_ids, const char *comment, const
     json_put_str(rootfs, "type", "layers");
     json_put(rootfs, "diff_ids", json_from_strings(diff_ids));
     json_put(json, "rootfs", rootfs);
+    if (comment)
+        json_put_str(json, "comment", comment);
     json_put(json, "history", new_history(created, comment));
     return json;
 }
