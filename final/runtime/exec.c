@@ -97,7 +97,8 @@ static int join_container(const struct joining *j, int *init_pidfd, struct err *
 static int enter(const struct joining *j, int *socket, int *master, struct err *err)
 {
     int init_pidfd = j->request->init_pidfd, *keep[2] = {socket, &init_pidfd};
-    struct process_setup setup = {.process = &j->process, .filter = &j->filter, .cwd = -1};
+    struct process_setup setup = {
+        .process = &j->process, .filter = &j->filter, .stdio = j->request->stdio, .cwd = -1};
     struct strv env = {0};
     int root;
 

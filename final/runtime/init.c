@@ -111,7 +111,11 @@ static int make_root_readonly(struct init *init, struct err *err)
 static struct process_setup setup_of(const struct init *init)
 {
     return (struct process_setup){
-        .process = &init->spec->process, .filter = init->arguments->filter, .cwd = init->cwd};
+        .process = &init->spec->process,
+        .filter = init->arguments->filter,
+        .stdio = init->arguments->request->stdio,
+        .cwd = init->cwd,
+    };
 }
 
 static int become_user(struct init *init, struct err *err)

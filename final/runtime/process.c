@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/beneath.h"
@@ -177,6 +178,25 @@ static int own_terminal(const struct user *user, bool terminal, struct err *err)
     return 0;
 }
 
+/* Until now the host's null device stood in for missing stdio. The container's own takes its place, so
+ * that /dev/stdin and the like can be opened again by name; an image that made something else of
+ * /dev/null keeps the host's. */
+static int reopen_null(const struct process_setup *setup, int root, struct err *err)
+{
+    cleanup_close int null = beneath_open(root, "/dev/null", O_RDWR | O_NOCTTY | O_NONBLOCK, 0, 0);
+    struct stat st;
+
+    if (setup->process->terminal || null < 0 || fstat(null, &st) < 0 || !S_ISCHR(st.st_mode) ||
+        st.st_rdev != makedev(1, 3))
+        return 0;
+    if (fcntl(null, F_SETFL, 0) < 0)
+        return err_errno(err, "cannot set up the null device");
+    for (int fd = 0; fd < 3; fd++)
+        if (setup->stdio[fd] < 0 && dup2(null, fd) < 0)
+            return err_errno(err, "cannot make the null device fd %d", fd);
+    return 0;
+}
+
 /* fchdir(2) onto a descriptor of a directory outside of the root works, and every ".." from there
  * is the host's. getcwd(2) says "(unreachable)" for such a place. */
 static int enter_cwd(int cwd, struct err *err)
@@ -203,6 +223,8 @@ int process_become_user(const struct process_setup *setup, struct strv *ret_env,
         return -err->code;
     build_env(process, user.home, ret_env);
     r = enter_cwd(setup->cwd, err);
+    if (r >= 0)
+        r = reopen_null(setup, root, err);
     if (r >= 0)
         r = own_terminal(&user, process->terminal, err);
     if (r >= 0)

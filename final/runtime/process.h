@@ -8,8 +8,8 @@
 struct process_setup {
     const struct spec_process *process;
     const struct syscall_filter *filter;
-    int socket; /* sync.h, towards the parent */
-    int cwd;    /* process.cwd, opened */
+    const int *stdio; /* as requested: -1 is the null device */
+    int cwd;          /* process.cwd, opened */
 };
 
 /* The first calls of every child: stdio in place, every other descriptor but keep[0..1] closed

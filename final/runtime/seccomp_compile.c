@@ -174,36 +174,23 @@ static int add_groups(struct filter *filter, const struct strv *caps, struct err
     return 0;
 }
 
-/* libseccomp has no "otherwise" for one call: an unconditional rule would swallow those with
- * conditions. A condition that always holds, on an argument that is looked at after all others,
- * does it. */
-static int deny_otherwise(struct filter *filter, const char *call, struct err *err)
+/* libseccomp has no "otherwise" for one call: an unconditional rule would swallow those with conditions.
+ * A condition that always holds does it, on the same argument: tests for equality come before tests for
+ * order in the program (a unit test runs it to make sure). */
+static int deny_otherwise(struct filter *filter, const struct seccomp_rule *rule, struct err *err)
 {
-    const struct scmp_arg_cmp always = SCMP_CMP(5, SCMP_CMP_GE, 0);
+    const struct scmp_arg_cmp always = SCMP_CMP(rule->argument, SCMP_CMP_GE, 0);
 
-    return filter_add(filter, SCMP_ACT_ERRNO(EPERM), call, 1, &always, err);
+    return filter_add(filter, SCMP_ACT_ERRNO(EPERM), rule->call, 1, &always, err);
 }
 
 static int add_rule(struct filter *filter, const struct seccomp_rule *rule, struct err *err)
 {
-    struct scmp_arg_cmp test = {.arg = rule->argument};
+    const struct scmp_arg_cmp equal = SCMP_CMP(rule->argument, SCMP_CMP_EQ, rule->value);
+    const struct scmp_arg_cmp masked =
+        SCMP_CMP(rule->argument, SCMP_CMP_MASKED_EQ, rule->mask, rule->value);
 
-    switch (rule->test) {
-    case SECCOMP_EQUAL:
-        test.op = SCMP_CMP_EQ;
-        test.datum_a = rule->value;
-        break;
-    case SECCOMP_BELOW:
-        test.op = SCMP_CMP_LT;
-        test.datum_a = rule->value;
-        break;
-    case SECCOMP_MASKED:
-        test.op = SCMP_CMP_MASKED_EQ;
-        test.datum_a = rule->mask;
-        test.datum_b = rule->value;
-        break;
-    }
-    return filter_add(filter, SCMP_ACT_ALLOW, rule->call, 1, &test, err);
+    return filter_add(filter, SCMP_ACT_ALLOW, rule->call, 1, rule->mask ? &masked : &equal, err);
 }
 
 static int add_rules(struct filter *filter, const struct strv *caps, struct err *err)
@@ -214,7 +201,7 @@ static int add_rules(struct filter *filter, const struct strv *caps, struct err 
         if (!has_rules(rule->call, caps))
             continue;
         if (add_rule(filter, rule, err) < 0 ||
-            (last && deny_otherwise(filter, rule->call, err) < 0))
+            (last && deny_otherwise(filter, rule, err) < 0))
             return -err->code;
     }
     return 0;

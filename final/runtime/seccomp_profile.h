@@ -14,13 +14,12 @@ struct seccomp_group {
 };
 extern const struct seccomp_group seccomp_groups[]; /* ends with cap NULL */
 
-/* Allowed if (argument & mask) is between `low` and `high`; a call with rules is denied otherwise.
- * `without`: the rules of who lacks this capability (NULL: everybody's). */
+/* Allowed if the argument, after `mask` unless that is 0, is `value`; a call with rules is denied (EPERM)
+ * when none fits. `without`: a rule only for who lacks this capability (NULL: for everybody). */
 struct seccomp_rule {
     const char *call;
     const char *without;
     unsigned argument;
-    enum { SECCOMP_EQUAL, SECCOMP_BELOW, SECCOMP_MASKED } test;
     uint64_t value, mask;
 };
 extern const struct seccomp_rule seccomp_rules[]; /* ends with call NULL */
