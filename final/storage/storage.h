@@ -218,6 +218,6 @@ int store_volumes_release(struct store *store, const char *container_id, bool re
 /* Collects layers, blobs and staged directories nobody refers to. Cheap when there is nothing to
  * do; does nothing while another process holds store_hold(). */
 int store_collect(struct store *store, struct err *err);
-/* Only what dead processes left in staging/: safe at any time, whoever holds. For those who keep what a broken-off
- * attempt of theirs finished, which store_collect() would take for unused. */
+/* Only what dead processes left in staging/: safe at any time, whoever holds. For those who keep
+ * what a broken-off attempt of theirs finished, which store_collect() would take for unused. */
 int store_collect_stages(struct store *store, struct err *err);
