@@ -1,8 +1,15 @@
 # Cooper. `make` builds everything into build/ and touches nothing else.
 #
-#   sudo make demo     see it work: pull an image, run it, look into it, remove it
-#   sudo make check    install what is missing, build, run every test suite
-#   make, make install [PREFIX=/usr/local DESTDIR=], make clean, make asan, make bench, make check-vm
+#   sudo make demo       see it work: pull an image, run it, look into it, remove it
+#   sudo make check      install what is missing, build, run every test suite
+#
+#   make                 build; installs nothing
+#   sudo make deps       install the Debian or Ubuntu packages that are missing (tests/deps.sh has the list)
+#   sudo make install    into PREFIX=/usr/local (below DESTDIR= if given); make uninstall takes it out
+#   sudo make check-vm   the suites in a virtual machine with Debian's kernel and nothing but cgroup v2
+#   sudo make asan       the suites again with AddressSanitizer and UndefinedBehaviorSanitizer
+#   sudo make bench      speed and memory beside crun, runc, podman and docker
+#   make unit            only the tests that need no root;  make clean
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -58,7 +65,7 @@ $(BUILD)/obj/%.o: %.c
 rooms = -Wl,--start-group $(ROOM_LIBS) -Wl,--end-group
 # libsqlite3.a and others mention dlopen and getpwnam, which we do not use: the linker's warnings say so.
 LIGHT_LIBS := -lsqlite3 -ljansson -lcap -lseccomp -lm -lpthread
-HEAVY_LIBS := -lsqlite3 -ljansson -lcap -lseccomp -lcurl -larchive -lisal -lzstd -lz -lcrypto -lpthread
+HEAVY_LIBS := -lsqlite3 -ljansson -lcap -lseccomp -lcurl -larchive -lisal -lzstd -lbz2 -llzma -lz -lcrypto -lpthread
 
 $(BIN)/cooper: $(call objects,final/cli/main.c) $(ROOM_LIBS)
 	@mkdir -p $(@D)
@@ -92,11 +99,24 @@ $(BUILD)/gen/seccomp_default.h: $(BUILD)/gen/seccomp_gen
 	@$< > $@.tmp && mv $@.tmp $@
 $(BUILD)/obj/final/runtime/seccomp.o: $(BUILD)/gen/seccomp_default.h
 
+INSTALL_BIN     = $(DESTDIR)$(PREFIX)/bin
+INSTALL_LIBEXEC = $(DESTDIR)$(PREFIX)/libexec/cooper
+HELPERS        := $(notdir $(filter $(LIBEXEC)/%,$(PROGRAMS)))
+
+install: $(PROGRAMS)
+	install -d $(INSTALL_BIN) $(INSTALL_LIBEXEC)
+	install -m 755 $(BIN)/cooper $(INSTALL_BIN)/
+	install -m 755 $(addprefix $(LIBEXEC)/,$(HELPERS)) $(INSTALL_LIBEXEC)/
+
+uninstall:
+	rm -f $(INSTALL_BIN)/cooper $(addprefix $(INSTALL_LIBEXEC)/,$(HELPERS))
+	-rmdir $(INSTALL_LIBEXEC)
+
 clean:
 	rm -rf build build-asan
 
 include tests/tests.mk
 
-.PHONY: all clean
+.PHONY: all install uninstall clean
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,7 +1,7 @@
 # The test programs: one a kind. A test file registers its suite with SUITE() (tests/support/suite.h) and is
 # found by its place: tests/unit (no privileges), tests/system (root, the real kernel), tests/engine (the
-# built commands from outside).
-CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lm -lrt -lpthread)
+# built commands from outside). tests/tree looks at the sources themselves and belongs to the unit program.
+CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lm -lrt -lpthread)
 TEST_CPPFLAGS = $(CPPFLAGS) -Itests -DBUILD_DIR='"$(abspath $(BUILD))"' -DSOURCE_DIR='"$(CURDIR)"'
 
 $(BUILD)/obj/tests/%.o: tests/%.c
@@ -9,11 +9,13 @@ $(BUILD)/obj/tests/%.o: tests/%.c
 	@echo "  CC      $<"
 	@$(CC) $(TEST_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
+test_sources = $(wildcard tests/$(1)/*.c tests/support/*.c) $(if $(filter unit,$(1)),$(wildcard tests/tree/*.c))
+
 define test_program
-$(BUILD)/tests/$(1): $(call objects,$(wildcard tests/$(1)/*.c tests/support/*.c)) $(ROOM_LIBS)
+$(BUILD)/tests/$(1): $(call objects,$(call test_sources,$(1))) $(ROOM_LIBS)
 	@mkdir -p $$(@D)
 	@echo "  LD      $$@"
-	@$$(CC) $$(ALL_CFLAGS) -pie $(call objects,$(wildcard tests/$(1)/*.c tests/support/*.c)) $$(rooms) $$(HEAVY_LIBS) $$(CHECK_LIBS) -o $$@
+	@$$(CC) $$(ALL_CFLAGS) -pie $(call objects,$(call test_sources,$(1))) $$(rooms) $$(HEAVY_LIBS) $$(CHECK_LIBS) -o $$@
 endef
 $(foreach k,unit system engine,$(eval $(call test_program,$(k))))
 
@@ -24,3 +26,65 @@ $(BUILD)/tests/payload/%: tests/system/payload/%.c
 	@echo "  CC      $@"
 	@$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static $< -o $@
 $(BUILD)/tests/system: | $(payloads) $(LIBEXEC)/cooper-init
+
+# --- running them ------------------------------------------------------------------------------------
+# Packages are installed before the rest of the makefile is read again (pkg-config answers differently
+# then), so these targets call make anew, step by step.
+
+JOBS  ?= 2
+# The kinds that have a test here.
+KINDS := $(foreach k,unit system engine,$(if $(wildcard tests/$(k)/*_test.c),$(k)))
+TESTS := $(addprefix $(BUILD)/tests/,$(KINDS))
+STEP   = +@$(MAKE) --no-print-directory
+
+.PHONY: deps tests unit check suites check-vm asan demo bench need-root
+
+tests: all $(TESTS)
+
+deps:
+	@tests/deps.sh build test
+
+need-root:
+	@[ "$$(id -u)" = 0 ] || { echo "this needs root: sudo make $(MAKECMDGOALS); without: make unit" >&2; exit 1; }
+
+check: need-root
+	$(STEP) deps
+	$(STEP) -j$(JOBS) tests
+	$(STEP) suites
+
+# Runs every program even when one fails, so that one run tells all; Check prints each program's result.
+suites:
+	@status=0; for t in $(TESTS); do echo "== $$t"; $$t || status=1; done; exit $$status
+
+unit:
+	@tests/deps.sh build test
+	$(STEP) -j$(JOBS) $(BUILD)/tests/unit
+	@$(BUILD)/tests/unit
+
+# Emulation is slow: Check's time limits are stretched, and what only computes (unit) stays outside.
+check-vm: need-root
+	@tests/deps.sh build test vm
+	$(STEP) -j$(JOBS) tests
+	@CK_TIMEOUT_MULTIPLIER=10 tests/vm/check-vm.sh tests/vm/suites.sh $(filter-out %/unit,$(TESTS))
+
+# The sanitizers' run-time library is a shared object: nothing is linked statically here.
+ASAN = BUILD=build-asan STATIC=0 \
+       SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+asan: need-root
+	$(STEP) deps
+	$(STEP) -j$(JOBS) $(ASAN) tests
+	+@ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 CK_TIMEOUT_MULTIPLIER=4 \
+		$(MAKE) --no-print-directory $(ASAN) suites
+
+demo: need-root
+	@tests/demo/demo.sh
+
+bench: need-root
+	@tests/deps.sh build test bench
+	$(STEP) -j$(JOBS) all $(BUILD)/bench/floor $(BUILD)/bench/measure $(BUILD)/bench/true
+	@BUILD=$(BUILD) tests/bench/bench.sh
+
+$(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -static $< -o $@

@@ -26,8 +26,8 @@ int beneath_open(int root, const char *path, int flags, mode_t mode, uint64_t mo
     return fd < 0 ? -errno : fd;
 }
 
-/* Opens `path` as far as it goes, one component more each round. The prefix is resolved from the root
- * every time, so that a symlink in the middle is taken as the container will take it. */
+/* Opens `path` as far as it goes, one component more each round. The prefix is resolved from the
+ * root every time, so that a symlink in the middle is taken as the container will take it. */
 int beneath_make_dirs(int root, const char *path, mode_t mode, struct err *err)
 {
     cleanup_free char *prefix = mem_alloc(strlen(path) + 1);
@@ -67,7 +67,8 @@ int beneath_make_dirs(int root, const char *path, mode_t mode, struct err *err)
     }
 }
 
-int beneath_parent(int root, const char *path, int make_parents, char ret_name[256], struct err *err)
+int beneath_parent(int root, const char *path, int make_parents, char ret_name[256],
+                   struct err *err)
 {
     cleanup_free char *parent = str_copy(path);
     char *slash, *name;

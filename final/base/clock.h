@@ -1,4 +1,5 @@
-/* clock.h - times as nanoseconds since 1970 (UTC), printed as docker prints them; and random IDs. */
+/* clock.h - times as nanoseconds since 1970 (UTC), printed as docker prints them; and random IDs.
+ */
 #pragma once
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* digest.h - SHA-256 through OpenSSL's libcrypto, and the text form "sha256:<64 hex>" that names content.
- * OCI image spec, descriptor.md, "Digests". Only sha256 is accepted, in lower case. */
+/* digest.h - SHA-256 through OpenSSL's libcrypto, and the text form "sha256:<64 hex>" that names
+ * content. OCI image spec, descriptor.md, "Digests". Only sha256 is accepted, in lower case. */
 #pragma once
 
 #include <stdbool.h>

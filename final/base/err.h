@@ -1,8 +1,8 @@
 /* err.h - how a failure travels from the system call that failed to the person who reads about it.
  *
  * Every fallible function returns 0 (or a useful non-negative number) or -errno, and takes a
- * `struct err *` as its last argument. The callee says what failed and with which value; each caller
- * on the way up may say why that mattered (err_wrap). Only cli/ prints, only main() exits.
+ * `struct err *` as its last argument. The callee says what failed and with which value; each
+ * caller on the way up may say why that mattered (err_wrap). Only cli/ prints, only main() exits.
  */
 #pragma once
 

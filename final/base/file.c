@@ -163,6 +163,8 @@ static int remove_entry(int fd, const char *name, dev_t device, struct err *err)
     if (errno != ENOTEMPTY && errno != EEXIST)
         return err_errno(err, "cannot remove directory '%s'", name);
     child = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (child < 0 && errno == ENOENT)
+        return 0;
     if (child < 0 || fstat(child, &st) < 0)
         return err_errno(err, "cannot open directory '%s' to remove it", name);
     if (st.st_dev != device)
@@ -203,8 +205,7 @@ int file_remove_tree(int dirfd, const char *path, struct err *err)
     return remove_entry(dirfd, path, st.st_dev, err);
 }
 
-/* The inodes with several links that were counted already; small trees, so a plain array is enough
- * until it hurts: it is kept sorted by bsearch-friendly insertion only when it grows. */
+/* The inodes with several links that were counted already, sorted. */
 struct inode_set {
     ino_t *inodes;
     size_t len, room;

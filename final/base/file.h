@@ -1,5 +1,6 @@
-/* file.h - whole reads and writes, files that appear complete or not at all, and trees made and removed.
- * All paths are relative to a directory descriptor (AT_FDCWD for the current directory). */
+/* file.h - whole reads and writes, files that appear complete or not at all, and trees made and
+ * removed. All paths are relative to a directory descriptor (AT_FDCWD for the current directory).
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -14,8 +15,9 @@
 ssize_t file_read(int fd, void *data, size_t len);
 int file_write(int fd, const void *data, size_t len);
 
-/* Reads a file of at most `max` bytes into *ret (caller: buf_free). Opens with O_NONBLOCK|O_CLOEXEC and
- * refuses what is not a regular file, so that a fifo cannot hang the engine. -EFBIG if it is larger. */
+/* Reads a file of at most `max` bytes into *ret (caller: buf_free). Opens with O_NONBLOCK|O_CLOEXEC
+ * and refuses what is not a regular file, so that a fifo cannot hang the engine. -EFBIG if it is
+ * larger. */
 int file_load(int dirfd, const char *path, size_t max, struct buf *ret, struct err *err);
 /* The same for a descriptor that is open already, from its current offset; any type of file. */
 int file_load_fd(int fd, size_t max, struct buf *ret, struct err *err);
@@ -23,20 +25,21 @@ int file_load_fd(int fd, size_t max, struct buf *ret, struct err *err);
 /* Writes a file in one write(2), for kernel files (cgroup, /proc): no O_CREAT, no temporary. */
 int file_poke(int dirfd, const char *path, const char *text, struct err *err);
 
-/* Replaces `path` by a file with this content: temporary in the same directory, fsync when `durable`,
- * rename(2). Readers see the old or the new content, never a part. */
+/* Replaces `path` by a file with this content: temporary in the same directory, fsync when
+ * `durable`, rename(2). Readers see the old or the new content, never a part. */
 int file_store(int dirfd, const char *path, const void *data, size_t len, mode_t mode, bool durable,
                struct err *err);
 
-/* mkdir -p; `mode` applies to every directory made. For trusted paths of the engine's own; paths that an
- * image or container controls go through beneath.h. */
+/* mkdir -p; `mode` applies to every directory made. For trusted paths of the engine's own; paths
+ * that an image or container controls go through beneath.h. */
 int file_make_dirs(int dirfd, const char *path, mode_t mode, struct err *err);
 
-/* rm -r beneath dirfd, never following a symlink and never crossing into another mount. A path that does
- * not exist is success. */
+/* rm -r beneath dirfd, never following a symlink and never crossing into another mount. A path that
+ * does not exist is success. */
 int file_remove_tree(int dirfd, const char *path, struct err *err);
 
-/* Sum of st_blocks-independent file sizes below `path`, each hard-linked inode once (docker's SIZE). */
+/* Sum of st_blocks-independent file sizes below `path`, each hard-linked inode once (docker's
+ * SIZE). */
 int file_tree_size(int dirfd, const char *path, unsigned long long *ret_bytes, struct err *err);
 
 /* An anonymous file with this content, offset 0 (memfd_create(2)); -errno on failure. */

@@ -104,9 +104,8 @@ void json_strings(const json_t *array, struct strv *ret)
     json_t *item;
     size_t i;
 
-    json_array_foreach (array, i, item)
-        if (json_is_string(item))
-            strv_add(ret, json_string_value(item));
+    json_array_foreach(array, i, item) if (json_is_string(item))
+        strv_add(ret, json_string_value(item));
 }
 
 json_t *json_from_strings(const struct strv *v)

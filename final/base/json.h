@@ -1,6 +1,7 @@
-/* json.h - the few shapes of access this project needs on top of jansson. Getters never fail: a member
- * that is absent, null or of another type gives the default, so reading foreign JSON is short; what must
- * be there is checked by the reader. Borrowed references, as jansson's own getters. */
+/* json.h - the few shapes of access this project needs on top of jansson. Getters never fail: a
+ * member that is absent, null or of another type gives the default, so reading foreign JSON is
+ * short; what must be there is checked by the reader. Borrowed references, as jansson's own
+ * getters. */
 #pragma once
 
 #include <jansson.h>
@@ -18,7 +19,8 @@ json_t *json_load(int dirfd, const char *path, size_t max, struct err *err);
 int json_store(int dirfd, const char *path, const json_t *json, mode_t mode, bool durable,
                struct err *err);
 
-/* Member access; `path` may go through objects with dots: "config.Labels" (names with dots: json_object_get). */
+/* Member access; `path` may go through objects with dots: "config.Labels" (names with dots:
+ * json_object_get). */
 json_t *json_at(const json_t *json, const char *path);
 const char *json_str(const json_t *json, const char *path, const char *otherwise);
 long long json_int(const json_t *json, const char *path, long long otherwise);
@@ -29,12 +31,14 @@ void json_strings(const json_t *array, struct strv *ret);
 json_t *json_from_strings(const struct strv *v);
 json_t *json_from_argv(char *const *argv);
 
-/* Sets a member and takes the reference; never fails quietly: running out of memory ends the program. */
+/* Sets a member and takes the reference; never fails quietly: running out of memory ends the
+ * program. */
 void json_put(json_t *object, const char *name, json_t *value);
 void json_put_str(json_t *object, const char *name, const char *value); /* NULL: JSON null */
 void json_push(json_t *array, json_t *value);
 
-char *json_text(const json_t *json, size_t flags); /* json_dumps with JSON_ENCODE_ANY, caller frees */
+char *json_text(const json_t *json,
+                size_t flags); /* json_dumps with JSON_ENCODE_ANY, caller frees */
 
 static inline void cleanup_json_p(json_t **json)
 {

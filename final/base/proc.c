@@ -12,7 +12,8 @@
 #include "base/file.h"
 #include "base/str.h"
 
-/* /proc/PID/stat: "pid (comm) state ...": comm may hold anything, so fields count from the last ')'. */
+/* /proc/PID/stat: "pid (comm) state ...": comm may hold anything, so fields count from the last
+ * ')'. */
 static int read_stat(pid_t pid, char *ret_state, unsigned long long *ret_start)
 {
     char path[64], text[1024], *p;
@@ -28,8 +29,10 @@ static int read_stat(pid_t pid, char *ret_state, unsigned long long *ret_start)
         return -ESRCH;
     text[n] = 0;
     p = strrchr(text, ')');
-    if (!p || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                     ret_state, ret_start) != 2)
+    if (!p ||
+        sscanf(p + 1,
+               " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               ret_state, ret_start) != 2)
         return -EIO;
     return 0;
 }
@@ -46,6 +49,13 @@ int proc_identify(pid_t pid, struct proc_id *ret)
         return -ESRCH;
     *ret = (struct proc_id){pid, start};
     return 0;
+}
+
+int proc_identify_self(struct proc_id *ret, struct err *err)
+{
+    int r = proc_identify(getpid(), ret);
+
+    return r < 0 ? err_set(err, -r, "cannot identify this process in /proc: is /proc mounted?") : 0;
 }
 
 bool proc_alive(const struct proc_id *id)
@@ -164,7 +174,9 @@ char *proc_helper_path(const char *name, struct err *err)
             return path;
         free(path);
     }
-    err_set(err, ENOENT, "cannot find the program '%s' beside '%s': is cooper installed completely? (make install)",
-            name, self);
+    err_set(
+        err, ENOENT,
+        "cannot find the program '%s' beside '%s': is cooper installed completely? (make install)",
+        name, self);
     return NULL;
 }

@@ -14,9 +14,12 @@ struct proc_id {
 
 /* Fills *ret for a living pid; -ESRCH if there is none (zombies count as dead). */
 int proc_identify(pid_t pid, struct proc_id *ret);
+/* This process. Fails only where /proc is missing. */
+int proc_identify_self(struct proc_id *ret, struct err *err);
 bool proc_alive(const struct proc_id *id);
 
-/* A pidfd of exactly this process, checked after opening; -ESRCH when it is gone. pidfd_open(2), Linux 5.3. */
+/* A pidfd of exactly this process, checked after opening; -ESRCH when it is gone. pidfd_open(2),
+ * Linux 5.3. */
 int proc_open(const struct proc_id *id);
 int proc_signal_fd(int pidfd, int sig); /* pidfd_send_signal(2); -errno */
 
@@ -32,5 +35,6 @@ int proc_signal_number(const char *text);
 const char *proc_signal_name(int sig);
 
 /* The file beside (or near) this program: ../libexec/cooper/NAME as seen from the directory of
- * /proc/self/exe, and the same directory; COOPER_LIBEXEC overrides. Caller frees; NULL and err if absent. */
+ * /proc/self/exe, and the same directory; COOPER_LIBEXEC overrides. Caller frees; NULL and err if
+ * absent. */
 char *proc_helper_path(const char *name, struct err *err);

@@ -1,5 +1,5 @@
-/* str.h - strings: formatted, growing, and lists of them. Running out of memory for a string ends the
- * program (die_out_of_memory): nothing sensible can be said or undone without any. */
+/* str.h - strings: formatted, growing, and lists of them. Running out of memory for a string ends
+ * the program (die_out_of_memory): nothing sensible can be said or undone without any. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 
 /* A formatted string the caller frees. */
 char *str_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
-char *str_copy(const char *s);              /* NULL stays NULL */
+char *str_copy(const char *s); /* NULL stays NULL */
 char *str_copy_n(const char *s, size_t n);
 bool str_equal(const char *a, const char *b); /* NULL equals only NULL */
 bool str_starts(const char *s, const char *prefix);
@@ -17,7 +17,8 @@ bool str_ends(const char *s, const char *suffix);
 int str_to_u64(const char *s, unsigned long long *ret);
 int str_to_i64(const char *s, long long *ret);
 
-/* A growing byte string; zero-initialise it. `data` always ends in a NUL that `len` does not count. */
+/* A growing byte string; zero-initialise it. `data` always ends in a NUL that `len` does not count.
+ */
 struct buf {
     char *data;
     size_t len, room;
@@ -36,8 +37,8 @@ struct strv {
     char **items; /* NULL while empty */
     size_t len, room;
 };
-void strv_add(struct strv *v, const char *s);   /* copies */
-void strv_take(struct strv *v, char *s);        /* owns s from now on */
+void strv_add(struct strv *v, const char *s); /* copies */
+void strv_take(struct strv *v, char *s);      /* owns s from now on */
 void strv_free(struct strv *v);
 bool strv_contains(const struct strv *v, const char *s);
 void strv_split(struct strv *v, const char *s, char separator); /* "a,b" -> a b; "" adds nothing */

@@ -1,6 +1,6 @@
-/* attach.h - how a client and a shim talk: a SOCK_SEQPACKET unix socket, one packet a message, the first
- * byte its kind, at most ATTACH_MAX bytes in all. The shim stops reading the container's output while a
- * client does not take it, so nothing is lost or piled up. */
+/* attach.h - how a client and a shim talk: a SOCK_SEQPACKET unix socket, one packet a message, the
+ * first byte its kind, at most ATTACH_MAX bytes in all. The shim stops reading the container's
+ * output while a client does not take it, so nothing is lost or piled up. */
 #pragma once
 
 #include <stdint.h>
@@ -15,7 +15,8 @@ enum attach_kind {
     /* shim to client */
     ATTACH_STDOUT = 'O',
     ATTACH_STDERR = 'R',
-    ATTACH_EXIT = 'X', /* struct attach_exit; then the socket closes once all is recorded and cleaned */
+    ATTACH_EXIT =
+        'X', /* struct attach_exit; then the socket closes once all is recorded and cleaned */
 };
 
 struct attach_size {

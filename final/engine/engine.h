@@ -1,6 +1,7 @@
-/* engine.h - a container's life and the images it comes from, as calls. cli/ and later the REST server are
- * callers; nothing here prints. Objects that describe containers are docker's own JSON (the API's
- * Config and HostConfig), so that what the command line fills in is what inspect shows. */
+/* engine.h - a container's life and the images it comes from, as calls. cli/ and later the REST
+ * server are callers; nothing here prints. Objects that describe containers are docker's own JSON
+ * (the API's Config and HostConfig), so that what the command line fills in is what inspect shows.
+ */
 #pragma once
 
 #include <jansson.h>
@@ -18,38 +19,46 @@ struct engine {
 int engine_open(const char *root, struct engine **ret, struct err *err);
 void engine_close(struct engine *e);
 
-/* --- containers --------------------------------------------------------------------------------- */
+/* --- containers ---------------------------------------------------------------------------------
+ */
 
 struct create_request {
-    const char *name;  /* NULL: generated */
-    const char *image; /* as the user wrote it: reference or id prefix */
-    json_t *config;    /* Config: what the user gave; merged with the image's here */
-    json_t *host;      /* HostConfig */
+    const char *name;   /* NULL: generated */
+    const char *image;  /* as the user wrote it: reference or id prefix */
+    json_t *config;     /* Config: what the user gave; merged with the image's here */
+    json_t *host;       /* HostConfig */
+    bool start_follows; /* `run`: if this process dies before engine_start(), there was no container
+                         */
 };
-/* Creates the record, directories and config.json. -ENOENT with err "No such image: X" if the image is not
- * here (the caller pulls). `ret_warnings` as docker's API. err->exit_status is set for bad input. */
+/* Creates the record, directories and config.json. -ENOENT with err "No such image: X" if the image
+ * is not here (the caller pulls). `ret_warnings` as docker's API. err->exit_status is set for bad
+ * input. */
 int engine_create(struct engine *e, const struct create_request *request, char ret_id[65],
                   struct strv *ret_warnings, struct err *err);
 
-/* Starts a created or exited container. With `ret_attach` not NULL the caller is attached before the first
- * byte of output (see attach.h) and, if the container is --rm, removes it (engine_remove) after the end. */
+/* Starts a created or exited container. With `ret_attach` not NULL the caller is attached before
+ * the first byte of output (see attach.h) and, if the container is --rm, removes it (engine_remove)
+ * after the end. */
 struct start_options {
     bool attach_stdin;
     unsigned short rows, columns; /* of the caller's terminal, 0 without */
 };
-int engine_start(struct engine *e, const char *id, const struct start_options *options, int *ret_attach,
-                 struct err *err);
+int engine_start(struct engine *e, const char *id, const struct start_options *options,
+                 int *ret_attach, struct err *err);
 
-/* Fills *ret with the truth: a record that says "running" is checked against the shim and corrected.
- * -ENOENT: "No such container: X". */
+/* Fills *ret with the truth: a record that says "running" is checked against the shim and
+ * corrected. -ENOENT: "No such container: X". */
 int engine_find(struct engine *e, const char *name_or_id, struct container *ret, struct err *err);
 int engine_list(struct engine *e, struct container_list *ret, struct err *err);
 
 /* Connects to a running container's shim: an attach descriptor (attach.h). */
 int engine_attach(struct engine *e, const struct container *c, struct err *err);
 int engine_kill(struct engine *e, const struct container *c, int sig, struct err *err);
-/* timeout_s < 0: wait forever. sig 0: the container's StopSignal. Returns once it has stopped. */
-int engine_stop(struct engine *e, const struct container *c, int sig, int timeout_s, struct err *err);
+/* timeout_s < 0: wait forever; ENGINE_STOP_DEFAULT: the container's StopTimeout, else 10. sig 0:
+ * its StopSignal, else SIGTERM. Then SIGKILL. Returns once it has stopped. */
+#define ENGINE_STOP_DEFAULT INT32_MIN
+int engine_stop(struct engine *e, const struct container *c, int sig, int timeout_s,
+                struct err *err);
 /* Waits until the container is not running; *ret_code is its exit code. */
 int engine_wait(struct engine *e, const struct container *c, int *ret_code, struct err *err);
 int engine_remove(struct engine *e, const struct container *c, bool force, bool volumes,
@@ -57,7 +66,7 @@ int engine_remove(struct engine *e, const struct container *c, bool force, bool 
 
 struct exec_request {
     struct strv argv;
-    struct strv env; /* added to the container's */
+    struct strv env;            /* added to the container's */
     const char *user, *workdir; /* NULL: the container's */
     bool tty, interactive, privileged, detach;
     unsigned short rows, columns;
@@ -71,7 +80,8 @@ json_t *engine_inspect_container(struct engine *e, const struct container *c, st
 json_t *engine_inspect_image(struct engine *e, const struct image *image, struct err *err);
 json_t *engine_info(struct engine *e, struct err *err);
 
-/* --- logs --------------------------------------------------------------------------------------- */
+/* --- logs ---------------------------------------------------------------------------------------
+ */
 
 struct log_options {
     bool follow, timestamps;
@@ -79,13 +89,15 @@ struct log_options {
     int64_t since_ns, until_ns; /* 0: no bound */
     long long tail;             /* -1: all */
 };
-/* Calls `line` for each entry in order. stream is 1 or 2; a negative result ends it. Follows across rotation until
- * the container stops. -ENOTSUP for log driver "none": docker's text. */
-typedef int engine_log_line(void *context, int stream, int64_t time_ns, const char *text, size_t len);
+/* Calls `line` for each entry in order. stream is 1 or 2; a negative result ends it. Follows across
+ * rotation until the container stops. -ENOTSUP for log driver "none": docker's text. */
+typedef int engine_log_line(void *context, int stream, int64_t time_ns, const char *text,
+                            size_t len);
 int engine_logs(struct engine *e, const struct container *c, const struct log_options *options,
                 engine_log_line *line, void *context, struct err *err);
 
-/* --- images ------------------------------------------------------------------------------------- */
+/* --- images -------------------------------------------------------------------------------------
+ */
 
 /* By reference or id prefix, docker's rules. -ENOENT: "No such image: X:latest". */
 int engine_find_image(struct engine *e, const char *name, struct image *ret, struct err *err);
@@ -93,7 +105,8 @@ int engine_find_image(struct engine *e, const char *name, struct image *ret, str
 int engine_remove_image(struct engine *e, const char *name, bool force, struct strv *ret_lines,
                         struct err *err);
 
-/* The next two live in the program cooper-image (they need libcurl and libarchive); cooper runs it. */
+/* The next two live in the program cooper-image (they need libcurl and libarchive); cooper runs it.
+ */
 
 /* What a pull has to say; called from several threads, one at a time (the engine holds a lock). */
 struct pull_progress {

@@ -1,6 +1,6 @@
-/* image.h - what an image is: a reference names a manifest, the manifest lists a config and layers by
- * digest, the config says how to run it, each layer is a tar of differences.
- * OCI image spec 1.1; docker's schema 2 forms are read the same way. No network and no database here. */
+/* image.h - what an image is: a reference names a manifest, the manifest lists a config and layers
+ * by digest, the config says how to run it, each layer is a tar of differences. OCI image spec 1.1;
+ * docker's schema 2 forms are read the same way. No network and no database here. */
 #pragma once
 
 #include <jansson.h>
@@ -11,13 +11,14 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* --- references: [host[:port]/]path[:tag][@digest] ---------------------------------------------- */
+/* --- references: [host[:port]/]path[:tag][@digest] ----------------------------------------------
+ */
 
 struct reference {
-    char *domain; /* "docker.io", "127.0.0.1:5000" */
-    char *path;   /* "library/alpine" */
-    char *tag;    /* NULL when a digest was given without a tag; "latest" when neither was */
-    char *digest; /* NULL or "sha256:..." */
+    char *domain;       /* "docker.io", "127.0.0.1:5000" */
+    char *path;         /* "library/alpine" */
+    char *tag;          /* NULL when a digest was given without a tag; "latest" when neither was */
+    char *digest;       /* NULL or "sha256:..." */
     bool defaulted_tag; /* no tag and no digest were written: "Using default tag: latest" */
 };
 /* Normalises as docker does (docker.io, library/, latest); errors in docker's words. */
@@ -30,7 +31,8 @@ char *reference_familiar(const char *canonical);
 /* Splits a canonical text into the familiar repository and the tag or digest; caller frees both. */
 void reference_split(const char *canonical, char **ret_repository, char **ret_tag_or_digest);
 
-/* --- manifests ---------------------------------------------------------------------------------- */
+/* --- manifests ----------------------------------------------------------------------------------
+ */
 
 #define MEDIA_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
 #define MEDIA_DOCKER_LIST     "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -51,14 +53,18 @@ struct manifest {
     struct descriptor *layers; /* base first */
     size_t layer_count;
 };
-/* Parses a manifest whose digest was checked. `media_type` is the server's Content-Type (may be NULL); the
- * document's own mediaType must agree. Refuses schema 1, documents with both `manifests` and `layers`
- * (CVE-2021-41190), bad digests, negative sizes, unknown layer types, foreign layers. */
+/* Parses a manifest whose digest was checked. `media_type` is the server's Content-Type (may be
+ * NULL); the document's own mediaType must agree. Refuses schema 1, documents with both `manifests`
+ * and `layers` (CVE-2021-41190), bad digests, negative sizes, unknown layer types, foreign layers.
+ */
 int manifest_parse(const char *text, size_t len, const char *media_type, struct manifest *ret,
                    struct err *err);
 void manifest_free(struct manifest *m);
+/* "gzip", "zstd" or "none" for the media type of a layer that manifest_parse accepts, else NULL. */
+const char *layer_compression(const char *media_type);
 /* True when this document is an index / manifest list rather than a manifest. */
-int manifest_is_index(const char *text, size_t len, const char *media_type, bool *ret, struct err *err);
+int manifest_is_index(const char *text, size_t len, const char *media_type, bool *ret,
+                      struct err *err);
 
 struct platform {
     char os[16], architecture[16], variant[8];
@@ -67,12 +73,14 @@ struct platform {
 void platform_host(struct platform *ret);
 int platform_parse(const char *text, struct platform *ret, struct err *err);
 /* Picks the manifest for the platform (variants fall back: arm v7 -> v6 -> v5; arm64 = v8);
- * "unknown/unknown" entries are passed over. -ENOENT: "no matching manifest for linux/arm64 in ...". */
+ * "unknown/unknown" entries are passed over. -ENOENT: "no matching manifest for linux/arm64 in
+ * ...". */
 int index_pick(const char *text, size_t len, const struct platform *wanted, struct descriptor *ret,
                struct err *err);
 void descriptor_free(struct descriptor *d);
 
-/* --- config ------------------------------------------------------------------------------------- */
+/* --- config -------------------------------------------------------------------------------------
+ */
 
 struct image_config {
     json_t *json;         /* the whole document */
@@ -82,26 +90,28 @@ struct image_config {
 };
 int image_config_parse(const char *text, size_t len, struct image_config *ret, struct err *err);
 void image_config_free(struct image_config *c);
-/* ChainID(L0) = diffID 0; ChainID(Ln) = sha256(ChainID(Ln-1) + " " + diffIDn). parent "" for the base.
- * OCI image spec, config.md, "Layer ChainID". Needs libcrypto. */
+/* ChainID(L0) = diffID 0; ChainID(Ln) = sha256(ChainID(Ln-1) + " " + diffIDn). parent "" for the
+ * base. OCI image spec, config.md, "Layer ChainID". Needs libcrypto. */
 void chain_id(const char *parent, const char *diff_id, char ret[DIGEST_LEN + 1]);
-/* A config for one layer without a history: what `import` makes. `changes` may be NULL. Caller owns. */
+/* A config for one layer without a history: what `import` makes. `changes` may be NULL. Caller
+ * owns. */
 json_t *image_config_new(const struct strv *diff_ids, const char *comment, const json_t *config);
 
 /* --- layers: tar to overlayfs form --------------------------------------------------------------
  *
- * One stream: compressed bytes go in by layer_unpack_feed(); SHA-256 of the compressed bytes, decompression
- * (gzip by igzip, zstd, plain; `import` also bzip2 and xz), SHA-256 of the tar (the diffID), and unpacking run
- * as they come, hashing and inflating in the caller's thread, unpacking in one of its own.
+ * One stream: compressed bytes go in by layer_unpack_feed(); SHA-256 of the compressed bytes,
+ * decompression (gzip by igzip, zstd, plain; `import` also bzip2 and xz), SHA-256 of the tar (the
+ * diffID), and unpacking run as they come, hashing and inflating in the caller's thread, unpacking
+ * in one of its own.
  */
 struct layer_unpack;
 
 struct layer_limits {
-    uint64_t max_bytes;   /* of all files unpacked; 0: half of the file system's free space decides */
+    uint64_t max_bytes; /* of all files unpacked; 0: half of the file system's free space decides */
     uint64_t max_entries; /* 0: 4 million */
 };
-/* `staging_fd` is a private, empty directory (0700) that becomes the layer. `compression` NULL: by magic
- * number; else "gzip", "zstd", "none" (by media type), and other content is an error. */
+/* `staging_fd` is a private, empty directory (0700) that becomes the layer. `compression` NULL: by
+ * magic number; else "gzip", "zstd", "none" (by media type), and other content is an error. */
 int layer_unpack_begin(int staging_fd, const char *compression, const struct layer_limits *limits,
                        struct layer_unpack **ret, struct err *err);
 /* -EPIPE-like errors from the unpacking thread surface here or in finish. */
@@ -114,12 +124,13 @@ struct layer_result {
     bool needs_parents;               /* layer_complete() has work to do */
     struct layer_fixups *fixups;      /* owned by the caller: layer_fixups_free() */
 };
-/* Ends the stream, joins the thread, frees `u` whatever happens. The tree is complete but for fixups. */
+/* Ends the stream, joins the thread, frees `u` whatever happens. The tree is complete but for
+ * fixups. */
 int layer_unpack_finish(struct layer_unpack *u, struct layer_result *ret, struct err *err);
 void layer_unpack_abort(struct layer_unpack *u); /* NULL is fine */
 
-/* What needs the layers below: metadata of directories the tar did not name but files in it imply, and hard
- * links to files of lower layers. `lower_fds` are directory descriptors, top first. */
+/* What needs the layers below: metadata of directories the tar did not name but files in it imply,
+ * and hard links to files of lower layers. `lower_fds` are directory descriptors, top first. */
 int layer_complete(int staging_fd, struct layer_fixups *fixups, const int *lower_fds, size_t count,
                    struct err *err);
 void layer_fixups_free(struct layer_fixups *f); /* NULL is fine */

@@ -1,9 +1,10 @@
-/* registry.h - the client side of the OCI distribution spec 1.1 (docker's registry API v2), over libcurl.
+/* registry.h - the client side of the OCI distribution spec 1.1 (docker's registry API v2), over
+ * libcurl.
  *
- * A `registry` is one conversation with one host for one repository. It may be used by several threads at
- * once (each transfer has a handle of its own; tokens are shared under a lock).
- * Credentials go to the host they belong to and to the token service it names, never to where a redirect
- * leads. TLS is required except for loopback addresses and hosts configured as insecure.
+ * A `registry` is one conversation with one host for one repository. It may be used by several
+ * threads at once (each transfer has a handle of its own; tokens are shared under a lock).
+ * Credentials go to the host they belong to and to the token service it names, never to where a
+ * redirect leads. TLS is required except for loopback addresses and hosts configured as insecure.
  */
 #pragma once
 
@@ -16,25 +17,33 @@
 struct registry;
 
 struct registry_options {
-    const char *ca_file;     /* extra CA (NULL: system CAs and certs.d/<host>/ca.crt) */
-    bool insecure;           /* plain HTTP allowed for this host */
-    const char *config_file; /* docker's config.json with "auths"; NULL: $DOCKER_CONFIG, ~/.docker */
-    const volatile bool *cancelled; /* polled during transfers; NULL: never */
+    const char *ca_file; /* one more CA; always: the system's, and certs.d/<host>/ *.crt (tls.h) */
+    bool insecure;       /* plain HTTP allowed for this host */
+    const char
+        *config_file; /* docker's config.json with "auths"; NULL: $DOCKER_CONFIG, ~/.docker */
+    unsigned stall_s; /* a transfer without progress for so long is broken; 0: 30 */
+    /* Asked at least once a second during transfers and pauses, from the calling thread; NULL:
+     * never. */
+    bool (*cancelled)(void *context);
+    void *context;
 };
-/* `domain` as in a reference ("docker.io" means registry-1.docker.io). */
-int registry_open(const char *domain, const char *repository, const struct registry_options *options,
-                  struct registry **ret, struct err *err);
+/* `domain` as in a reference ("docker.io" means registry-1.docker.io). Nothing is sent yet. */
+int registry_open(const char *domain, const char *repository,
+                  const struct registry_options *options, struct registry **ret, struct err *err);
 void registry_close(struct registry *r); /* NULL is fine */
 
-/* Gets a manifest or index by tag or digest: raw bytes (at most 4 MiB), its media type and digest (computed
- * here and compared with the one asked for and with Docker-Content-Digest). */
+/* Gets a manifest or index by tag or digest: raw bytes (at most 4 MiB), its media type (NULL when
+ * the server names none of use) and digest (computed here and compared with the one asked for and
+ * with Docker-Content-Digest). -ENOENT: unknown here; -EACCES: denied, or no such repository;
+ * -EPERM: not logged in; -EBADMSG: a digest does not match. */
 int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf *ret_body,
                       char **ret_media_type, char ret_digest[72], struct err *err);
 
-/* Gets a blob from byte `offset` on (Range; a server that ignores it is read from 0 and the head skipped) and
- * hands each piece to `sink`, whose negative result ends the transfer with sink's error. Retries with
- * back-off on dropped connections, 429 (Retry-After, capped) and 5xx, continuing where it was; a body longer
- * than `size` is an error, a shorter one after all retries too. */
+/* Gets a blob from byte `offset` on (Range; a server that ignores it is read from 0 and the head
+ * skipped) and hands each piece to `sink`, whose negative result ends the transfer with sink's
+ * error. Retries with back-off on dropped connections, 429 (Retry-After up to a minute) and 5xx,
+ * continuing where it was; a body longer than `size` is an error, a shorter one after all retries
+ * too. The digest is not checked here: only the sink sees all bytes, also those before `offset`. */
 typedef int registry_sink(void *context, const void *data, size_t len, struct err *err);
 int registry_blob(struct registry *r, const char *digest, uint64_t size, uint64_t offset,
                   registry_sink *sink, void *context, struct err *err);

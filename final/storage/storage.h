@@ -1,16 +1,16 @@
 /* storage.h - everything the engine keeps on disk, under one root directory (0700):
  *
  *     cooper.db            SQLite, WAL: images, references, layers, containers, volumes
- *     blobs/sha256/<hex>   content as it came from a registry; the root is an OCI layout others can read
- *     layers/<dir>/        unpacked layers in overlayfs form, immutable once published by rename(2)
- *     containers/<id>/     upper, work, merged, log, config.json, hostname, hosts, resolv.conf
- *     volumes/<name>/_data
- *     staging/             what is being made; collected when its maker is gone
- *     run/                 what must not survive a boot (/run/cooper for the default root)
+ *     blobs/sha256/<hex>   content as it came from a registry; the root is an OCI layout others can
+ * read layers/<dir>/        unpacked layers in overlayfs form, immutable once published by
+ * rename(2) containers/<id>/     upper, work, merged, log, config.json, hostname, hosts,
+ * resolv.conf volumes/<name>/_data staging/             what is being made; collected when its
+ * maker is gone run/                 what must not survive a boot (/run/cooper for the default
+ * root)
  *
- * The order of every change: write the record, make the thing; remove the thing, clear the record. Files
- * appear complete, by rename. So a kill at any moment leaves either a record whose thing is missing or a
- * thing in staging/, and store_collect() can tell both.
+ * The order of every change: write the record, make the thing; remove the thing, clear the record.
+ * Files appear complete, by rename. So a kill at any moment leaves either a record whose thing is
+ * missing or a thing in staging/, and store_collect() can tell both.
  */
 #pragma once
 
@@ -36,13 +36,14 @@ struct store {
 
 #define STORE_DEFAULT_ROOT "/var/lib/cooper"
 
-/* Opens the store, making it when it is not there. `root` NULL: COOPER_ROOT, else STORE_DEFAULT_ROOT.
- * Refuses a root that is not a directory of ours with mode 0700 (it makes it so when it is ours), and a
- * database of a newer version. */
+/* Opens the store, making it when it is not there. `root` NULL: COOPER_ROOT, else
+ * STORE_DEFAULT_ROOT. Refuses a root that is not a directory of ours with mode 0700 (it makes it so
+ * when it is ours), and a database of a newer version. */
 int store_open(const char *root, struct store **ret, struct err *err);
 void store_close(struct store *store); /* NULL is fine */
 
-/* --- images ------------------------------------------------------------------------------------- */
+/* --- images -------------------------------------------------------------------------------------
+ */
 
 struct image {
     char id[DIGEST_LEN + 1];       /* digest of the config blob: "sha256:..." */
@@ -62,20 +63,23 @@ void image_list_free(struct image_list *list);
 
 /* All images, newest first. */
 int store_images(struct store *store, struct image_list *ret, struct err *err);
-/* Finds by canonical reference ("domain/path:tag" or "domain/path@digest"). -ENOENT without a message. */
+/* Finds by canonical reference ("domain/path:tag" or "domain/path@digest"). -ENOENT without a
+ * message. */
 int store_image_by_reference(struct store *store, const char *canonical, struct image *ret,
                              struct err *err);
-/* Finds by unique prefix of the id (with or without "sha256:"). -ENOENT, or -ENOTUNIQ when ambiguous. */
-int store_image_by_prefix(struct store *store, const char *prefix, struct image *ret, struct err *err);
+/* Finds by unique prefix of the id (with or without "sha256:"). -ENOENT, or -ENOTUNIQ when
+ * ambiguous. */
+int store_image_by_prefix(struct store *store, const char *prefix, struct image *ret,
+                          struct err *err);
 /* The parsed config blob of an image; NULL and err. */
 json_t *store_image_config(struct store *store, const char *image_id, struct err *err);
 /* The layer directories of an image, base first (names below layers/), and their chain ids. */
 int store_image_layers(struct store *store, const char *image_id, struct strv *ret_dirs,
                        struct strv *ret_chain_ids, struct err *err);
 
-/* Records an image in one transaction: its row, layers in order (published already), the blobs it keeps
- * alive, and optionally a reference and a repository digest (canonical, NULL for none). A reference that
- * named another image moves to this one. Idempotent. */
+/* Records an image in one transaction: its row, layers in order (published already), the blobs it
+ * keeps alive, and optionally a reference and a repository digest (canonical, NULL for none). A
+ * reference that named another image moves to this one. Idempotent. */
 struct image_record {
     const char *id, *manifest; /* manifest may be "" */
     int64_t created_ns;
@@ -90,15 +94,16 @@ int store_reference_set(struct store *store, const char *canonical, const char *
 /* Removes one reference (tag or digest form) or, with NULL, all references of the image. */
 int store_reference_remove(struct store *store, const char *image_id, const char *canonical,
                            struct err *err);
-/* Removes an image without references that no container uses (-EBUSY), then collects what only it used.
- * `ret_deleted` gets "sha256:<id>" and the chain ids freed, top first. */
+/* Removes an image without references that no container uses (-EBUSY), then collects what only it
+ * used. `ret_deleted` gets "sha256:<id>" and the chain ids freed, top first. */
 int store_image_remove(struct store *store, const char *image_id, struct strv *ret_deleted,
                        struct err *err);
 
-/* --- blobs and layers --------------------------------------------------------------------------- */
+/* --- blobs and layers ---------------------------------------------------------------------------
+ */
 
-/* Held (shared) while blobs and layers are made that no image refers to yet, so that nobody collects them.
- * Closing the descriptor lets go. */
+/* Held (shared) while blobs and layers are made that no image refers to yet, so that nobody
+ * collects them. Closing the descriptor lets go. */
 int store_hold(struct store *store, struct err *err);
 
 bool store_has_blob(struct store *store, const char *digest, uint64_t *ret_size);
@@ -106,21 +111,22 @@ int store_blob_open(struct store *store, const char *digest, struct err *err); /
 int store_blob_load(struct store *store, const char *digest, size_t max, struct buf *ret,
                     struct err *err);
 
-/* A blob that is coming in. It is written to blobs/partial/<hex>, kept when the transfer breaks off and
- * found by the next attempt: `*ret_have` is what is there already (the caller hashes those bytes again by
- * reading them, then continues at that offset). One writer a digest (flock): a second one waits for the
- * first, and then finds the blob published (-EEXIST). */
+/* A blob that is coming in. It is written to blobs/partial/<hex>, kept when the transfer breaks off
+ * and found by the next attempt: `*ret_have` is what is there already (the caller hashes those
+ * bytes again by reading them, then continues at that offset). One writer a digest (flock): a
+ * second one waits for the first, and then finds the blob published (-EEXIST). */
 int store_partial_open(struct store *store, const char *digest, int *ret_fd, uint64_t *ret_have,
                        struct err *err);
-/* Publishes a verified partial blob (fsync, rename) / throws a wrong one away. The fd stays the caller's. */
+/* Publishes a verified partial blob (fsync, rename) / throws a wrong one away. The fd stays the
+ * caller's. */
 int store_partial_publish(struct store *store, const char *digest, int fd, struct err *err);
 int store_partial_drop(struct store *store, const char *digest, struct err *err);
 /* Publishes bytes in memory whose digest the caller computed. */
 int store_blob_put(struct store *store, const char *digest, const void *data, size_t len,
                    struct err *err);
 
-/* A private 0700 directory in staging/, marked with our process so that it is collected when we die.
- * Returns its O_DIRECTORY descriptor; `ret_name` names it for the calls below. */
+/* A private 0700 directory in staging/, marked with our process so that it is collected when we
+ * die. Returns its O_DIRECTORY descriptor; `ret_name` names it for the calls below. */
 int store_stage(struct store *store, char ret_name[64], struct err *err);
 int store_stage_drop(struct store *store, const char *name, struct err *err);
 
@@ -132,16 +138,19 @@ struct layer {
 };
 /* -ENOENT without a message when it is not there. */
 int store_layer_find(struct store *store, const char *chain_id, struct layer *ret, struct err *err);
-/* Makes a staged, complete directory the layer `layer->chain_id` (rename, then record). If another process
- * was first, the staged one is dropped and that is success. Fills layer->dir. */
-int store_layer_publish(struct store *store, const char *stage, struct layer *layer, struct err *err);
+/* Makes a staged, complete directory the layer `layer->chain_id` (rename, then record). If another
+ * process was first, the staged one is dropped and that is success. Fills layer->dir. */
+int store_layer_publish(struct store *store, const char *stage, struct layer *layer,
+                        struct err *err);
 
 /* Options of an overlay mount with the given layer directories (base first), relative to layers/:
- * "lowerdir=c:b:a,upperdir=../containers/ID/upper,workdir=...,redirect_dir=...". At most 127 layers. */
-int store_overlay_options(struct store *store, const struct strv *layer_dirs, const char *container_id,
-                          bool disposable, char **ret, struct err *err);
+ * "lowerdir=c:b:a,upperdir=../containers/ID/upper,workdir=...,redirect_dir=...". At most 127
+ * layers. */
+int store_overlay_options(struct store *store, const struct strv *layer_dirs,
+                          const char *container_id, bool disposable, char **ret, struct err *err);
 
-/* --- containers --------------------------------------------------------------------------------- */
+/* --- containers ---------------------------------------------------------------------------------
+ */
 
 /* The states a record goes through; each change is one transaction.
  * creating -> created -> starting -> running -> exited -> removing */
@@ -151,15 +160,16 @@ struct container {
     char *image_id;   /* "sha256:..." */
     char *image_name; /* as the user gave it */
     char *state;      /* "creating", "created", "starting", "running", "exited", "removing" */
-    json_t *config;   /* {"Path","Args","Config":{..},"HostConfig":{..},"Mounts":[..]}: docker's names */
+    json_t
+        *config; /* {"Path","Args","Config":{..},"HostConfig":{..},"Mounts":[..]}: docker's names */
     bool auto_remove;
     int64_t created_ns, started_ns, finished_ns; /* 0: not yet */
     int exit_code;
     bool oom_killed;
-    char *error;           /* why the start failed, or "" */
-    struct proc_id owner;  /* the process that answers for it: the command, then the shim */
-    struct proc_id init;   /* PID 1 of the running container */
-    char boot_id[37];      /* of the boot in which `owner` and `init` mean something */
+    char *error;          /* why the start failed, or "" */
+    struct proc_id owner; /* the process that answers for it: the command, then the shim */
+    struct proc_id init;  /* PID 1 of the running container */
+    char boot_id[37];     /* of the boot in which `owner` and `init` mean something */
 };
 void container_free(struct container *c);
 struct container_list {
@@ -176,6 +186,9 @@ int store_container_find(struct store *store, const char *name_or_id, struct con
                          struct err *err);
 /* All containers, newest first. */
 int store_containers(struct store *store, struct container_list *ret, struct err *err);
+/* Writes the config of a container that is "creating", and c->state: "created", or still "creating"
+ * when its maker goes on to start it at once. */
+int store_container_created(struct store *store, const struct container *c, struct err *err);
 /* Writes everything but id, name, image and config, if the record is still in state `from`
  * (-EAGAIN when another command was faster). */
 int store_container_update(struct store *store, const struct container *c, const char *from,
@@ -184,22 +197,28 @@ int store_container_remove(struct store *store, const char *id, struct err *err)
 /* Names of containers (ids) that use an image. */
 int store_image_users(struct store *store, const char *image_id, struct strv *ret_ids,
                       struct err *err);
+/* Makes this process, in this boot, the one that answers for the container (in memory only). */
+int store_container_own(struct container *c, struct err *err);
 bool store_name_taken(struct store *store, const char *name);
 
 /* Directory descriptor of containers/<id> / run/<id>; `make` creates it 0700. */
 int store_container_dir(struct store *store, const char *id, bool make, struct err *err);
 int store_run_dir(struct store *store, const char *id, bool make, struct err *err);
 
-/* --- volumes ------------------------------------------------------------------------------------ */
+/* --- volumes ------------------------------------------------------------------------------------
+ */
 
-/* Makes the volume if it is not there (name NULL: an anonymous one) and records that `container_id` uses
- * it. Returns the name and the absolute path of its _data; the caller frees both. */
-int store_volume_use(struct store *store, const char *name, const char *container_id, char **ret_name,
-                     char **ret_path, struct err *err);
+/* Makes the volume if it is not there (name NULL: an anonymous one) and records that `container_id`
+ * uses it. Returns the name and the absolute path of its _data; the caller frees both. */
+int store_volume_use(struct store *store, const char *name, const char *container_id,
+                     char **ret_name, char **ret_path, struct err *err);
 /* Lets go of a container's volumes; anonymous ones nobody else uses are removed when asked. */
 int store_volumes_release(struct store *store, const char *container_id, bool remove_anonymous,
                           struct err *err);
 
-/* Collects layers, blobs and staged directories nobody refers to. Cheap when there is nothing to do; does
- * nothing while another process holds store_hold(). */
+/* Collects layers, blobs and staged directories nobody refers to. Cheap when there is nothing to
+ * do; does nothing while another process holds store_hold(). */
 int store_collect(struct store *store, struct err *err);
+/* Only what dead processes left in staging/: safe at any time, whoever holds. For those who keep
+ * what a broken-off attempt of theirs finished, which store_collect() would take for unused. */
+int store_collect_stages(struct store *store, struct err *err);

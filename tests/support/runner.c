@@ -2,10 +2,13 @@
  * Usage: PROGRAM [SUITE...]; CK_FORK=no, CK_TIMEOUT_MULTIPLIER and the like are Check's own. */
 #include "support/suite.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/file.h"
 
 static struct {
     const char *name;
@@ -63,10 +66,34 @@ static void excluded_tags(char *ret, size_t size)
     }
 }
 
+/* A failed test skips its teardown: what temp_dir() gave it goes with the directory of this run. */
+static char *make_directory(void)
+{
+    const char *base = getenv("TMPDIR");
+    char *path = str_format("%s/ct-XXXXXX", base && *base ? base : "/tmp");
+
+    if (!mkdtemp(path)) {
+        perror(path);
+        exit(2);
+    }
+    setenv("TMPDIR", path, 1);
+    return path;
+}
+
+static void remove_directory(char *path)
+{
+    struct err err = {0};
+
+    if (file_remove_tree(AT_FDCWD, path, &err) < 0)
+        printf("left behind: '%s': %s\n", path, err.message);
+    free(path);
+}
+
 int main(int argc, char **argv)
 {
     static char exclude[4096];
     SRunner *runner = NULL;
+    char *directory;
     int failed;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -89,8 +116,10 @@ int main(int argc, char **argv)
         return 2;
     }
     excluded_tags(exclude, sizeof exclude);
+    directory = make_directory();
     srunner_run_tagged(runner, NULL, NULL, NULL, *exclude ? exclude : NULL, CK_ENV);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);
+    remove_directory(directory);
     return failed ? 1 : 0;
 }

@@ -1,0 +1,122 @@
+/* pull and import: their rows in the table, and how cooper hands them to the program that has them.
+ */
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/proc.h"
+#include "cli/commands.h"
+#include "cli/forward.h"
+
+#define IMAGE_PROGRAM "cooper-image"
+
+static const struct flag pull_flags[] = {
+    /* For cooper itself: whose command the pull is a part of; errors are then printed as that
+       command's. */
+    {0, "part-of", FLAG_ONE, .word = "string"},
+    {0, "platform", FLAG_ONE, "string", NULL, NULL,
+     .help = "Set platform of the image: os/arch[/variant]"},
+    {'q', "quiet", .help = "Suppress verbose output"},
+    FLAGS_END,
+};
+
+static const struct flag import_flags[] = {
+    {'c', "change", FLAG_LIST, "list", NULL, NULL,
+     .help = "Apply Dockerfile instruction to the created image"},
+    {'m', "message", FLAG_ONE, "string", NULL, NULL,
+     .help = "Set commit message for imported image"},
+    FLAGS_END,
+};
+
+static int cmd_forward(struct cli *cli)
+{
+    struct err err = {0};
+    cleanup_free char *program = proc_helper_path(IMAGE_PROGRAM, &err);
+
+    if (!program)
+        return cli_fail(cli, &err);
+    execv(program, cli->argv);
+    err_errno(&err, "cannot execute '%s'", program);
+    return cli_fail(cli, &err);
+}
+
+const struct command command_pull = {
+    .paths = {"image pull", "pull"},
+    .arguments = "[OPTIONS] NAME[:TAG|@DIGEST]",
+    .summary = "Download an image from a registry",
+    .flags = pull_flags,
+    .min_args = 1,
+    .max_args = 1,
+    .common = true,
+    .run = cmd_forward,
+};
+
+const struct command command_import = {
+    .paths = {"image import", "import"},
+    .arguments = "[OPTIONS] file|- [REPOSITORY[:TAG]]",
+    .summary = "Import the contents from a tarball to create a filesystem image",
+    .flags = import_flags,
+    .min_args = 1,
+    .max_args = 2,
+    .run = cmd_forward,
+};
+
+static void pull_arguments(const struct cli *cli, const char *image, const char *platform,
+                           bool quiet, struct strv *ret)
+{
+    strv_add(ret, PROGRAM);
+    if (cli->root) {
+        strv_add(ret, "--root");
+        strv_add(ret, cli->root);
+    }
+    strv_add(ret, "pull");
+    strv_take(ret, str_format("--part-of=%s", cli->path));
+    if (platform)
+        strv_take(ret, str_format("--platform=%s", platform));
+    if (quiet)
+        strv_add(ret, "--quiet");
+    strv_add(ret, "--");
+    strv_add(ret, image);
+}
+
+static int wait_for(pid_t pid)
+{
+    int status;
+
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return EXIT_ENGINE;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int forward_pull(const struct cli *cli, const char *image, const char *platform, bool quiet)
+{
+    struct err err = {0};
+    cleanup_free char *program = proc_helper_path(IMAGE_PROGRAM, &err);
+    cleanup_strv struct strv arguments = {0};
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    int r;
+
+    if (!program)
+        return cli_fail(cli, &err);
+    pull_arguments(cli, image, platform, quiet, &arguments);
+    posix_spawn_file_actions_init(&actions);
+    /* stdout belongs to the container's own output. */
+    if (quiet)
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    else
+        posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+    r = posix_spawn(&pid, program, &actions, NULL, arguments.items, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (r) {
+        errno = r;
+        err_errno(&err, "cannot execute '%s'", program);
+        return cli_fail(cli, &err);
+    }
+    return wait_for(pid);
+}

@@ -1,0 +1,192 @@
+/* inspect, container inspect, image inspect: docker's documents, or a template on each. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/format.h"
+#include "cli/sizes.h"
+
+#define FORMAT_HELP                                                                                \
+    "Format output using a custom template:\n"                                                     \
+    "'json':             Print in JSON format\n"                                                   \
+    "'TEMPLATE':         Print output using the given Go template."
+
+static int check_type(const char *value, struct err *err)
+{
+    if (!strcmp(value, "container") || !strcmp(value, "image") || !*value)
+        return 0;
+    return err_set(err, EINVAL, "not a type that can be inspected: container, image");
+}
+
+static const struct flag inspect_flags[] = {
+    {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
+    {'s', "size", .help = "Display total file sizes if the type is container"},
+    {0, "type", FLAG_ONE, "string", check_type, NULL,
+     .help = "Only inspect objects of the given type"},
+    FLAGS_END,
+};
+
+static const struct flag container_inspect_flags[] = {
+    {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
+    {'s', "size", .help = "Display total file sizes"},
+    FLAGS_END,
+};
+
+static const struct flag image_inspect_flags[] = {
+    {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
+    FLAGS_END,
+};
+
+static int inspect_container(struct cli *cli, const char *name, bool size, json_t **ret,
+                             struct err *err)
+{
+    struct container c;
+    int r = engine_find(cli->engine, name, &c, err);
+
+    if (r < 0)
+        return r;
+    *ret = engine_inspect_container(cli->engine, &c, err);
+    if (*ret && size) {
+        json_put(*ret, "SizeRw", json_integer((json_int_t)sizes_container(cli->engine, &c)));
+        json_put(*ret, "SizeRootFs",
+                 json_integer((json_int_t)sizes_container_whole(cli->engine, &c)));
+    }
+    container_free(&c);
+    return *ret ? 0 : -err->code;
+}
+
+static int inspect_image(struct cli *cli, const char *name, json_t **ret, struct err *err)
+{
+    struct image image;
+    int r = engine_find_image(cli->engine, name, &image, err);
+
+    if (r < 0)
+        return r;
+    *ret = engine_inspect_image(cli->engine, &image, err);
+    image_free(&image);
+    return *ret ? 0 : -err->code;
+}
+
+/* A container if there is one of that name, else an image. */
+static int inspect_one(struct cli *cli, const char *name, const char *type, json_t **ret,
+                       struct err *err)
+{
+    bool size = strcmp(type, "image") && options_flag(&cli->options, "size");
+    int r = -ENOENT;
+
+    if (strcmp(type, "image"))
+        r = inspect_container(cli, name, size, ret, err);
+    if (r == -ENOENT && strcmp(type, "container")) {
+        err_clear(err);
+        r = inspect_image(cli, name, ret, err);
+    }
+    return r;
+}
+
+static int fail_one(struct cli *cli, const char *name, bool typed, struct err *err)
+{
+    if (typed || err->code != ENOENT)
+        return cli_engine_fail(cli, err);
+    err_set(err, ENOENT, "Error: No such object: %s", name);
+    return cli_fail(cli, err);
+}
+
+/* With a template each object is printed as it is found; without, all of them are one array. */
+static int inspect_all(struct cli *cli, const char *type)
+{
+    const char *format = options_one(&cli->options, "format");
+    cleanup_json json_t *all = json_array();
+    struct err errors[1] = {0};
+    int code = 0, printed = 0;
+
+    for (size_t i = 0; i < cli->options.arg_count; i++) {
+        const char *name = cli->options.args[i];
+        struct err err = {0};
+        json_t *document = NULL;
+
+        if (inspect_one(cli, name, type, &document, &err) < 0) {
+            code = EXIT_FAILURE;
+            if (!format && cli->options.arg_count == 1)
+                errors[0] = err;
+            else
+                fail_one(cli, name, *type, &err);
+            continue;
+        }
+        json_push(all, document);
+        if (format && format_document(format, document, &err) < 0)
+            return cli_fail(cli, &err);
+        printed++;
+    }
+    if (!format) {
+        cleanup_free char *text = json_text(all, JSON_INDENT(4));
+
+        puts(text);
+    } else if (!printed) {
+        puts("");
+    }
+    if (errors[0].code)
+        fail_one(cli, cli->options.args[0], *type, &errors[0]);
+    return code;
+}
+
+static int inspect(struct cli *cli, const char *type)
+{
+    struct err err = {0};
+
+    if (format_check(options_one(&cli->options, "format"), &err) < 0)
+        return cli_fail(cli, &err);
+    if (cli_engine(cli, &err) < 0)
+        return cli_engine_fail(cli, &err);
+    return inspect_all(cli, type);
+}
+
+static int cmd_inspect(struct cli *cli)
+{
+    const char *type = options_one(&cli->options, "type");
+
+    return inspect(cli, type ? type : "");
+}
+
+static int cmd_container_inspect(struct cli *cli)
+{
+    return inspect(cli, "container");
+}
+
+static int cmd_image_inspect(struct cli *cli)
+{
+    return inspect(cli, "image");
+}
+
+const struct command command_inspect = {
+    .paths = {"inspect"},
+    .arguments = "[OPTIONS] NAME|ID [NAME|ID...]",
+    .summary = "Return low-level information on containers and images",
+    .flags = inspect_flags,
+    .min_args = 1,
+    .max_args = -1,
+    .run = cmd_inspect,
+};
+
+const struct command command_container_inspect = {
+    .paths = {"container inspect"},
+    .arguments = "[OPTIONS] CONTAINER [CONTAINER...]",
+    .summary = "Display detailed information on one or more containers",
+    .flags = container_inspect_flags,
+    .min_args = 1,
+    .max_args = -1,
+    .run = cmd_container_inspect,
+};
+
+const struct command command_image_inspect = {
+    .paths = {"image inspect"},
+    .arguments = "[OPTIONS] IMAGE [IMAGE...]",
+    .summary = "Display detailed information on one or more images",
+    .flags = image_inspect_flags,
+    .min_args = 1,
+    .max_args = -1,
+    .run = cmd_image_inspect,
+};

@@ -1,0 +1,339 @@
+/* ps: the list from the engine, narrowed by filters, each container a row for format.c. Only what a
+ * row shows is looked up: -s walks directories, so it is asked for explicitly, as in docker. */
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/filter.h"
+#include "cli/format.h"
+#include "cli/human.h"
+#include "cli/rows.h"
+#include "cli/sizes.h"
+#include "cli/values.h"
+
+#define COMMAND_COLUMNS 20
+
+static const struct flag ps_flags[] = {
+    {'a', "all", .help = "Show all containers (default shows just running)"},
+    {'f', "filter", FLAG_LIST, "filter", NULL, NULL,
+     .help = "Filter output based on conditions provided"},
+    {0, "format", FLAG_ONE, "string", NULL, NULL,
+     .help = "Format output using a custom template:\n"
+             "'table':            Print output in table format with column headers (default)\n"
+             "'table TEMPLATE':   Print output in table format using the given Go template\n"
+             "'json':             Print in JSON format\n"
+             "'TEMPLATE':         Print output using the given Go template."},
+    {'n', "last", FLAG_ONE, "int", value_check_int, "-1",
+     .help = "Show n last created containers (includes all states)"},
+    {'l', "latest", .help = "Show the latest created container (includes all states)"},
+    {0, "no-trunc", .help = "Don't truncate output"},
+    {'q', "quiet", .help = "Only display container IDs"},
+    {'s', "size", .help = "Display total file sizes"},
+    FLAGS_END,
+};
+
+static const struct column columns[] = {
+    {"ID", "CONTAINER ID"},
+    {"Image", "IMAGE"},
+    {"Command", "COMMAND"},
+    {"CreatedAt", "CREATED AT"},
+    {"RunningFor", "CREATED"},
+    {"Status", "STATUS"},
+    {"State", "STATE"},
+    {"Ports", "PORTS"},
+    {"Names", "NAMES"},
+    {"Size", "SIZE"},
+    {"Labels", "LABELS"},
+    {"Mounts", "MOUNTS"},
+    {"LocalVolumes", "LOCAL VOLUMES"},
+    {"Networks", "NETWORKS"},
+    {"Platform", "PLATFORM"},
+    COLUMNS_END,
+};
+
+#define PRESET                                                                                     \
+    "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
+#define PRESET_SIZE PRESET "\t{{.Size}}"
+
+/* --- filters
+ * ---------------------------------------------------------------------------------------- */
+
+static const char *const known_filters[] = {"id",       "name",   "label", "status", "exited",
+                                            "ancestor", "before", "since", NULL};
+
+struct candidate {
+    struct cli *cli;
+    const struct container *c;
+    const struct container_list *all; /* newest first */
+};
+
+static bool match_id(void *context, const char *value)
+{
+    return str_starts(((struct candidate *)context)->c->id, value);
+}
+
+/* A regular expression, also against the name with docker's leading slash ("^/web$"). */
+static bool match_name(void *context, const char *value)
+{
+    const struct candidate *k = context;
+    cleanup_free char *slashed = str_format("/%s", k->c->name);
+    regex_t regex;
+    bool found;
+
+    if (regcomp(&regex, value, REG_EXTENDED | REG_NOSUB))
+        return strstr(k->c->name, value) != NULL;
+    found = !regexec(&regex, k->c->name, 0, NULL, 0) || !regexec(&regex, slashed, 0, NULL, 0);
+    regfree(&regex);
+    return found;
+}
+
+static bool match_label(void *context, const char *value)
+{
+    const json_t *labels = json_at(((struct candidate *)context)->c->config, "Config.Labels");
+    size_t n = strcspn(value, "=");
+    cleanup_free char *name = str_copy_n(value, n);
+    const char *found = json_string_value(json_object_get(labels, name));
+
+    return found && (!value[n] || !strcmp(found, value + n + 1));
+}
+
+static bool match_status(void *context, const char *value)
+{
+    return !strcmp(rows_state(((struct candidate *)context)->c), value);
+}
+
+static bool match_exited(void *context, const char *value)
+{
+    const struct container *c = ((struct candidate *)context)->c;
+    long long code;
+
+    return !strcmp(c->state, "exited") && !str_to_i64(value, &code) && code == c->exit_code;
+}
+
+static bool match_ancestor(void *context, const char *value)
+{
+    const struct candidate *k = context;
+    struct image image;
+    struct err err = {0};
+    bool same;
+
+    if (!strcmp(k->c->image_name, value))
+        return true;
+    if (engine_find_image(k->cli->engine, value, &image, &err) < 0)
+        return false;
+    same = !strcmp(image.id, k->c->image_id);
+    image_free(&image);
+    return same;
+}
+
+/* Where in the list (newest first) a container stands, by name or prefix of the id; its length if
+ * nowhere. */
+static size_t place_of(const struct candidate *k, const char *name)
+{
+    for (size_t i = 0; i < k->all->len; i++)
+        if (!strcmp(k->all->items[i].name, name) || str_starts(k->all->items[i].id, name))
+            return i;
+    return k->all->len;
+}
+
+static bool match_before(void *context, const char *value)
+{
+    const struct candidate *k = context;
+
+    return (size_t)(k->c - k->all->items) > place_of(k, value);
+}
+
+static bool match_since(void *context, const char *value)
+{
+    const struct candidate *k = context;
+    size_t place = place_of(k, value);
+
+    return place < k->all->len && (size_t)(k->c - k->all->items) < place;
+}
+
+static const struct {
+    const char *key;
+    filter_match *match;
+} filters[] = {
+    {"id", match_id},         {"name", match_name},     {"label", match_label},
+    {"status", match_status}, {"exited", match_exited}, {"ancestor", match_ancestor},
+    {"before", match_before}, {"since", match_since},
+};
+
+static bool passes(struct candidate *k)
+{
+    const struct strv *given = options_list(&k->cli->options, "filter");
+
+    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
+        if (!filter_holds(given, filters[i].key, filters[i].match, k))
+            return false;
+    return true;
+}
+
+/* Running ones only, unless something was asked that concerns all. */
+static bool shows_all(const struct options *o)
+{
+    const struct strv *given = options_list(o, "filter");
+
+    for (size_t i = 0; i < given->len; i++)
+        if (str_starts(given->items[i], "status=") || str_starts(given->items[i], "exited="))
+            return true;
+    return options_flag(o, "all") || options_flag(o, "latest") ||
+           options_number(o, "last", -1) >= 0;
+}
+
+/* --- rows
+ * ------------------------------------------------------------------------------------------- */
+
+/* The name it was created from, or the image's id when that name means another image now. */
+static char *image_cell(struct cli *cli, const struct container *c, bool whole)
+{
+    struct image image;
+    struct err err = {0};
+    bool moved = true;
+
+    if (!engine_find_image(cli->engine, c->image_name, &image, &err)) {
+        moved = strcmp(image.id, c->image_id) != 0;
+        image_free(&image);
+    }
+    if (!moved)
+        return str_copy(c->image_name);
+    return whole ? str_copy(c->image_id) : rows_short_id(c->image_id);
+}
+
+static char *command_cell(const struct container *c, bool whole)
+{
+    cleanup_free char *command = rows_command(c);
+    cleanup_free char *cut = whole ? str_copy(command) : human_ellipsis(command, COMMAND_COLUMNS);
+
+    return human_quote(cut);
+}
+
+static char *size_cell(struct cli *cli, const struct container *c)
+{
+    char written[HUMAN_MAX], whole[HUMAN_MAX];
+
+    human_size((double)sizes_container(cli->engine, c), 3, written);
+    human_size((double)sizes_container_whole(cli->engine, c), 3, whole);
+    return str_format("%s (virtual %s)", written, whole);
+}
+
+static void put_mounts(json_t *row, const struct container *c, bool whole)
+{
+    struct buf names = {0};
+    size_t volumes = 0, i;
+    json_t *mount;
+    cleanup_free char *text = NULL, *count = NULL;
+
+    json_array_foreach(json_object_get(c->config, "Mounts"), i, mount)
+    {
+        const char *name = json_str(mount, "Name", NULL);
+        cleanup_free char *cut = NULL;
+
+        volumes += name != NULL;
+        cut = human_ellipsis(name ? name : json_str(mount, "Source", ""), whole ? 100000 : 15);
+        buf_printf(&names, "%s%s", i ? "," : "", cut);
+    }
+    text = buf_steal(&names);
+    count = str_format("%zu", volumes);
+    json_put_str(row, "LocalVolumes", count);
+    json_put_str(row, "Mounts", text);
+}
+
+static void put_owned(json_t *row, const char *name, char *value)
+{
+    json_put_str(row, name, value);
+    free(value);
+}
+
+static json_t *container_row(struct cli *cli, const struct container *c, int64_t now)
+{
+    bool whole = options_flag(&cli->options, "no-trunc");
+    json_t *row = json_object(), *labels = json_at(c->config, "Config.Labels");
+    char text[64];
+
+    put_owned(row, "ID", whole ? str_copy(c->id) : rows_short_id(c->id));
+    put_owned(row, "Image", image_cell(cli, c, whole));
+    put_owned(row, "Command", command_cell(c, whole));
+    rows_time(c->created_ns, text);
+    json_put_str(row, "CreatedAt", text);
+    rows_ago(c->created_ns, now, text);
+    json_put_str(row, "RunningFor", text);
+    put_owned(row, "Status", rows_status(c, now));
+    json_put_str(row, "State", rows_state(c));
+    json_put_str(row, "Ports", "");
+    json_put_str(row, "Names", c->name);
+    put_owned(row, "Labels", rows_labels(labels));
+    json_put(row, "Label", json_is_object(labels) ? json_incref(labels) : json_object());
+    put_mounts(row, c, whole);
+    json_put_str(row, "Networks", json_str(c->config, "HostConfig.NetworkMode", ""));
+    json_put(row, "Platform", json_null());
+    if (options_flag(&cli->options, "size") || options_given(&cli->options, "format"))
+        put_owned(row, "Size",
+                  options_flag(&cli->options, "size") ? size_cell(cli, c) : str_copy("0B"));
+    return row;
+}
+
+static json_t *collect_rows(struct cli *cli, const struct container_list *list)
+{
+    const struct options *o = &cli->options;
+    long long left = options_flag(o, "latest") ? 1 : options_number(o, "last", -1);
+    bool all = shows_all(o), limited = left >= 0;
+    json_t *rows = json_array();
+    int64_t now = clock_now();
+
+    for (size_t i = 0; i < list->len && (!limited || left > 0); i++) {
+        struct candidate k = {cli, &list->items[i], list};
+
+        if ((!all && strcmp(k.c->state, "running")) || !passes(&k))
+            continue;
+        json_push(rows, container_row(cli, k.c, now));
+        left--;
+    }
+    return rows;
+}
+
+static int print_rows(struct cli *cli, const json_t *rows, struct err *err)
+{
+    const struct options *o = &cli->options;
+    const char *format = options_one(o, "format");
+
+    if (options_flag(o, "quiet")) {
+        if (format)
+            fprintf(
+                stderr,
+                "WARNING: Ignoring custom format, because both --format and --quiet are set.\n");
+        return format_rows(columns, PRESET, "{{.ID}}", rows, err);
+    }
+    return format_rows(columns, options_flag(o, "size") ? PRESET_SIZE : PRESET, format, rows, err);
+}
+
+static int cmd_ps(struct cli *cli)
+{
+    struct container_list list = {0};
+    cleanup_json json_t *rows = NULL;
+    struct err err = {0};
+
+    if (filter_check(options_list(&cli->options, "filter"), known_filters, &err) < 0)
+        return cli_fail(cli, &err);
+    if (cli_engine(cli, &err) < 0 || engine_list(cli->engine, &list, &err) < 0)
+        return cli_engine_fail(cli, &err);
+    rows = collect_rows(cli, &list);
+    container_list_free(&list);
+    return print_rows(cli, rows, &err) < 0 ? cli_fail(cli, &err) : 0;
+}
+
+const struct command command_ps = {
+    .paths = {"container ls", "container list", "container ps", "ps"},
+    .arguments = "[OPTIONS]",
+    .summary = "List containers",
+    .flags = ps_flags,
+    .max_args = 0,
+    .common = true,
+    .run = cmd_ps,
+};

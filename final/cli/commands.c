@@ -1,0 +1,84 @@
+/* The table of commands. Each command's own row stands in its file, beside its flags and its
+ * function. */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/commands.h"
+
+const struct command *const cli_commands[] = {
+    &command_run,
+    &command_exec,
+    &command_ps,
+    &command_pull,
+    &command_images,
+    &command_version,
+    &command_info,
+    &command_attach,
+    &command_create,
+    &command_import,
+    &command_inspect,
+    &command_container_inspect,
+    &command_image_inspect,
+    &command_kill,
+    &command_logs,
+    &command_rm,
+    &command_rmi,
+    &command_start,
+    &command_stop,
+    &command_wait,
+    NULL,
+};
+
+const struct command_group cli_groups[] = {
+    {"container", "Manage containers"},
+    {"image", "Manage images"},
+    {"system", "Manage Cooper"},
+    {NULL, NULL},
+};
+
+const struct command_group *cli_find_group(const char *name)
+{
+    for (const struct command_group *g = cli_groups; g->name; g++)
+        if (!strcmp(g->name, name))
+            return g;
+    return NULL;
+}
+
+/* "container" "list" was said: errors and usage name it "container ls", its first name in that
+ * group. */
+static const char *group_path(const struct command *command, const char *group)
+{
+    size_t len = strlen(group);
+
+    for (int i = 0; command->paths[i]; i++)
+        if (!strncmp(command->paths[i], group, len) && command->paths[i][len] == ' ')
+            return command->paths[i];
+    return NULL;
+}
+
+static int path_words(const char *path, char **words)
+{
+    size_t len = strcspn(path, " ");
+
+    if (strncmp(words[0], path, len) || words[0][len])
+        return 0;
+    if (!path[len])
+        return 1;
+    return words[1] && !strcmp(words[1], path + len + 1) ? 2 : 0;
+}
+
+int cli_find_command(char **words, const struct command **ret, const char **ret_path)
+{
+    for (int i = 0; cli_commands[i]; i++)
+        for (int j = 0; cli_commands[i]->paths[j]; j++) {
+            const char *path = cli_commands[i]->paths[j];
+            int used = path_words(path, words);
+
+            if (!used)
+                continue;
+            *ret = cli_commands[i];
+            *ret_path = used == 2 ? group_path(*ret, words[0]) : path;
+            return used;
+        }
+    return 0;
+}

@@ -1,0 +1,21 @@
+/* commands.h - the rows of the table of commands, by the file that holds them. */
+#pragma once
+
+#include "cli/cli.h"
+
+extern const struct command command_run, command_create;                          /* cmd_run.c */
+extern const struct command command_exec;                                         /* cmd_exec.c */
+extern const struct command command_start, command_attach;                        /* cmd_start.c */
+extern const struct command command_stop, command_kill, command_rm, command_wait; /* cmd_life.c */
+extern const struct command command_ps;                                           /* cmd_ps.c */
+extern const struct command command_images, command_rmi;                          /* cmd_images.c */
+extern const struct command command_inspect, command_container_inspect,
+    command_image_inspect;                                 /* cmd_inspect.c */
+extern const struct command command_logs;                  /* cmd_logs.c */
+extern const struct command command_info, command_version; /* cmd_system.c */
+
+/* cmd_forward.c: run by the program cooper-image, which links what is slow to load. */
+extern const struct command command_pull, command_import;
+/* Their functions there: cmd_pull.c, cmd_import.c. */
+int cmd_pull(struct cli *cli);
+int cmd_import(struct cli *cli);

@@ -1,0 +1,42 @@
+/* --filter: which keys there are, and how several of them combine. What a key compares is the
+ * command's own. */
+#include "cli/filter.h"
+
+#include <string.h>
+
+int filter_check(const struct strv *filters, const char *const *known, struct err *err)
+{
+    for (size_t i = 0; i < filters->len; i++) {
+        const char *filter = filters->items[i];
+        size_t n = strcspn(filter, "=");
+        bool found = false;
+
+        if (!filter[n])
+            return err_set(err, EINVAL,
+                           "invalid argument \"%s\" for \"-f, --filter\" flag: invalid filter '%s'",
+                           filter, filter);
+        for (size_t k = 0; known[k]; k++)
+            found |= strlen(known[k]) == n && !memcmp(known[k], filter, n);
+        if (!found)
+            return err_set(err, EINVAL, "Error response from daemon: invalid filter '%.*s'", (int)n,
+                           filter);
+    }
+    return 0;
+}
+
+bool filter_holds(const struct strv *filters, const char *key, filter_match *match, void *context)
+{
+    size_t n = strlen(key);
+    bool asked = false;
+
+    for (size_t i = 0; i < filters->len; i++) {
+        const char *filter = filters->items[i];
+
+        if (strncmp(filter, key, n) || filter[n] != '=')
+            continue;
+        asked = true;
+        if (match(context, filter + n + 1))
+            return true;
+    }
+    return !asked;
+}

@@ -1,0 +1,15 @@
+/* filter.h - --filter key=value of the list commands. Values of one key are alternatives, different
+ * keys must all hold. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* Keys that a command knows, NULL-terminated. -EINVAL with docker's text for others. */
+int filter_check(const struct strv *filters, const char *const *known, struct err *err);
+
+/* True when no filter has this key, or `match` holds for a value of one that has. */
+typedef bool filter_match(void *context, const char *value);
+bool filter_holds(const struct strv *filters, const char *key, filter_match *match, void *context);

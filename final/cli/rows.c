@@ -1,0 +1,100 @@
+/* Cells that need more than a member of the record: ages, states, commands, labels. */
+#include "cli/rows.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "cli/human.h"
+
+#define SECOND 1000000000LL
+
+const char *rows_state(const struct container *c)
+{
+    if (!strcmp(c->state, "creating") || !strcmp(c->state, "starting"))
+        return "created";
+    return c->state;
+}
+
+char *rows_status(const struct container *c, int64_t now_ns)
+{
+    const char *state = rows_state(c);
+    char span[HUMAN_MAX];
+
+    if (!strcmp(state, "running")) {
+        human_duration(now_ns - c->started_ns, span);
+        return str_format("Up %s", span);
+    }
+    if (!strcmp(state, "exited")) {
+        human_duration(now_ns - c->finished_ns, span);
+        return str_format("Exited (%d) %s ago", c->exit_code, span);
+    }
+    return str_copy(!strcmp(state, "removing") ? "Removal In Progress" : "Created");
+}
+
+char *rows_command(const struct container *c)
+{
+    struct buf line = {0};
+    json_t *argument;
+    size_t i;
+
+    buf_add_str(&line, json_str(c->config, "Path", ""));
+    json_array_foreach(json_object_get(c->config, "Args"), i, argument)
+    {
+        const char *text = json_string_value(argument);
+
+        if (text)
+            buf_printf(&line, strchr(text, ' ') ? " '%s'" : " %s", text);
+    }
+    return buf_steal(&line);
+}
+
+void rows_time(int64_t ns, char ret[64])
+{
+    time_t seconds = (time_t)(ns / SECOND);
+    struct tm local;
+
+    localtime_r(&seconds, &local);
+    if (!strftime(ret, 64, "%Y-%m-%d %H:%M:%S %z %Z", &local))
+        ret[0] = 0;
+}
+
+void rows_ago(int64_t ns, int64_t now_ns, char ret[64])
+{
+    char span[HUMAN_MAX];
+
+    if (!ns) {
+        snprintf(ret, 64, "N/A");
+        return;
+    }
+    human_duration(now_ns - ns, span);
+    snprintf(ret, 64, "%s ago", span);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+char *rows_labels(const json_t *labels)
+{
+    cleanup_strv struct strv pairs = {0};
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)labels, name, value) strv_take(
+        &pairs, str_format("%s=%s", name, json_is_string(value) ? json_string_value(value) : ""));
+    if (pairs.len)
+        qsort(pairs.items, pairs.len, sizeof *pairs.items, by_name);
+    return strv_join(&pairs, ",");
+}
+
+char *rows_short_id(const char *id)
+{
+    if (str_starts(id, "sha256:"))
+        id += 7;
+    return str_copy_n(id, strnlen(id, 12));
+}

@@ -1,0 +1,356 @@
+/* The command line and the engine meet in docker's API objects: the engine never sees a flag, and
+ * what `inspect` shows is what was asked for. Config is what an image could say too (Env, Cmd,
+ * User, ...); HostConfig is what only this host can (limits, mounts, privileges).
+ *
+ * Most flags are one member of Config or HostConfig: a table says which. The others have a function
+ * each. */
+#include "cli/run_options.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "cli/values.h"
+
+#define SHM_SIZE "64m"
+
+enum member_kind { MEMBER_TEXT, MEMBER_BOOL, MEMBER_INT, MEMBER_BYTES, MEMBER_CPUS, MEMBER_LIST };
+
+struct member {
+    const char *flag, *name;
+    enum member_kind kind;
+};
+
+static const struct member config_members[] = {
+    {"hostname", "Hostname", MEMBER_TEXT},
+    {"domainname", "Domainname", MEMBER_TEXT},
+    {"user", "User", MEMBER_TEXT},
+    {"tty", "Tty", MEMBER_BOOL},
+    {"interactive", "OpenStdin", MEMBER_BOOL},
+    {"workdir", "WorkingDir", MEMBER_TEXT},
+};
+
+static const struct member host_members[] = {
+    {"cidfile", "ContainerIDFile", MEMBER_TEXT},
+    {"rm", "AutoRemove", MEMBER_BOOL},
+    {"add-host", "ExtraHosts", MEMBER_LIST},
+    {"cap-add", "CapAdd", MEMBER_LIST},
+    {"cap-drop", "CapDrop", MEMBER_LIST},
+    {"oom-score-adj", "OomScoreAdj", MEMBER_INT},
+    {"privileged", "Privileged", MEMBER_BOOL},
+    {"read-only", "ReadonlyRootfs", MEMBER_BOOL},
+    {"cpu-shares", "CpuShares", MEMBER_INT},
+    {"memory", "Memory", MEMBER_BYTES},
+    {"cpus", "NanoCpus", MEMBER_CPUS},
+    {"cpu-period", "CpuPeriod", MEMBER_INT},
+    {"cpu-quota", "CpuQuota", MEMBER_INT},
+    {"cpuset-cpus", "CpusetCpus", MEMBER_TEXT},
+    {"cpuset-mems", "CpusetMems", MEMBER_TEXT},
+    {"memory-reservation", "MemoryReservation", MEMBER_BYTES},
+    {"memory-swap", "MemorySwap", MEMBER_BYTES},
+    {"pids-limit", "PidsLimit", MEMBER_INT},
+};
+
+static int daemon_error(struct err *err, const char *format, ...)
+{
+    char message[ERR_MESSAGE_MAX - 64];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    return err_set(err, EINVAL, "Error response from daemon: %s", message);
+}
+
+static json_t *bytes_value(const char *value)
+{
+    struct err unused = {0}; /* the parser of options checked it */
+    int64_t bytes = -1;
+
+    if (strcmp(value, "-1"))
+        value_parse_bytes(value, &bytes, &unused);
+    return json_integer(bytes);
+}
+
+static json_t *cpus_value(const char *value)
+{
+    struct err unused = {0};
+    int64_t nano = 0;
+
+    value_parse_cpus(value, &nano, &unused);
+    return json_integer(nano);
+}
+
+/* What a flag says, or the JSON that means "not said". */
+static json_t *member_value(const struct options *o, const struct member *m)
+{
+    const char *value = options_one(o, m->flag);
+    const struct strv *list = options_list(o, m->flag);
+
+    switch (m->kind) {
+    case MEMBER_TEXT:
+        return json_string(value ? value : "");
+    case MEMBER_BOOL:
+        return json_boolean(options_flag(o, m->flag));
+    case MEMBER_INT:
+        return json_integer(options_number(o, m->flag, 0));
+    case MEMBER_BYTES:
+        return value ? bytes_value(value) : json_integer(0);
+    case MEMBER_CPUS:
+        return value ? cpus_value(value) : json_integer(0);
+    case MEMBER_LIST:
+        break;
+    }
+    return list->len ? json_from_strings(list) : json_null();
+}
+
+/* jansson refuses what is no UTF-8 by giving NULL. */
+static int put_members(const struct options *o, const struct member *members, size_t count,
+                       json_t *object, struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        json_t *value = member_value(o, &members[i]);
+
+        if (!value)
+            return err_set(err, EINVAL, "the value of --%s is not valid UTF-8", members[i].flag);
+        json_put(object, members[i].name, value);
+    }
+    return 0;
+}
+
+/* Files first, then -e: docker's order, in which the last one wins. */
+static int put_env(const struct options *o, json_t *config, struct err *err)
+{
+    const struct strv *files = options_list(o, "env-file"), *given = options_list(o, "env");
+    cleanup_strv struct strv env = {0};
+    json_t *list;
+
+    for (size_t i = 0; i < files->len; i++)
+        if (value_load_env_file(files->items[i], "env", &env, err) < 0)
+            return -err->code;
+    for (size_t i = 0; i < given->len; i++)
+        value_add_env(&env, given->items[i]);
+    if (!env.len) {
+        json_put(config, "Env", json_null());
+        return 0;
+    }
+    list = json_array();
+    json_put(config, "Env", list);
+    for (size_t i = 0; i < env.len; i++)
+        if (json_array_append_new(list, json_string(env.items[i])) < 0)
+            return err_set(err, EINVAL, "the environment variable '%.*s' is not valid UTF-8",
+                           (int)strcspn(env.items[i], "="), env.items[i]);
+    return 0;
+}
+
+static int put_labels(const struct options *o, json_t *config, struct err *err)
+{
+    const struct strv *files = options_list(o, "label-file"), *given = options_list(o, "label");
+    cleanup_strv struct strv labels = {0};
+    json_t *object = json_object();
+
+    json_put(config, "Labels", object);
+    for (size_t i = 0; i < files->len; i++)
+        if (value_load_env_file(files->items[i], "label", &labels, err) < 0)
+            return -err->code;
+    for (size_t i = 0; i < labels.len; i++)
+        value_add_pair(object, labels.items[i]);
+    for (size_t i = 0; i < given->len; i++)
+        value_add_pair(object, given->items[i]);
+    return 0;
+}
+
+static json_t *words_or_null(char *const *words)
+{
+    return *words ? json_from_argv(words) : json_null();
+}
+
+/* --entrypoint "" is [""] in docker's API: it takes the image's entrypoint away. */
+static void put_command(const struct options *o, char *const *words, json_t *config)
+{
+    json_put(config, "Cmd", words_or_null(words + 1));
+    json_put_str(config, "Image", words[0]);
+    json_put(config, "Entrypoint",
+             words_or_null((char *[]){(char *)options_one(o, "entrypoint"), NULL}));
+}
+
+static void put_stop(const struct options *o, json_t *config)
+{
+    if (options_given(o, "stop-signal"))
+        json_put_str(config, "StopSignal", options_one(o, "stop-signal"));
+    if (options_given(o, "stop-timeout"))
+        json_put(config, "StopTimeout", json_integer(options_number(o, "stop-timeout", 0)));
+}
+
+static int build_config(const struct options *o, char *const *words, json_t *config,
+                        struct err *err)
+{
+    if (put_members(o, config_members, sizeof config_members / sizeof *config_members, config,
+                    err) < 0 ||
+        put_env(o, config, err) < 0 || put_labels(o, config, err) < 0)
+        return -err->code;
+    put_command(o, words, config);
+    put_stop(o, config);
+    return 0;
+}
+
+/* --- HostConfig
+ * ------------------------------------------------------------------------------------- */
+
+static int put_log_option(const char *pair, json_t *config, struct err *err)
+{
+    size_t n = strcspn(pair, "=");
+    const char *value = pair[n] ? pair + n + 1 : "";
+    bool size = n == 8 && !memcmp(pair, "max-size", n),
+         count = n == 8 && !memcmp(pair, "max-file", n);
+    struct err why = {0};
+    long long number;
+
+    if (!size && !count)
+        return daemon_error(err, "unknown log opt '%.*s' for json-file log driver", (int)n, pair);
+    if (size && value_check_bytes(value, &why) < 0)
+        return daemon_error(err, "invalid value for max-size: %s", why.message);
+    if (count && (str_to_i64(value, &number) < 0 || number < 1))
+        return daemon_error(err, "max-file must be a number of at least 1, not '%s'", value);
+    value_add_pair(config, pair);
+    return 0;
+}
+
+static int put_logging(const struct options *o, json_t *host, struct err *err)
+{
+    const char *driver = options_one(o, "log-driver");
+    const struct strv *opts = options_list(o, "log-opt");
+    json_t *log = json_object(), *config = json_object();
+
+    json_put(host, "LogConfig", log);
+    json_put_str(log, "Type", driver ? driver : "json-file");
+    json_put(log, "Config", config);
+    if (driver && !strcmp(driver, "none") && opts->len)
+        return err_set(err, EINVAL, "invalid logging opts for driver none");
+    if (driver && strcmp(driver, "none") && strcmp(driver, "json-file"))
+        return daemon_error(err, "logger: no log driver named '%s' is registered", driver);
+    for (size_t i = 0; i < opts->len; i++)
+        if (put_log_option(opts->items[i], config, err) < 0)
+            return -err->code;
+    return 0;
+}
+
+static int check_seccomp(const char *profile, struct err *err)
+{
+    if (!strcmp(profile, "unconfined") || !access(profile, R_OK))
+        return 0;
+    return err_set(err, errno, "opening seccomp profile (%s) failed: open %s: %s", profile, profile,
+                   errno == ENOENT ? "no such file or directory" : strerror(errno));
+}
+
+/* key=value, or the old key:value. What asks for a label or AppArmor profile is refused: there is
+ * none. */
+static int put_security(const struct options *o, json_t *host, struct err *err)
+{
+    static const char *const plain[] = {"no-new-privileges",       "no-new-privileges=true",
+                                        "no-new-privileges=false", "systempaths=unconfined",
+                                        "apparmor=unconfined",     "label=disable"};
+    const struct strv *given = options_list(o, "security-opt");
+    json_t *list = given->len ? json_array() : json_null();
+
+    json_put(host, "SecurityOpt", list);
+    for (size_t i = 0; i < given->len; i++) {
+        char text[PATH_MAX + 64], *colon;
+        bool known = false;
+
+        snprintf(text, sizeof text, "%s", given->items[i]);
+        colon = strpbrk(text, "=:");
+        if (colon)
+            *colon = '=';
+        for (size_t k = 0; k < sizeof plain / sizeof *plain; k++)
+            known |= !strcmp(text, plain[k]);
+        if (str_starts(text, "seccomp=") && text[8]) {
+            cleanup_free char *path = NULL;
+
+            if (check_seccomp(text + 8, err) < 0)
+                return -err->code;
+            path = realpath(text + 8, NULL);
+            if (path && strcmp(text + 8, "unconfined"))
+                snprintf(text, sizeof text, "seccomp=%s", path);
+        } else if (!known) {
+            return err_set(err, EINVAL, "Invalid --security-opt: \"%s\"", given->items[i]);
+        }
+        json_push(list, json_string(text));
+    }
+    return 0;
+}
+
+static void put_ulimits(const struct options *o, json_t *host)
+{
+    const struct strv *given = options_list(o, "ulimit");
+    json_t *list = json_array();
+
+    json_put(host, "Ulimits", list);
+    for (size_t i = 0; i < given->len; i++) {
+        struct err unused = {0};
+        struct ulimit u;
+        json_t *limit;
+
+        if (value_parse_ulimit(given->items[i], &u, &unused) < 0)
+            continue; /* cannot be: checked when it was parsed */
+        limit = json_object();
+        json_put_str(limit, "Name", u.name);
+        json_put(limit, "Hard", json_integer(u.hard));
+        json_put(limit, "Soft", json_integer(u.soft));
+        json_push(list, limit);
+    }
+}
+
+static void put_sysctls(const struct options *o, json_t *host)
+{
+    const struct strv *given = options_list(o, "sysctl");
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < given->len; i++)
+        value_add_pair(object, given->items[i]);
+    json_put(host, "Sysctls", object);
+}
+
+static void put_rest(const struct options *o, json_t *host)
+{
+    const char *shm = options_one(o, "shm-size"), *network = options_one(o, "network");
+    json_t *restart = json_object();
+
+    /* No networks yet: nothing said is "none". */
+    json_put_str(host, "NetworkMode", network ? network : "none");
+    json_put_str(restart, "Name", "no");
+    json_put(restart, "MaximumRetryCount", json_integer(0));
+    json_put(host, "RestartPolicy", restart);
+    json_put(host, "ShmSize", bytes_value(shm && strcmp(shm, "0") ? shm : SHM_SIZE));
+    json_put(host, "Init",
+             options_given(o, "init") ? json_boolean(options_flag(o, "init")) : json_null());
+    put_ulimits(o, host);
+    put_sysctls(o, host);
+}
+
+static int build_host(const struct options *o, json_t *config, json_t *host, struct err *err)
+{
+    if (run_mounts_build(o, config, host, err) < 0 ||
+        put_members(o, host_members, sizeof host_members / sizeof *host_members, host, err) < 0 ||
+        put_logging(o, host, err) < 0 || put_security(o, host, err) < 0)
+        return -err->code;
+    put_rest(o, host);
+    return 0;
+}
+
+int run_options_build(const struct options *options, char *const *words, json_t **ret_config,
+                      json_t **ret_host, struct err *err)
+{
+    cleanup_json json_t *config = json_object(), *host = json_object();
+
+    if (build_config(options, words, config, err) < 0 || build_host(options, config, host, err) < 0)
+        return -err->code;
+    *ret_config = steal_ptr(&config);
+    *ret_host = steal_ptr(&host);
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* run_options.h - the flags of run and create as docker's Config and HostConfig: the JSON that
+ * `inspect` shows and the engine works from. */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "cli/options.h"
+
+extern const struct flag run_flags[];
+#define RUN_ONLY_FLAGS 3 /* what follows these is the table of `create` */
+
+/* Builds both objects from the flags; `words` are IMAGE [COMMAND] [ARG...]. Checks
+ * how the values are written; what they may be is for engine_create() to say. The caller owns both.
+ */
+int run_options_build(const struct options *options, char *const *words, json_t **ret_config,
+                      json_t **ret_host, struct err *err);
+
+/* run_mounts.c: -v, --tmpfs and --device. */
+int run_mounts_build(const struct options *options, json_t *config, json_t *host, struct err *err);

@@ -1,0 +1,60 @@
+/* values.h - what may stand behind a flag, read and checked. The checks have the form options.h
+ * asks for; their messages are docker's, which are those of Go's library functions. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* Go's strconv.ParseBool: 1, t, T, TRUE, true, True and the same for false. */
+int value_check_bool(const char *value, struct err *err);
+bool value_bool(const char *value); /* of a value that passed */
+
+int value_check_int(const char *value, struct err *err);
+int value_check_oom_score(const char *value, struct err *err); /* -1000 to 1000 */
+
+/* Sizes as "512m", "1.5g", "64KiB": powers of 1024; b, k, m, g, t, p, any case, with or without b
+ * or ib. */
+int value_parse_bytes(const char *value, int64_t *ret, struct err *err);
+int value_check_bytes(const char *value, struct err *err);
+int value_check_swap(const char *value, struct err *err); /* also -1: unlimited */
+
+/* "1.5", "1/2", "2e-1" -> billionths of a CPU, exactly; "value is too precise" beyond nine digits.
+ */
+int value_parse_cpus(const char *value, int64_t *ret, struct err *err);
+int value_check_cpus(const char *value, struct err *err);
+
+/* "nofile=1024:2048" */
+struct ulimit {
+    char name[16];
+    int64_t soft, hard;
+};
+int value_parse_ulimit(const char *value, struct ulimit *ret, struct err *err);
+int value_check_ulimit(const char *value, struct err *err);
+
+/* A moment for --since and --until: RFC 3339 (also without zone, time or seconds: UTC), seconds
+ * since 1970 with a fraction, or a duration before now ("10m", "1h30m"). */
+int value_parse_moment(const char *value, int64_t now_ns, int64_t *ret_ns, struct err *err);
+/* Go's durations: "300ms", "1.5h", "2h45m". */
+int value_parse_duration(const char *value, int64_t *ret_ns, struct err *err);
+
+int value_check_env(const char *value, struct err *err);
+int value_check_label(const char *value, struct err *err);
+int value_check_host(const char *value, struct err *err);   /* --add-host name:ip or name=ip */
+int value_check_sysctl(const char *value, struct err *err); /* namespaced keys only */
+int value_check_user(const char *value, struct err *err);
+int value_check_hostname(const char *value, struct err *err);
+int value_check_signal(const char *value, struct err *err);
+
+/* "K=V" into the list, replacing an earlier K; "K" takes the value of this process, or nothing. */
+void value_add_env(struct strv *env, const char *assignment);
+/* A file of assignments, one a line, '#' comments; `what` is "env" or "label" in errors. */
+int value_load_env_file(const char *path, const char *what, struct strv *env, struct err *err);
+/* "k=v" pairs into an object; a missing "=" means an empty value. */
+void value_add_pair(json_t *object, const char *pair);
+
+/* "ctrl-p,ctrl-q" -> bytes. */
+int value_parse_keys(const char *value, char *ret, size_t room, size_t *ret_len, struct err *err);

@@ -1,0 +1,269 @@
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "engine/internal.h"
+#include "runtime/runtime.h"
+
+/* Everything engine_create gathers before it changes anything. */
+struct draft {
+    struct container c;
+    struct image image;
+    struct strv argv;
+    struct mount_list mounts;
+    struct security security;
+    json_t *host; /* borrowed from the record's config */
+    json_t *config;
+};
+
+static void draft_free(struct draft *d)
+{
+    container_free(&d->c);
+    image_free(&d->image);
+    strv_free(&d->argv);
+    mount_list_free(&d->mounts);
+    security_free(&d->security);
+}
+#define cleanup_draft __attribute__((cleanup(draft_free)))
+
+static int choose_name(struct engine *e, const char *wanted, struct container *c, struct err *err)
+{
+    if (!wanted) {
+        c->name = name_generate(e->store);
+        return 0;
+    }
+    if (*wanted == '/')
+        wanted++;
+    if (!name_valid(wanted))
+        return err_set(err, EINVAL,
+                       "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+                       wanted);
+    c->name = str_copy(wanted);
+    return 0;
+}
+
+static void choose_hostname(json_t *config, const json_t *host, const char *id)
+{
+    struct utsname uts;
+    char short_id[13];
+
+    if (*json_str(config, "Hostname", ""))
+        return;
+    if (!strcmp(json_str(host, "NetworkMode", ""), "host") && !uname(&uts)) {
+        json_put_str(config, "Hostname", uts.nodename);
+        return;
+    }
+    snprintf(short_id, sizeof short_id, "%.12s", id);
+    json_put_str(config, "Hostname", short_id);
+}
+
+static int check_network(json_t *host, struct err *err)
+{
+    const char *mode = json_str(host, "NetworkMode", "");
+
+    if (!*mode || !strcmp(mode, "default"))
+        json_put_str(host, "NetworkMode", "none");
+    else if (strcmp(mode, "none") && strcmp(mode, "host"))
+        return err_set(err, ENOENT,
+                       "network %s not found: this version has the networks none and host", mode);
+    return 0;
+}
+
+static int check_config(const json_t *config, struct err *err)
+{
+    const char *signal = json_str(config, "StopSignal", ""),
+               *workdir = json_str(config, "WorkingDir", "");
+
+    if (*signal && proc_signal_number(signal) < 0)
+        return err_set(err, EINVAL, "invalid signal: %s", signal);
+    if (*workdir && *workdir != '/')
+        return err_set(err, EINVAL,
+                       "the working directory '%s' is invalid, it needs to be an absolute path",
+                       workdir);
+    return 0;
+}
+
+/* Path, Args, Config, HostConfig, Mounts: docker's members, in docker's order. */
+static json_t *record_config(const struct draft *d)
+{
+    json_t *record = json_object(), *args = json_from_argv(d->argv.items + 1);
+
+    json_put_str(record, "Path", d->argv.items[0]);
+    json_put(record, "Args", args);
+    json_object_set(record, "Config", d->config);
+    json_object_set(record, "HostConfig", d->host);
+    return record;
+}
+
+/* Only questions, no effects: whatever is wrong with the request is found here. */
+static int draft_fill(struct engine *e, const struct create_request *request, struct draft *d,
+                      struct err *err)
+{
+    cleanup_json json_t *image_config = NULL;
+    int r = engine_find_image(e, request->image, &d->image, err);
+
+    if (r < 0)
+        return r;
+    image_config = store_image_config(e->store, d->image.id, err);
+    if (!image_config)
+        return -err->code;
+    d->config = request->config;
+    d->host = request->host;
+    r = config_merge(d->config, json_object_get(image_config, "config"), err);
+    if (!r)
+        r = config_command(d->config, &d->argv, err);
+    if (!r)
+        r = choose_name(e, request->name, &d->c, err);
+    if (!r)
+        r = id_generate(d->c.id, err);
+    if (!r)
+        r = check_network(d->host, err);
+    if (!r)
+        r = check_config(d->config, err);
+    if (!r)
+        r = limits_check(d->host, err);
+    if (!r)
+        r = security_parse(d->host, &d->security, err);
+    if (!r)
+        r = mounts_parse(d->config, d->host, &d->mounts, err);
+    return r;
+}
+
+static void draft_record(const struct create_request *request, struct draft *d)
+{
+    choose_hostname(d->config, d->host, d->c.id);
+    json_put_str(d->config, "Image", request->image);
+    d->c.image_id = str_copy(d->image.id);
+    d->c.image_name = str_copy(request->image);
+    d->c.auto_remove = json_flag(d->host, "AutoRemove", false);
+    d->c.created_ns = clock_now();
+    d->c.config = record_config(d);
+}
+
+/* The overlay's root directory becomes the container's "/": mode and owner as in the image's top
+ * layer. */
+static int make_upper(struct engine *e, int dir, const struct strv *layers, struct err *err)
+{
+    static const char *const names[] = {"upper", "work", "merged"};
+    struct stat st = {.st_mode = 0755};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (mkdirat(dir, names[i], 0700) < 0 && errno != EEXIST)
+            return err_errno(err, "cannot make the container's '%s'", names[i]);
+    if (layers->len)
+        fstatat(e->store->layers_fd, layers->items[layers->len - 1], &st, AT_SYMLINK_NOFOLLOW);
+    if (fchmodat(dir, "upper", st.st_mode & 07777, 0) < 0 ||
+        fchownat(dir, "upper", st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_errno(err, "cannot set the mode of the container's root");
+    return 0;
+}
+
+static int write_spec(struct engine *e, const struct draft *d, int dir, const struct strv *layers,
+                      struct err *err)
+{
+    cleanup_free char *overlay = NULL, *path = container_path(e, d->c.id);
+    cleanup_free char *layers_path = str_format("%s/layers", e->store->root);
+    cleanup_json json_t *spec = NULL;
+    struct spec_input input = {.id = d->c.id,
+                               .dir = path,
+                               .layers = layers_path,
+                               .config = d->config,
+                               .host = d->host,
+                               .argv = &d->argv,
+                               .mounts = &d->mounts,
+                               .security = &d->security};
+    int r = store_overlay_options(e->store, layers, d->c.id, d->c.auto_remove, &overlay, err);
+
+    if (!r)
+        r = security_filter(&d->security, dir, &input.seccomp, err);
+    if (r < 0)
+        return r;
+    input.overlay_options = overlay;
+    spec = spec_build(&input, err);
+    return spec ? json_store(dir, "config.json", spec, 0600, false, err) : -err->code;
+}
+
+/* An image without layers (FROM scratch) has one all the same: overlayfs wants a lower directory.
+ */
+static int image_layers(struct engine *e, const char *image_id, struct strv *ret, struct err *err)
+{
+    int r = store_image_layers(e->store, image_id, ret, NULL, err);
+
+    if (r < 0 || ret->len)
+        return r;
+    if (mkdirat(e->store->layers_fd, ".empty", 0755) < 0 && errno != EEXIST)
+        return err_errno(err, "cannot make the empty layer");
+    strv_add(ret, ".empty");
+    return 0;
+}
+
+static int make_files(struct engine *e, struct draft *d, struct err *err)
+{
+    cleanup_strv struct strv layers = {0};
+    cleanup_close int dir = store_container_dir(e->store, d->c.id, true, err);
+    int r = dir < 0 ? dir : image_layers(e, d->image.id, &layers, err);
+
+    if (!r)
+        r = make_upper(e, dir, &layers, err);
+    if (!r)
+        r = hostfiles_write(dir, d->config, d->host, err);
+    if (!r)
+        r = mounts_prepare(e, d->c.id, &d->mounts, err);
+    if (!r)
+        r = write_spec(e, d, dir, &layers, err);
+    return r;
+}
+
+/* The name may belong to a leftover: a half-made container of a killed command, or an --rm one
+ * whose end nobody has noticed. Looking at it clears it away. */
+static int add_record(struct engine *e, struct container *c, struct err *err)
+{
+    struct container holder;
+    struct err gone = {0};
+    int r = store_container_add(e->store, c, err);
+
+    if (r != -EEXIST)
+        return r;
+    if (engine_find(e, c->name, &holder, &gone) != -ENOENT) {
+        if (!gone.code)
+            container_free(&holder);
+        return r;
+    }
+    return store_container_add(e->store, c, err);
+}
+
+int engine_create(struct engine *e, const struct create_request *request, char ret_id[65],
+                  struct strv *ret_warnings, struct err *err)
+{
+    cleanup_draft struct draft d = {0};
+    int r = draft_fill(e, request, &d, err);
+
+    (void)ret_warnings;
+    if (r < 0)
+        return r;
+    draft_record(request, &d);
+    r = add_record(e, &d.c, err);
+    if (r < 0)
+        return r;
+    r = make_files(e, &d, err);
+    if (!r) {
+        json_put(d.c.config, "Mounts", mounts_json(&d.mounts));
+        if (!request->start_follows)
+            container_set_state(&d.c, "created");
+        if (!request->start_follows || d.mounts.len)
+            r = store_container_created(e->store, &d.c, err);
+    }
+    if (r < 0) {
+        struct err ignored = {0};
+
+        engine_remove(e, &d.c, true, true, &ignored);
+        return r;
+    }
+    strcpy(ret_id, d.c.id);
+    return 0;
+}

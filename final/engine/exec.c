@@ -1,0 +1,138 @@
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "engine/internal.h"
+#include "engine/shim/shim.h"
+#include "runtime/runtime.h"
+
+/* The container's variables, then TERM, then -e; a later one of the same name wins at getenv(3)'s
+ * door only if the earlier is gone, so it is replaced. */
+static void set_variable(json_t *env, const char *variable)
+{
+    size_t i, n = strcspn(variable, "=");
+    json_t *item;
+
+    json_array_foreach(env, i, item)
+    {
+        const char *text = json_string_value(item);
+
+        if (!strncmp(text, variable, n) && text[n] == '=') {
+            json_array_set_new(env, i, json_string(variable));
+            return;
+        }
+    }
+    json_push(env, json_string(variable));
+}
+
+static void remove_variable(json_t *env, const char *name)
+{
+    size_t i, n = strlen(name);
+    json_t *item;
+
+    json_array_foreach(env, i, item) if (!strncmp(json_string_value(item), name, n) &&
+                                         json_string_value(item)[n] == '=')
+    {
+        json_array_remove(env, i);
+        return;
+    }
+}
+
+static void fill_environment(json_t *process, const struct exec_request *request)
+{
+    json_t *env = json_object_get(process, "env");
+
+    remove_variable(env, "TERM");
+    if (request->tty)
+        set_variable(env, "TERM=xterm");
+    for (size_t i = 0; i < request->env.len; i++)
+        set_variable(env, request->env.items[i]);
+}
+
+static json_t *all_capabilities(void)
+{
+    static const char *const sets[] = {"bounding", "effective", "permitted"};
+    cleanup_strv struct strv names = {0};
+    json_t *caps = json_object();
+
+    runtime_all_caps(&names);
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        json_put(caps, sets[i], json_from_strings(&names));
+    return caps;
+}
+
+/* The container's own process section, with what exec changes. */
+static json_t *process_document(struct engine *e, const struct container *c,
+                                const struct exec_request *request, struct err *err)
+{
+    cleanup_free char *path = str_format("containers/%s/config.json", c->id);
+    cleanup_json json_t *spec = json_load(e->store->root_fd, path, 4u << 20, err);
+    json_t *process;
+
+    if (!spec)
+        return NULL;
+    process = json_incref(json_object_get(spec, "process"));
+    json_put(process, "args", json_from_strings(&request->argv));
+    json_put(process, "terminal", json_boolean(request->tty));
+    fill_environment(process, request);
+    if (request->workdir)
+        json_put_str(process, "cwd", request->workdir);
+    if (request->privileged)
+        json_put(process, "capabilities", all_capabilities());
+    return process;
+}
+
+static void shim_arguments(struct engine *e, const struct container *c,
+                           const struct exec_request *request, struct strv *ret)
+{
+    shim_common_arguments(e, c, "exec", ret);
+    strv_add(ret, "--init-pid");
+    strv_take(ret, str_format("%d", (int)c->init.pid));
+    strv_add(ret, "--init-start");
+    strv_take(ret, str_format("%llu", c->init.start));
+    strv_add(ret, "--rows");
+    strv_take(ret, str_format("%u", request->rows));
+    strv_add(ret, "--columns");
+    strv_take(ret, str_format("%u", request->columns));
+    if (request->user) {
+        strv_add(ret, "--user");
+        strv_add(ret, request->user);
+    }
+    if (request->interactive)
+        strv_add(ret, "--stdin");
+    if (!request->detach) {
+        strv_add(ret, "--stdin-once");
+        strv_add(ret, "--attached");
+    }
+}
+
+int engine_exec(struct engine *e, const struct container *c, const struct exec_request *request,
+                int *ret_attach, struct err *err)
+{
+    cleanup_json json_t *process = NULL;
+    cleanup_free char *text = NULL;
+    cleanup_close int file = -1, attach = -1;
+    cleanup_strv struct strv argv = {0};
+    struct shim_report report;
+    struct spawn_request spawn = {.attach = !request->detach, .lock_fd = -1};
+    int r;
+
+    *ret_attach = -1;
+    if (!container_running(c))
+        return err_set(err, ESRCH, "Container %s is not running", c->id);
+    process = process_document(e, c, request, err);
+    if (!process)
+        return -err->code;
+    text = json_text(process, JSON_COMPACT);
+    file = file_memfd("process", text, strlen(text), err);
+    if (file < 0)
+        return file;
+    shim_arguments(e, c, request, &argv);
+    spawn.argv = argv.items;
+    spawn.process_fd = file;
+    r = shim_spawn(&spawn, &report, &attach, err);
+    if (!r)
+        *ret_attach = steal_fd(&attach);
+    return r;
+}

@@ -1,0 +1,198 @@
+/* inspect.c - docker's inspect documents from our records. */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "engine/internal.h"
+
+static void put_time(json_t *object, const char *name, int64_t ns)
+{
+    char text[40];
+
+    clock_format(ns, text);
+    json_put_str(object, name, text);
+}
+
+static json_t *state_section(const struct container *c)
+{
+    json_t *state = json_object();
+    bool running = container_running(c);
+
+    json_put_str(state, "Status", !strcmp(c->state, "starting") ? "created" : c->state);
+    json_put(state, "Running", json_boolean(running));
+    json_put(state, "Paused", json_false());
+    json_put(state, "Restarting", json_false());
+    json_put(state, "OOMKilled", json_boolean(c->oom_killed));
+    json_put(state, "Dead", json_false());
+    json_put(state, "Pid", json_integer(running ? c->init.pid : 0));
+    json_put(state, "ExitCode", json_integer(running ? 0 : c->exit_code));
+    json_put_str(state, "Error", c->error ? c->error : "");
+    put_time(state, "StartedAt", c->started_ns);
+    put_time(state, "FinishedAt", c->finished_ns);
+    return state;
+}
+
+static void put_file(json_t *object, const char *name, const char *dir, const char *file)
+{
+    cleanup_free char *path = str_format("%s/%s", dir, file);
+
+    json_put_str(object, name, path);
+}
+
+/* MergedDir is where the overlay is mounted, in the container's own mount namespace. */
+static int graph_driver(struct engine *e, const struct container *c, const char *dir,
+                        json_t *document, struct err *err)
+{
+    cleanup_strv struct strv layers = {0};
+    cleanup_buf struct buf lower = {0};
+    json_t *driver = json_object(), *data = json_object();
+    int r = store_image_layers(e->store, c->image_id, &layers, NULL, err);
+
+    for (size_t i = layers.len; i-- > 0;)
+        buf_printf(&lower, "%s/layers/%s%s", e->store->root, layers.items[i], i ? ":" : "");
+    json_put_str(data, "LowerDir", lower.data ? lower.data : "");
+    put_file(data, "MergedDir", dir, "merged");
+    put_file(data, "UpperDir", dir, "upper");
+    put_file(data, "WorkDir", dir, "work");
+    json_put(driver, "Data", data);
+    json_put_str(driver, "Name", "overlay2");
+    json_put(document, "GraphDriver", driver);
+    return r;
+}
+
+static json_t *network_settings(const struct container *c)
+{
+    json_t *settings = json_object(), *networks = json_object(), *endpoint = json_object();
+    cleanup_free char *sandbox =
+        container_running(c) ? str_format("/proc/%d/ns/net", (int)c->init.pid) : str_copy("");
+
+    json_put_str(settings, "SandboxID", "");
+    json_put_str(settings, "SandboxKey", sandbox);
+    json_put(settings, "Ports", json_object());
+    json_put(networks, json_str(c->config, "HostConfig.NetworkMode", "none"), endpoint);
+    json_put_str(endpoint, "NetworkID", "");
+    json_put_str(endpoint, "EndpointID", "");
+    json_put_str(endpoint, "Gateway", "");
+    json_put_str(endpoint, "IPAddress", "");
+    json_put(endpoint, "IPPrefixLen", json_integer(0));
+    json_put_str(endpoint, "MacAddress", "");
+    json_put(settings, "Networks", networks);
+    return settings;
+}
+
+static void put_paths(json_t *document, const struct container *c, const char *dir)
+{
+    cleanup_free char *log = str_format("%s-json.log", c->id);
+
+    put_file(document, "ResolvConfPath", dir, "resolv.conf");
+    put_file(document, "HostnamePath", dir, "hostname");
+    put_file(document, "HostsPath", dir, "hosts");
+    put_file(document, "LogPath", dir, log);
+}
+
+json_t *engine_inspect_container(struct engine *e, const struct container *c, struct err *err)
+{
+    json_t *document = json_object(), *mounts = json_object_get(c->config, "Mounts");
+    cleanup_free char *dir = container_path(e, c->id);
+    cleanup_free char *name = str_format("/%s", c->name);
+
+    json_put_str(document, "Id", c->id);
+    put_time(document, "Created", c->created_ns);
+    json_object_set(document, "Path", json_object_get(c->config, "Path"));
+    json_object_set(document, "Args", json_object_get(c->config, "Args"));
+    json_put(document, "State", state_section(c));
+    json_put_str(document, "Image", c->image_id);
+    put_paths(document, c, dir);
+    json_put_str(document, "Name", name);
+    json_put(document, "RestartCount", json_integer(0));
+    json_put_str(document, "Driver", "overlay2");
+    json_put_str(document, "Platform", "linux");
+    json_put_str(document, "MountLabel", "");
+    json_put_str(document, "ProcessLabel", "");
+    json_put_str(document, "AppArmorProfile", "");
+    json_put(document, "ExecIDs", json_null());
+    json_object_set(document, "HostConfig", json_object_get(c->config, "HostConfig"));
+    if (graph_driver(e, c, dir, document, err) < 0) {
+        json_decref(document);
+        return NULL;
+    }
+    json_put(document, "Mounts", mounts ? json_incref(mounts) : json_array());
+    json_object_set(document, "Config", json_object_get(c->config, "Config"));
+    json_put(document, "NetworkSettings", network_settings(c));
+    return document;
+}
+
+static json_t *familiar_list(const struct strv *names)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < names->len; i++) {
+        cleanup_free char *familiar = reference_familiar(names->items[i]);
+
+        json_push(list, json_string(familiar));
+    }
+    return list;
+}
+
+static int put_layers(struct engine *e, const struct image *image, const json_t *config,
+                      json_t *document, struct err *err)
+{
+    cleanup_strv struct strv dirs = {0};
+    cleanup_buf struct buf lower = {0};
+    json_t *driver = json_object(), *data = json_object(), *rootfs = json_object();
+    json_t *diff_ids = json_at(config, "rootfs.diff_ids");
+    int r = store_image_layers(e->store, image->id, &dirs, NULL, err);
+
+    for (size_t i = dirs.len; i-- > 1;)
+        buf_printf(&lower, "%s/layers/%s%s", e->store->root, dirs.items[i - 1], i > 1 ? ":" : "");
+    if (lower.data)
+        json_put_str(data, "LowerDir", lower.data);
+    if (dirs.len) {
+        cleanup_free char *upper =
+            str_format("%s/layers/%s", e->store->root, dirs.items[dirs.len - 1]);
+
+        json_put_str(data, "UpperDir", upper);
+    }
+    json_put(driver, "Data", data);
+    json_put_str(driver, "Name", "overlay2");
+    json_put(document, "GraphDriver", driver);
+    json_put_str(rootfs, "Type", "layers");
+    json_put(rootfs, "Layers", diff_ids ? json_incref(diff_ids) : json_array());
+    json_put(document, "RootFS", rootfs);
+    return r;
+}
+
+static void put_member(json_t *document, const char *name, const json_t *config, const char *member)
+{
+    json_put_str(document, name, json_str(config, member, ""));
+}
+
+json_t *engine_inspect_image(struct engine *e, const struct image *image, struct err *err)
+{
+    cleanup_json json_t *config = store_image_config(e->store, image->id, err);
+    json_t *document, *inner;
+
+    if (!config)
+        return NULL;
+    document = json_object();
+    inner = json_object_get(config, "config");
+    json_put_str(document, "Id", image->id);
+    json_put(document, "RepoTags", familiar_list(&image->references));
+    json_put(document, "RepoDigests", familiar_list(&image->digests));
+    json_put_str(document, "Parent", "");
+    put_member(document, "Comment", config, "comment");
+    put_time(document, "Created", image->created_ns);
+    put_member(document, "Author", config, "author");
+    json_put(document, "Config", inner ? json_incref(inner) : json_object());
+    put_member(document, "Architecture", config, "architecture");
+    if (*json_str(config, "variant", ""))
+        put_member(document, "Variant", config, "variant");
+    put_member(document, "Os", config, "os");
+    json_put(document, "Size", json_integer((json_int_t)image->size));
+    if (put_layers(e, image, config, document, err) < 0) {
+        json_decref(document);
+        return NULL;
+    }
+    return document;
+}

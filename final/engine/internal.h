@@ -1,0 +1,115 @@
+/* internal.h - what the files of engine/ share. */
+#pragma once
+
+#include "engine/engine.h"
+#include "image/image.h"
+
+/* --- settle.c: making records tell the truth
+ * ------------------------------------------------------ */
+
+/* Compares the record with the processes it names and corrects it. -ENOENT: the record was a
+ * leftover (a half-made container, or --rm after its end) and is gone now. */
+int container_settle(struct engine *e, struct container *c, struct err *err);
+/* True between start and exit. */
+bool container_running(const struct container *c);
+void container_set_state(struct container *c, const char *state);
+/* Polls with two descriptors until containers/<id>/exit.json is there or the shim is dead.
+ * timeout_ms < 0: for ever. 0, or -ETIMEDOUT. */
+int container_wait_exit(struct engine *e, const struct container *c, int timeout_ms,
+                        struct err *err);
+/* The control group a container lives in: "/cooper/<id>"; room for 80. */
+void container_cgroup(const char *id, char ret[80]);
+
+/* --- names.c */
+char *name_generate(struct store *store);
+bool name_valid(const char *name);
+
+/* --- merge.c: what the user said over what the image says
+ * ------------------------------------------ */
+
+/* Completes the user's Config with the image's, docker's rules; the result is what inspect shows.
+ */
+int config_merge(json_t *config, const json_t *image_config, struct err *err);
+/* Entrypoint ++ Cmd. "No command specified" when both are empty. */
+int config_command(const json_t *config, struct strv *ret, struct err *err);
+
+/* --- mounts.c: -v, --tmpfs, --mount and the image's VOLUMEs */
+
+struct mount_point {
+    char *type;          /* "bind", "volume", "tmpfs" */
+    char *name;          /* a volume's */
+    char *source;        /* absolute */
+    char *destination;   /* absolute, cleaned */
+    char *mode;          /* as the user wrote it */
+    struct strv options; /* for the OCI mount */
+    bool read_only, anonymous, no_copy;
+};
+struct mount_list {
+    struct mount_point *items;
+    size_t len;
+};
+void mount_list_free(struct mount_list *list);
+/* From HostConfig.Binds, HostConfig.Tmpfs and Config.Volumes; checks syntax only: nothing is made.
+ * Sorted so that parents come first. */
+int mounts_parse(const json_t *config, const json_t *host, struct mount_list *ret, struct err *err);
+/* Makes what does not exist: host directories, volumes (recorded as used by the container). */
+int mounts_prepare(struct engine *e, const char *container_id, struct mount_list *list,
+                   struct err *err);
+/* inspect's "Mounts". */
+json_t *mounts_json(const struct mount_list *list);
+
+/* --- hostfiles.c: hostname, hosts, resolv.conf in the container's directory */
+int hostfiles_write(int dir, const json_t *config, const json_t *host, struct err *err);
+
+/* --- limits.c: HostConfig's resources, checked and as linux.resources */
+int limits_check(json_t *host, struct err *err);
+json_t *limits_resources(const json_t *host);
+
+/* --- security.c: capabilities, filter, masked paths */
+struct security {
+    struct strv caps;
+    bool privileged, no_new_privileges, unmasked;
+    char *seccomp; /* "default", "unconfined" or a profile's path */
+};
+int security_parse(const json_t *host, struct security *ret, struct err *err);
+void security_free(struct security *s);
+/* Puts the compiled filter into the container's directory when the built-in one does not fit.
+ * `ret_annotation`: "default", "seccomp.bpf", or NULL for no filter. */
+int security_filter(const struct security *s, int dir, const char **ret_annotation,
+                    struct err *err);
+
+/* --- devices.c: the device nodes a container gets beside the default ones */
+int devices_add(json_t *linux_section, const json_t *host, struct err *err);
+
+/* --- spec.c: the OCI config.json */
+struct spec_input {
+    const char *id, *dir; /* containers/<id>, absolute */
+    const char *layers;   /* the directory overlay names are relative to, absolute */
+    const char *overlay_options;
+    const json_t *config, *host;
+    const struct strv *argv;
+    const struct mount_list *mounts;
+    const struct security *security;
+    const char *seccomp; /* annotation, or NULL */
+};
+json_t *spec_build(const struct spec_input *input, struct err *err);
+
+/* --- spawn.c: starting a shim */
+struct shim_report;
+struct spawn_request {
+    char *const *argv;
+    int process_fd; /* exec: the process document, else -1 */
+    int lock_fd;    /* run: the locked run directory, which the shim keeps open; else -1 */
+    bool attach;
+};
+/* The arguments both modes have, "run" and "exec". */
+void shim_common_arguments(struct engine *e, const struct container *c, const char *mode,
+                           struct strv *ret);
+/* Waits for the shim's report. `ret_attach` is set when asked for, also if the report is an error.
+ */
+int shim_spawn(const struct spawn_request *request, struct shim_report *ret_report, int *ret_attach,
+               struct err *err);
+
+/* --- directory.c: a container's files */
+char *container_path(struct engine *e, const char *id);
+int container_remove_files(struct engine *e, const char *id, struct err *err);

@@ -1,0 +1,163 @@
+/* life.c - what is done to a running container from outside: signals, stop, wait, attach, remove.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "engine/internal.h"
+#include "runtime/runtime.h"
+
+#define STOP_TIMEOUT_S 10
+
+static int not_running(const struct container *c, struct err *err)
+{
+    return err_set(err, ESRCH, "Container %s is not running", c->id);
+}
+
+int engine_attach(struct engine *e, const struct container *c, struct err *err)
+{
+    cleanup_close int dir = -1, fd = -1;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (!container_running(c))
+        return err_set(err, ESRCH, "You cannot attach to a stopped container, start it first");
+    dir = store_run_dir(e->store, c->id, false, err);
+    if (dir < 0)
+        return dir;
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_errno(err, "cannot make a socket");
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/attach.sock", dir);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        return err_errno(err, "cannot attach to container %s", c->name);
+    return steal_fd(&fd);
+}
+
+int engine_kill(struct engine *e, const struct container *c, int sig, struct err *err)
+{
+    cleanup_close int pidfd = -1;
+    int r;
+
+    (void)e;
+    if (!container_running(c)) {
+        not_running(c, err);
+        return err_wrap(err, "Cannot kill container: %s", c->name);
+    }
+    pidfd = proc_open(&c->init);
+    r = pidfd < 0 ? pidfd : proc_signal_fd(pidfd, sig);
+    if (r == -ESRCH)
+        return 0; /* it ended by itself just now */
+    return r < 0 ? err_set(err, -r, "cannot send signal %d to container %s: %s", sig, c->name,
+                           strerror(-r))
+                 : 0;
+}
+
+/* The record after the end, so that the next reader need not settle it. */
+static int settle_after_end(struct engine *e, const struct container *c, int *ret_code,
+                            struct err *err)
+{
+    struct container now;
+    int r = store_container_find(e->store, c->id, &now, err);
+
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0)
+        return r;
+    r = container_settle(e, &now, err);
+    if (ret_code)
+        *ret_code = now.exit_code;
+    container_free(&now);
+    return r == -ENOENT ? 0 : r;
+}
+
+static int stop_timeout(const struct container *c, int timeout_s)
+{
+    if (timeout_s != ENGINE_STOP_DEFAULT)
+        return timeout_s < 0 ? -1 : timeout_s > 2000000 ? -1 : timeout_s * 1000;
+    return (int)json_int(c->config, "Config.StopTimeout", STOP_TIMEOUT_S) * 1000;
+}
+
+int engine_stop(struct engine *e, const struct container *c, int sig, int timeout_s,
+                struct err *err)
+{
+    const char *wanted = json_str(c->config, "Config.StopSignal", "");
+    int r;
+
+    if (!container_running(c))
+        return 0;
+    if (!sig)
+        sig = *wanted ? proc_signal_number(wanted) : SIGTERM;
+    r = engine_kill(e, c, sig, err);
+    if (!r)
+        r = container_wait_exit(e, c, stop_timeout(c, timeout_s), err);
+    if (r == -ETIMEDOUT) {
+        r = engine_kill(e, c, SIGKILL, err);
+        if (!r)
+            r = container_wait_exit(e, c, -1, err);
+    }
+    return r < 0 ? r : settle_after_end(e, c, NULL, err);
+}
+
+int engine_wait(struct engine *e, const struct container *c, int *ret_code, struct err *err)
+{
+    int r;
+
+    *ret_code = c->exit_code;
+    if (!container_running(c) && strcmp(c->state, "starting"))
+        return 0;
+    r = container_wait_exit(e, c, -1, err);
+    return r < 0 ? r : settle_after_end(e, c, ret_code, err);
+}
+
+int container_remove_files(struct engine *e, const char *id, struct err *err)
+{
+    cleanup_free char *path = str_format("containers/%s", id);
+    int r = file_remove_tree(e->store->run_fd, id, err);
+
+    return r < 0 ? r : file_remove_tree(e->store->root_fd, path, err);
+}
+
+/* Every step may find that an earlier, killed attempt has done it: all are repeatable. The record
+ * goes last. */
+static int take_apart(struct engine *e, const struct container *c, bool volumes, struct err *err)
+{
+    char cgroup[80];
+    int r;
+
+    container_cgroup(c->id, cgroup);
+    r = runtime_cgroup_destroy(NULL, cgroup, err);
+    if (!r)
+        r = container_remove_files(e, c->id, err);
+    if (!r)
+        r = store_volumes_release(e->store, c->id, volumes, err);
+    if (r >= 0)
+        r = store_container_remove(e->store, c->id, err);
+    return r < 0 ? err_wrap(err, "cannot remove container %s", c->name) : 0;
+}
+
+int engine_remove(struct engine *e, const struct container *c, bool force, bool volumes,
+                  struct err *err)
+{
+    int r;
+
+    if (container_running(c) || !strcmp(c->state, "starting")) {
+        if (!force)
+            return err_set(
+                err, EBUSY,
+                "You cannot remove a running container %s. Stop the container before attempting "
+                "removal or force remove",
+                c->id);
+        r = engine_kill(e, c, SIGKILL, err);
+        if (r < 0 && strcmp(c->state, "starting"))
+            return r;
+        r = container_wait_exit(e, c, -1, err);
+        if (r < 0)
+            return r;
+    }
+    return take_apart(e, c, volumes || c->auto_remove, err);
+}

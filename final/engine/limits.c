@@ -1,0 +1,163 @@
+/* limits.c - docker's resource settings: checked as docker checks them, then written as
+ * linux.resources. */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "engine/internal.h"
+
+#define MEMORY_MIN (6LL << 20)
+#define CPU_PERIOD 100000
+
+static int bad(struct err *err, const char *text)
+{
+    err->exit_status = 125;
+    return err_set(err, EINVAL, "%s", text);
+}
+
+static int check_memory(json_t *host, struct err *err)
+{
+    long long memory = json_int(host, "Memory", 0), swap = json_int(host, "MemorySwap", 0);
+    long long reservation = json_int(host, "MemoryReservation", 0);
+
+    if (memory && memory < MEMORY_MIN)
+        return bad(err, "Minimum memory limit allowed is 6MB");
+    if (swap > 0 && !memory)
+        return bad(err,
+                   "You should always set the Memory limit when using Memoryswap limit, see usage");
+    if (swap > 0 && swap < memory)
+        return bad(err, "Minimum memoryswap limit should be larger than memory limit, see usage");
+    if (reservation && reservation < MEMORY_MIN)
+        return bad(err, "Minimum memory reservation allowed is 6MB");
+    if (memory && reservation > memory)
+        return bad(err,
+                   "Minimum memory limit can not be less than memory reservation limit, see usage");
+    if (memory > 0 && !swap)
+        json_put(host, "MemorySwap", json_integer(2 * memory));
+    return 0;
+}
+
+static int check_cpu(const json_t *host, struct err *err)
+{
+    long long nano = json_int(host, "NanoCpus", 0), cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    long long period = json_int(host, "CpuPeriod", 0), quota = json_int(host, "CpuQuota", 0);
+    long long shares = json_int(host, "CpuShares", 0);
+
+    if (nano < 0 || nano > cpus * 1000000000LL || (nano && nano < 10000000))
+        return err_set(
+            err, EINVAL,
+            "Range of CPUs is from 0.01 to %lld.00, as there are only %lld CPUs available", cpus,
+            cpus);
+    if (nano && (period || quota))
+        return bad(err, period
+                            ? "Conflicting options: Nano CPUs and CPU Period cannot both be set."
+                            : "Conflicting options: Nano CPUs and CPU Quota cannot both be set.");
+    if (period && (period < 1000 || period > 1000000))
+        return bad(
+            err,
+            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
+    if (quota > 0 && quota < 1000)
+        return bad(err, "CPU cfs quota can not be less than 1ms (i.e. 1000)");
+    return shares < 0 ? bad(err, "shares must be a positive value") : 0;
+}
+
+/* A list of numbers and ranges below 8192; a hostile length is refused at once (CVE-2018-20699). */
+static int check_cpuset(const json_t *host, const char *member, struct err *err)
+{
+    const char *text = json_str(host, member, ""), *p = text;
+
+    if (strlen(text) > 4096)
+        return err_set(err, EINVAL, "%s is too long", member);
+    while (*p) {
+        unsigned long low, high;
+        char *end;
+
+        low = strtoul(p, &end, 10);
+        if (end == p || low >= 8192)
+            return err_set(err, EINVAL, "Invalid value %s for cpuset %s", text,
+                           strcmp(member, "CpusetCpus") ? "mems" : "cpus");
+        high = low;
+        if (*end == '-') {
+            p = end + 1;
+            high = strtoul(p, &end, 10);
+        }
+        if (end == p || high < low || high >= 8192 || (*end && *end != ',') ||
+            (*end == ',' && !end[1]))
+            return err_set(err, EINVAL, "Invalid value %s for cpuset %s", text,
+                           strcmp(member, "CpusetCpus") ? "mems" : "cpus");
+        p = *end ? end + 1 : end;
+    }
+    return 0;
+}
+
+int limits_check(json_t *host, struct err *err)
+{
+    int r = check_memory(host, err);
+
+    if (!r)
+        r = check_cpu(host, err);
+    if (!r)
+        r = check_cpuset(host, "CpusetCpus", err);
+    if (!r)
+        r = check_cpuset(host, "CpusetMems", err);
+    if (r < 0)
+        err->exit_status = 125;
+    return r;
+}
+
+static void put_nonzero(json_t *object, const char *name, long long value)
+{
+    if (value)
+        json_put(object, name, json_integer(value));
+}
+
+static json_t *memory_section(const json_t *host)
+{
+    json_t *memory = json_object();
+
+    put_nonzero(memory, "limit", json_int(host, "Memory", 0));
+    put_nonzero(memory, "swap", json_int(host, "MemorySwap", 0));
+    put_nonzero(memory, "reservation", json_int(host, "MemoryReservation", 0));
+    return memory;
+}
+
+static json_t *cpu_section(const json_t *host)
+{
+    json_t *cpu = json_object();
+    long long nano = json_int(host, "NanoCpus", 0);
+    long long quota = nano ? nano * CPU_PERIOD / 1000000000 : json_int(host, "CpuQuota", 0);
+    long long period = nano ? CPU_PERIOD : json_int(host, "CpuPeriod", 0);
+    const char *cpus = json_str(host, "CpusetCpus", ""), *mems = json_str(host, "CpusetMems", "");
+
+    put_nonzero(cpu, "shares", json_int(host, "CpuShares", 0));
+    put_nonzero(cpu, "quota", quota);
+    put_nonzero(cpu, "period", period);
+    if (*cpus)
+        json_put_str(cpu, "cpus", cpus);
+    if (*mems)
+        json_put_str(cpu, "mems", mems);
+    return cpu;
+}
+
+json_t *limits_resources(const json_t *host)
+{
+    json_t *resources = json_object(), *memory = memory_section(host), *cpu = cpu_section(host);
+    long long pids = json_int(host, "PidsLimit", 0);
+
+    if (json_object_size(memory))
+        json_put(resources, "memory", memory);
+    else
+        json_decref(memory);
+    if (json_object_size(cpu))
+        json_put(resources, "cpu", cpu);
+    else
+        json_decref(cpu);
+    if (pids) {
+        json_t *section = json_object();
+
+        json_put(section, "limit", json_integer(pids < 0 ? -1 : pids));
+        json_put(resources, "pids", section);
+    }
+    return resources;
+}

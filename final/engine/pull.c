@@ -1,0 +1,425 @@
+/* pull NAME, in order:
+ *
+ *     hold       nobody collects what no image refers to yet; what a killed pull left in staging/
+ * goes manifest   by tag or digest; an index leads on to the one for the platform; each checked by
+ * its digest config     checked by its digest, which is the image's ID; it names the diffIDs, so
+ * the chain IDs are known layers     those not here, in parallel (pull_layers.c, pull_layer.c)
+ *     record     the small blobs, then image, reference and digest in one transaction
+ *
+ * Up to the last step nothing refers to the new image; what was finished by then is found by the
+ * next pull.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "engine/pull.h"
+
+/* A document that came with the image. */
+struct document {
+    struct buf text;
+    char *media_type;
+    char digest[DIGEST_LEN + 1];
+};
+
+/* What the pull finds out on its way; freed in one place. */
+struct findings {
+    struct reference ref;
+    char *canonical, *familiar; /* of the reference asked for */
+    struct platform platform;
+    bool has_index;
+    struct document index, manifest_text, config_text;
+    struct manifest manifest;
+    struct image_config config;
+};
+
+static void document_free(struct document *d)
+{
+    buf_free(&d->text);
+    free(d->media_type);
+}
+
+static void findings_free(struct findings *f)
+{
+    reference_free(&f->ref);
+    free(f->canonical);
+    free(f->familiar);
+    document_free(&f->index);
+    document_free(&f->manifest_text);
+    document_free(&f->config_text);
+    manifest_free(&f->manifest);
+    image_config_free(&f->config);
+}
+
+/* --- telling --------------------------------------------------------------------------------- */
+
+void pull_status(struct pull *p, const struct pull_layer *l, const char *status, uint64_t done,
+                 uint64_t total)
+{
+    if (!p->progress || !p->progress->layer)
+        return;
+    pthread_mutex_lock(&p->say);
+    p->progress->layer(p->progress->context, l->short_id, status, done, total);
+    pthread_mutex_unlock(&p->say);
+}
+
+__attribute__((format(printf, 2, 3))) static void say(struct pull *p, const char *format, ...)
+{
+    cleanup_free char *text = NULL;
+    va_list args;
+    int n;
+
+    if (!p->progress || !p->progress->line)
+        return;
+    va_start(args, format);
+    n = vasprintf(&text, format, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    pthread_mutex_lock(&p->say);
+    p->progress->line(p->progress->context, text);
+    pthread_mutex_unlock(&p->say);
+}
+
+/* --- manifest -------------------------------------------------------------------------------- */
+
+/* Docker's sentences around what the registry said. */
+static int explain(const struct findings *f, int r, struct err *err)
+{
+    cleanup_free char *repository = NULL, *tag = NULL;
+
+    reference_split(f->canonical, &repository, &tag);
+    if (r == -ENOENT)
+        return err_wrap(err, "manifest for %s not found", f->familiar);
+    if (r == -EACCES)
+        return err_wrap(
+            err,
+            "pull access denied for %s, repository does not exist or may require 'docker login'",
+            repository);
+    return r;
+}
+
+static int get_document(struct pull *p, const struct findings *f, const char *name,
+                        struct document *d, struct err *err)
+{
+    int r = registry_manifest(p->registry, name, &d->text, &d->media_type, d->digest, err);
+
+    return r < 0 ? explain(f, r, err) : 0;
+}
+
+/* The document the name stands for, and if that is an index, the manifest for our platform. */
+static int get_manifest(struct pull *p, struct findings *f, struct err *err)
+{
+    const char *name = f->ref.digest ? f->ref.digest : f->ref.tag;
+    cleanup_with(descriptor_free) struct descriptor picked = {0};
+    struct document *m = &f->manifest_text;
+    int r = get_document(p, f, name, m, err);
+
+    if (!r)
+        r = manifest_is_index(m->text.data, m->text.len, m->media_type, &f->has_index, err);
+    if (r < 0)
+        return r;
+    if (f->has_index) {
+        f->index = *m;
+        *m = (struct document){0};
+        r = index_pick(f->index.text.data, f->index.text.len, &f->platform, &picked, err);
+        if (r < 0)
+            return r == -ENOENT ? r : err_wrap(err, "%s", f->familiar);
+        r = get_document(p, f, picked.digest, m, err);
+        if (r < 0)
+            return r;
+        if (m->text.len != picked.size)
+            return err_set(err, EBADMSG, "manifest '%s' has %zu bytes, the index says %llu",
+                           picked.digest, m->text.len, (unsigned long long)picked.size);
+    }
+    r = manifest_parse(m->text.data, m->text.len, m->media_type, &f->manifest, err);
+    return r < 0 ? err_wrap(err, "%s", f->familiar) : 0;
+}
+
+/* --- config ---------------------------------------------------------------------------------- */
+
+static int collect_bytes(void *context, const void *data, size_t len, struct err *err)
+{
+    (void)err;
+    buf_add(context, data, len);
+    return 0;
+}
+
+/* The config is needed whole before any layer: it says what their content must be. One that is here
+ * already, from another image of the same content, is checked like one that comes. */
+static int load_config(struct pull *p, struct findings *f, struct err *err)
+{
+    const struct descriptor *d = &f->manifest.config;
+    struct document *c = &f->config_text;
+    int r;
+
+    if (d->size > CONFIG_MAX)
+        return err_set(err, EFBIG, "the image config has %llu bytes, %u are allowed",
+                       (unsigned long long)d->size, CONFIG_MAX);
+    if (store_has_blob(p->store, d->digest, NULL))
+        r = store_blob_load(p->store, d->digest, CONFIG_MAX, &c->text, err);
+    else
+        r = registry_blob(p->registry, d->digest, d->size, 0, collect_bytes, &c->text, err);
+    if (r < 0)
+        return err_wrap(err, "image config");
+    digest_of(c->text.data ? c->text.data : "", c->text.len, c->digest);
+    if (strcmp(c->digest, d->digest))
+        return err_set(err, EBADMSG,
+                       "image config verification failed for digest %s: the content has digest %s",
+                       d->digest, c->digest);
+    return image_config_parse(c->text.data, c->text.len, &f->config, err);
+}
+
+/* The manifest was written by whoever pushed, the config by whoever built: they must agree. */
+static int check_config(const struct findings *f, const struct pull_options *options,
+                        struct err *err)
+{
+    const struct image_config *c = &f->config;
+
+    if (c->os && *c->os && strcmp(c->os, "linux"))
+        return err_set(err, EINVAL, "image operating system \"%s\" cannot be used on this platform",
+                       c->os);
+    if (c->diff_ids.len != f->manifest.layer_count)
+        return err_set(
+            err, EBADMSG,
+            "layers from manifest don't match image configuration: %zu layers, %zu diff_ids",
+            f->manifest.layer_count, c->diff_ids.len);
+    if (c->diff_ids.len > PULL_LAYERS)
+        return err_set(err, EOVERFLOW,
+                       "max depth exceeded: the image has %zu layers, an overlay takes %d",
+                       c->diff_ids.len, PULL_LAYERS);
+    for (size_t i = 0; i < c->diff_ids.len; i++)
+        if (!digest_valid(c->diff_ids.items[i]))
+            return err_set(err, EINVAL, "the image config has an invalid diff_id: '%.80s'",
+                           c->diff_ids.items[i]);
+    /* Only what was asked for by name is refused: an image of another architecture may still be
+     * wanted. */
+    if (options && options->platform && c->architecture &&
+        strcmp(c->architecture, f->platform.architecture))
+        return err_set(
+            err, ENOENT,
+            "image with reference %s was found but its platform (%s/%s) does not match the "
+            "specified platform (%s)",
+            f->familiar, c->os ? c->os : "linux", c->architecture, options->platform);
+    return 0;
+}
+
+/* --- layers ---------------------------------------------------------------------------------- */
+
+/* Its directory name when the layer is recorded and there. */
+static int find_layer(struct pull *p, struct pull_layer *l, struct err *err)
+{
+    struct layer found;
+    int r = store_layer_find(p->store, l->chain_id, &found, err);
+
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    if (faccessat(p->store->layers_fd, found.dir, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0; /* somebody removed it by hand: made again, under the same name */
+    strcpy(l->dir, found.dir);
+    l->state = PULL_PUBLISHED;
+    return 0;
+}
+
+/* The chain ID names a layer together with all below it: the same blob on another base is another
+ * layer, because what its whiteouts hide and its directories look like depends on what is below. */
+static int plan_layers(struct pull *p, const struct findings *f, struct err *err)
+{
+    const char *parent = "";
+    int r = 0;
+
+    p->layer_count = f->manifest.layer_count;
+    p->layers = mem_alloc(p->layer_count * sizeof *p->layers);
+    for (size_t i = 0; i < p->layer_count && !r; i++) {
+        struct pull_layer *l = &p->layers[i];
+
+        l->blob = &f->manifest.layers[i];
+        l->diff_id = f->config.diff_ids.items[i];
+        l->stage_fd = -1;
+        snprintf(l->short_id, sizeof l->short_id, "%.12s", digest_hex(l->blob->digest));
+        strcpy(l->parent, parent);
+        chain_id(parent, l->diff_id, l->chain_id);
+        parent = l->chain_id;
+        r = find_layer(p, l, err);
+    }
+    return r;
+}
+
+/* As docker does, nothing is said about the layers of an image that is here. */
+static int image_is_here(struct pull *p, const struct findings *f, bool *ret, struct err *err)
+{
+    struct image image;
+    int r = store_image_by_prefix(p->store, f->config_text.digest, &image, err);
+
+    *ret = !r;
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    image_free(&image);
+    for (size_t i = 0; i < p->layer_count; i++)
+        *ret = *ret && p->layers[i].state == PULL_PUBLISHED;
+    return 0;
+}
+
+static void announce_layers(struct pull *p)
+{
+    size_t missing = 0;
+
+    for (size_t i = 0; i < p->layer_count; i++)
+        pull_status(p, &p->layers[i],
+                    p->layers[i].state == PULL_PUBLISHED ? "Already exists" : "Pulling fs layer", 0,
+                    0);
+    for (size_t i = 0; i < p->layer_count; i++)
+        if (p->layers[i].state != PULL_PUBLISHED && missing++ >= PULL_WORKERS)
+            pull_status(p, &p->layers[i], "Waiting", 0, 0);
+}
+
+static int get_layers(struct pull *p, struct findings *f, struct err *err)
+{
+    bool here = false;
+    int r = plan_layers(p, f, err);
+
+    if (!r)
+        r = image_is_here(p, f, &here, err);
+    if (r < 0 || here)
+        return r;
+    announce_layers(p);
+    return pull_layers(p, err);
+}
+
+/* --- record ---------------------------------------------------------------------------------- */
+
+static int keep_document(struct pull *p, const struct document *d, struct image_record *record,
+                         struct err *err)
+{
+    strv_add(&record->blobs, d->digest);
+    return store_blob_put(p->store, d->digest, d->text.data, d->text.len, err);
+}
+
+/* Small blobs first, the record last: a kill in between leaves blobs without an image, which is
+ * garbage, and never an image without its config. */
+static int record_image(struct pull *p, struct findings *f, const char *repo_digest,
+                        struct err *err)
+{
+    struct image_record record = {
+        .id = f->config_text.digest,
+        .manifest = f->manifest_text.digest,
+        .created_ns = f->config.created_ns,
+        .reference = f->ref.digest ? NULL : f->canonical,
+        .repo_digest = repo_digest,
+    };
+    int r = f->has_index ? keep_document(p, &f->index, &record, err) : 0;
+
+    if (!r)
+        r = keep_document(p, &f->manifest_text, &record, err);
+    if (!r)
+        r = keep_document(p, &f->config_text, &record, err);
+    for (size_t i = 0; i < p->layer_count; i++) {
+        strv_add(&record.blobs, p->layers[i].blob->digest);
+        strv_add(&record.chain_ids, p->layers[i].chain_id);
+    }
+    if (!r)
+        r = store_image_add(p->store, &record, err);
+    strv_free(&record.blobs);
+    strv_free(&record.chain_ids);
+    return r;
+}
+
+/* Whether the name leads to this image already. */
+static int is_up_to_date(struct pull *p, const struct findings *f, bool *ret, struct err *err)
+{
+    struct image image;
+    int r = store_image_by_reference(p->store, f->canonical, &image, err);
+
+    *ret = false;
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    *ret = !strcmp(image.id, f->config_text.digest);
+    image_free(&image);
+    return 0;
+}
+
+/* --- all of it ------------------------------------------------------------------------------- */
+
+/* docker's order of lines is part of its interface: scripts read the digest from them. */
+static int transfer(struct pull *p, struct findings *f, const struct pull_options *options,
+                    struct err *err)
+{
+    cleanup_free char *repo_digest = NULL;
+    const char *top;
+    bool up_to_date = false;
+    int r = get_manifest(p, f, err);
+
+    if (r < 0)
+        return r;
+    top = f->has_index ? f->index.digest : f->manifest_text.digest;
+    repo_digest = str_format("%s/%s@%s", f->ref.domain, f->ref.path, top);
+    say(p, "%s: Pulling from %s", f->ref.digest ? f->canonical : f->ref.tag, f->ref.path);
+    r = load_config(p, f, err);
+    if (!r)
+        r = check_config(f, options, err);
+    if (!r)
+        r = is_up_to_date(p, f, &up_to_date, err);
+    if (!r)
+        r = get_layers(p, f, err);
+    if (!r)
+        r = record_image(p, f, repo_digest, err);
+    if (r < 0)
+        return r;
+    say(p, "Digest: %s", top);
+    say(p, "Status: %s for %s", up_to_date ? "Image is up to date" : "Downloaded newer image",
+        f->familiar);
+    say(p, "%s", f->canonical);
+    return 0;
+}
+
+static int prepare(struct findings *f, const char *name, const struct pull_options *options,
+                   struct err *err)
+{
+    int r = reference_parse(name, &f->ref, err);
+
+    if (r < 0)
+        return r;
+    f->canonical = reference_canonical(&f->ref);
+    f->familiar = reference_familiar(f->canonical);
+    platform_host(&f->platform);
+    return options && options->platform ? platform_parse(options->platform, &f->platform, err) : 0;
+}
+
+static bool stopped(void *context)
+{
+    return pull_stopped(context);
+}
+
+static int open_registry(struct pull *p, const struct findings *f, struct err *err)
+{
+    struct registry_options options = {.cancelled = stopped, .context = p};
+
+    return registry_open(f->ref.domain, f->ref.path, &options, &p->registry, err);
+}
+
+int engine_pull(struct engine *e, const char *name, const struct pull_options *options,
+                const struct pull_progress *progress, struct err *err)
+{
+    cleanup_close int hold = store_hold(e->store, err);
+    struct pull p = {.store = e->store,
+                     .progress = progress,
+                     .say = PTHREAD_MUTEX_INITIALIZER,
+                     .state = PTHREAD_MUTEX_INITIALIZER,
+                     .cancelled = options ? options->cancelled : NULL};
+    struct findings f = {0};
+    int r = hold < 0 ? hold : prepare(&f, name, options, err);
+
+    if (!r)
+        r = store_collect_stages(e->store, err);
+    if (!r && f.ref.defaulted_tag)
+        say(&p, "Using default tag: %s", f.ref.tag);
+    if (!r)
+        r = open_registry(&p, &f, err);
+    if (!r)
+        r = transfer(&p, &f, options, err);
+    registry_close(p.registry);
+    free(p.layers);
+    findings_free(&f);
+    return r;
+}

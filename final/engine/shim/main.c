@@ -1,0 +1,386 @@
+/* main.c - cooper-shim from its arguments to its end. See shim.h for what it is. */
+#include "engine/shim/shim.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/proc.h"
+#include "runtime/runtime.h"
+
+#define SPEC_MAX (4u << 20)
+
+static const struct option option_table[] = {{"id", required_argument, NULL, 'i'},
+                                             {"dir", required_argument, NULL, 'd'},
+                                             {"run", required_argument, NULL, 'r'},
+                                             {"root", required_argument, NULL, 'R'},
+                                             {"log", required_argument, NULL, 'l'},
+                                             {"log-max-size", required_argument, NULL, 's'},
+                                             {"log-max-file", required_argument, NULL, 'f'},
+                                             {"rows", required_argument, NULL, 'H'},
+                                             {"columns", required_argument, NULL, 'W'},
+                                             {"init-pid", required_argument, NULL, 'p'},
+                                             {"init-start", required_argument, NULL, 't'},
+                                             {"user", required_argument, NULL, 'u'},
+                                             {"stdin", no_argument, NULL, 'I'},
+                                             {"stdin-once", no_argument, NULL, 'O'},
+                                             {"remove", no_argument, NULL, 'x'},
+                                             {"attached", no_argument, NULL, 'a'},
+                                             {"cooper", required_argument, NULL, 'c'},
+                                             {NULL, 0, NULL, 0}};
+
+static unsigned long long number(const char *text)
+{
+    unsigned long long n = 0;
+
+    return str_to_u64(text, &n) < 0 ? 0 : n;
+}
+
+static void apply_option(struct shim_options *o, int option, char *value)
+{
+    switch (option) {
+    case 'i':
+        o->id = value;
+        break;
+    case 'd':
+        o->dir = value;
+        break;
+    case 'r':
+        o->run = value;
+        break;
+    case 'R':
+        o->root = value;
+        break;
+    case 'c':
+        o->cooper = value;
+        break;
+    case 'l':
+        o->log = value;
+        break;
+    case 's':
+        o->log_max_size = number(value);
+        break;
+    case 'f':
+        o->log_max_file = number(value);
+        break;
+    case 'H':
+        o->rows = (unsigned short)number(value);
+        break;
+    case 'W':
+        o->columns = (unsigned short)number(value);
+        break;
+    case 'p':
+        o->init_pid = (int)number(value);
+        break;
+    case 't':
+        o->init_start = number(value);
+        break;
+    case 'u':
+        o->user = value;
+        break;
+    case 'I':
+        o->open_stdin = true;
+        break;
+    case 'O':
+        o->stdin_once = true;
+        break;
+    case 'x':
+        o->remove = true;
+        break;
+    case 'a':
+        o->attached = true;
+        break;
+    default:
+        _exit(125);
+    }
+}
+
+/* Its only caller is the engine, so wrong arguments are not explained. */
+static void parse_options(int argc, char **argv, struct shim_options *ret)
+{
+    int option;
+
+    if (argc < 2)
+        _exit(125);
+    ret->exec = !strcmp(argv[1], "exec");
+    optind = 2;
+    while ((option = getopt_long(argc, argv, "", option_table, NULL)) != -1)
+        apply_option(ret, option, optarg);
+    if (!ret->id || !ret->dir || !ret->run)
+        _exit(125);
+}
+
+/* Out of the caller's session, so that its terminal's signals and its end do not reach us; the
+ * parent of orphans, for containers that share the host's pid namespace. */
+static void become_supervisor(void)
+{
+    static const int ignored[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
+                                  SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU};
+
+    setsid();
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        signal(ignored[i], SIG_IGN);
+    prctl(PR_SET_NAME, "cooper-shim");
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (chdir("/") < 0)
+        _exit(125);
+}
+
+static void report(const struct shim_report *message)
+{
+    if (send(SHIM_REPORT_FD, message, sizeof *message, MSG_NOSIGNAL) < 0)
+        errno = 0; /* the command died: the container lives on, its record is found through run/ */
+    close(SHIM_REPORT_FD);
+}
+
+static void report_failure(const struct err *err)
+{
+    struct shim_report message = {.code = err->code ? err->code : EIO,
+                                  .exit_status = err->exit_status ? err->exit_status : 125};
+
+    snprintf(message.message, sizeof message.message, "%s", err->message);
+    report(&message);
+}
+
+/* A socket's path is limited to 107 bytes, a state directory's is not: reach it through its
+ * descriptor. */
+static int listen_for_clients(const struct shim_options *o, struct err *err)
+{
+    cleanup_close int dir = open(o->run, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    cleanup_close int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (dir < 0 || fd < 0)
+        return err_errno(err, "cannot make the attach socket in '%s'", o->run);
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/attach.sock", dir);
+    unlinkat(dir, "attach.sock", 0);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 16) < 0)
+        return err_errno(err, "cannot listen on '%s/attach.sock'", o->run);
+    return steal_fd(&fd);
+}
+
+/* Three pipes: ends[i] stays here, the other becomes the process's descriptor i (ret_theirs). */
+static int make_pipes(bool with_stdin, struct shim_stdio *ret, int ret_theirs[3], struct err *err)
+{
+    int in[2] = {-1, -1}, out[2], errors[2];
+
+    if ((with_stdin && pipe2(in, O_CLOEXEC) < 0) || pipe2(out, O_CLOEXEC) < 0 ||
+        pipe2(errors, O_CLOEXEC) < 0)
+        return err_errno(err, "cannot make pipes for stdio");
+    *ret = (struct shim_stdio){.in = in[1], .out = out[0], .err = errors[0], .console = -1};
+    ret_theirs[0] = in[0];
+    ret_theirs[1] = out[1];
+    ret_theirs[2] = errors[1];
+    return 0;
+}
+
+static int prepare_stdio(const struct shim_options *o, bool terminal, struct shim_stdio *ret,
+                         int ret_theirs[3], struct err *err)
+{
+    if (!terminal)
+        return make_pipes(o->open_stdin, ret, ret_theirs, err);
+    *ret = (struct shim_stdio){-1, -1, -1, -1};
+    ret_theirs[0] = ret_theirs[1] = ret_theirs[2] = -1;
+    return 0;
+}
+
+static void close_theirs(int theirs[3])
+{
+    for (int i = 0; i < 3; i++)
+        close_fd(&theirs[i]);
+}
+
+/* 0-255 as a shell would say it: the exit status, or 128 + signal. */
+static int reap(pid_t pid)
+{
+    int status;
+
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return 255;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void add_first_client(const struct shim_options *o, struct shim_relay *relay)
+{
+    if (!o->attached)
+        return;
+    fcntl(SHIM_ATTACH_FD, F_SETFD, FD_CLOEXEC);
+    shim_relay_add_client(relay, SHIM_ATTACH_FD);
+}
+
+/* run/<id>/ says that somebody is there; it goes when nobody is. */
+static void remove_run_dir(const struct shim_options *o)
+{
+    static const char *const files[] = {"attach.sock", "pids"};
+    cleanup_close int dir = open(o->run, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    for (size_t i = 0; dir >= 0 && i < sizeof files / sizeof *files; i++)
+        unlinkat(dir, files[i], 0);
+    rmdir(o->run);
+}
+
+/* --rm, and the command that would have removed the container is gone or was never attached: the
+ * shim, at its end, becomes `cooper` and does it. */
+static void become_remover(const struct shim_options *o)
+{
+    char *argv[] = {"cooper",  "--root",    (char *)o->root, "rm",
+                    "--force", "--volumes", (char *)o->id,   NULL};
+
+    if (o->cooper && o->root)
+        execv(o->cooper, argv);
+}
+
+static int supervise(const struct shim_options *o, struct runtime_container *c,
+                     struct shim_relay *relay, struct err *err)
+{
+    int code, r = shim_relay_run(relay, runtime_pidfd(c), err);
+    bool oom_killed, owner_present;
+
+    code = reap(runtime_pid(c));
+    oom_killed = runtime_oom_killed(c);
+    if (shim_record_exit(o, code, oom_killed, err) < 0)
+        r = -err->code;
+    owner_present = shim_relay_owner_present(relay);
+    if (runtime_destroy(c, err) < 0)
+        r = -err->code;
+    remove_run_dir(o);
+    shim_relay_finish(relay, code, oom_killed);
+    if (o->remove && !owner_present)
+        become_remover(o);
+    return r;
+}
+
+static int create(const struct shim_options *o, struct runtime_container **ret,
+                  struct shim_stdio *ret_io, struct err *err)
+{
+    cleanup_free char *path = str_format("%s/config.json", o->dir);
+    cleanup_json json_t *config = json_load(AT_FDCWD, path, SPEC_MAX, err);
+    struct runtime_request request = {
+        .id = o->id, .bundle = o->dir, .config = config, .rows = o->rows, .columns = o->columns};
+    int r;
+
+    if (!config)
+        return -err->code;
+    r = prepare_stdio(o, json_flag(config, "process.terminal", false), ret_io, request.stdio, err);
+    if (r < 0)
+        return r;
+    r = runtime_create(&request, ret, err);
+    close_theirs(request.stdio);
+    if (r < 0)
+        return r;
+    ret_io->console = runtime_console(*ret);
+    return 0;
+}
+
+static int run_container(const struct shim_options *o, struct err *err)
+{
+    struct runtime_container *c = NULL;
+    struct shim_relay *relay;
+    struct shim_report started = {0};
+    struct shim_log *log = NULL;
+    struct shim_stdio io;
+    int listener = listen_for_clients(o, err);
+    int r = listener < 0 ? listener : create(o, &c, &io, err);
+
+    if (!r)
+        r = shim_log_open(o, &log, err);
+    if (!r)
+        r = shim_record_pids(o, runtime_pid(c), &started, err);
+    if (!r)
+        r = runtime_start(c, err);
+    if (r < 0) {
+        struct err ignored = {0};
+
+        if (c)
+            runtime_destroy(c, &ignored);
+        remove_run_dir(o);
+        report_failure(err);
+        return r;
+    }
+    report(&started);
+    relay = shim_relay_new(o, &io, listener, log);
+    add_first_client(o, relay);
+    return supervise(o, c, relay, err);
+}
+
+static int spawn_process(const struct shim_options *o, const struct proc_id *init, pid_t *ret_pid,
+                         struct shim_stdio *ret_io, struct err *err)
+{
+    cleanup_free char *path = str_format("%s/config.json", o->dir);
+    cleanup_json json_t *config = json_load(AT_FDCWD, path, SPEC_MAX, err);
+    cleanup_json json_t *process =
+        config ? json_load(AT_FDCWD, "/proc/self/fd/5", SPEC_MAX, err) : NULL;
+    cleanup_close int pidfd = proc_open(init);
+    struct runtime_exec_request request = {.init = init->pid,
+                                           .init_pidfd = pidfd,
+                                           .bundle = o->dir,
+                                           .config = config,
+                                           .process = process,
+                                           .user = o->user,
+                                           .rows = o->rows,
+                                           .columns = o->columns};
+    int r;
+
+    if (!process)
+        return -err->code;
+    if (pidfd < 0)
+        return err_set(err, ESRCH, "Container %s is not running", o->id);
+    r = prepare_stdio(o, json_flag(process, "terminal", false), ret_io, request.stdio, err);
+    if (!r)
+        r = runtime_exec(&request, ret_pid, &ret_io->console, err);
+    close_theirs(request.stdio);
+    return r;
+}
+
+static int exec_process(const struct shim_options *o, struct err *err)
+{
+    struct proc_id init = {o->init_pid, o->init_start};
+    struct shim_report started = {0};
+    struct shim_relay *relay;
+    struct shim_stdio io = {-1, -1, -1, -1};
+    cleanup_close int pidfd = -1;
+    pid_t pid;
+    int r = spawn_process(o, &init, &pid, &io, err);
+
+    if (r < 0) {
+        report_failure(err);
+        return r;
+    }
+    started.init_pid = pid;
+    report(&started);
+    /* It is our child, so even if it has ended its pid is kept for us until we reap it. */
+    pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return err_errno(err, "cannot open the new process %d", (int)pid);
+    relay = shim_relay_new(o, &io, -1, NULL);
+    add_first_client(o, relay);
+    r = shim_relay_run(relay, pidfd, err);
+    shim_relay_finish(relay, reap(pid), false);
+    return r;
+}
+
+int main(int argc, char **argv)
+{
+    struct shim_options options = {0};
+    struct err err = {0};
+    int r;
+
+    parse_options(argc, argv, &options);
+    fcntl(SHIM_REPORT_FD, F_SETFD, FD_CLOEXEC);
+    fcntl(SHIM_PROCESS_FD, F_SETFD, FD_CLOEXEC);
+    fcntl(SHIM_LOCK_FD, F_SETFD, FD_CLOEXEC);
+    become_supervisor();
+    r = options.exec ? exec_process(&options, &err) : run_container(&options, &err);
+    return r < 0 ? 125 : 0;
+}

@@ -1,0 +1,101 @@
+/* shim.h - cooper-shim, the one process a running container costs.
+ *
+ * The command that starts a container may be killed, detached or finished long before the container
+ * is. So it spawns a shim, which becomes the parent of the container's init and stays until init is
+ * gone:
+ *
+ *     cooper ──spawn──> cooper-shim ──clone──> init (PID 1 of the container)
+ *        \─ attach socket ─/   \── pipes or pty ──/
+ *
+ * The shim creates the container through runtime/, relays its stdio to the log and to any number of
+ * attached clients, reaps it, and records how it ended (exit.json) before it tells anybody. It
+ * opens no database and links no library but jansson and libcap: its private memory is what a
+ * container costs.
+ *
+ * `cooper-shim exec` is the same for one more process in a running container: no log, no record,
+ * one client.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct shim_options {
+    bool exec;       /* a further process in a running container */
+    bool open_stdin; /* keep a stdin pipe, else /dev/null */
+    bool stdin_once; /* close it when the first client goes */
+    bool remove;     /* --rm: if no client is there at the end, have the container removed */
+    const char *id;
+    const char *dir;  /* containers/<id>, absolute */
+    const char *run;  /* run/<id>, absolute */
+    const char *root; /* the state directory, and the cooper program, for --rm */
+    const char *cooper;
+    const char *log;                               /* "json-file" or "none" */
+    unsigned long long log_max_size, log_max_file; /* 0: never rotated; files kept, at least 1 */
+    int init_pid;                                  /* exec: the container's init */
+    unsigned long long init_start;
+    const char *user; /* exec: whom to look up, or NULL */
+    unsigned short rows, columns;
+    bool attached; /* descriptor SHIM_ATTACH_FD is a client */
+};
+
+/* Descriptors the spawner gives. */
+#define SHIM_REPORT_FD  3
+#define SHIM_ATTACH_FD  4
+#define SHIM_PROCESS_FD 5 /* exec: a file with the OCI process object */
+#define SHIM_LOCK_FD    6 /* run: run/<id>, locked; held open until the end */
+
+/* The one message on SHIM_REPORT_FD: the program runs, or why it does not. */
+struct shim_report {
+    int32_t code;        /* errno, 0: started */
+    int32_t exit_status; /* 125, 126, 127 with an error */
+    int32_t shim_pid, init_pid;
+    uint64_t shim_start, init_start;
+    char message[ERR_MESSAGE_MAX];
+};
+
+/* --- shim/log.c: docker's json-file -------------------------------------------------------------
+ */
+
+struct shim_log;
+int shim_log_open(const struct shim_options *options, struct shim_log **ret, struct err *err);
+/* stream 1 or 2. Splits into lines; a line longer than 16 KiB becomes several entries, as docker's.
+ * A disk that is full loses log lines, never the container. */
+void shim_log_write(struct shim_log *log, int stream, const char *data, size_t len);
+void shim_log_flush(struct shim_log *log); /* the last line without a newline */
+
+/* --- shim/relay.c: stdio between container, log and clients --------------------------------------
+ */
+
+struct shim_relay;
+struct shim_stdio {
+    int in;       /* write end to the container's stdin, or -1 */
+    int out, err; /* read ends; with a terminal all of it is `console` and these are -1 */
+    int console;
+};
+/* Takes over the descriptors. listen_fd -1: nobody else may attach. */
+struct shim_relay *shim_relay_new(const struct shim_options *options,
+                                  const struct shim_stdio *stdio, int listen_fd,
+                                  struct shim_log *log);
+void shim_relay_add_client(struct shim_relay *relay, int fd);
+/* Relays until the process behind pidfd is gone and everything it wrote has reached the log. */
+int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err);
+/* Hands every client what is left, then the exit status; waits for slow ones. */
+void shim_relay_finish(struct shim_relay *relay, int exit_code, bool oom_killed);
+/* True while a client that was attached from the start is still connected. */
+bool shim_relay_owner_present(const struct shim_relay *relay);
+
+/* --- shim/record.c: what outlives the shim
+ * -------------------------------------------------------- */
+
+/* run/<id>/pids: this shim and its init, with start times. */
+int shim_record_pids(const struct shim_options *options, pid_t init, struct shim_report *ret_report,
+                     struct err *err);
+/* containers/<id>/exit.json */
+int shim_record_exit(const struct shim_options *options, int exit_code, bool oom_killed,
+                     struct err *err);

@@ -1,0 +1,310 @@
+/* spec.c - docker's words for a container, translated into the OCI runtime spec's. The result is
+ * containers/<id>/config.json: what cooper-shim runs, and what another runtime could. */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/proc.h"
+#include "engine/internal.h"
+
+#define SHM_DEFAULT (64LL << 20)
+
+static json_t *mount_entry(const char *destination, const char *type, const char *source,
+                           const char *options)
+{
+    cleanup_strv struct strv list = {0};
+    json_t *mount = json_object();
+
+    strv_split(&list, options, ',');
+    json_put_str(mount, "destination", destination);
+    json_put_str(mount, "type", type);
+    json_put_str(mount, "source", source);
+    json_put(mount, "options", json_from_strings(&list));
+    return mount;
+}
+
+static const struct {
+    const char *destination, *type, *source, *options;
+} default_mounts[] = {
+    {"/proc", "proc", "proc", "nosuid,noexec,nodev"},
+    {"/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"},
+    {"/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"},
+    {"/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro"},
+    {"/sys/fs/cgroup", "cgroup", "cgroup", "nosuid,noexec,nodev,ro"},
+    {"/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev"},
+};
+
+static const char *writable_options(const char *options, bool privileged, char *room, size_t size)
+{
+    size_t n = strlen(options);
+
+    if (!privileged || n < 3 || strcmp(options + n - 3, ",ro"))
+        return options;
+    snprintf(room, size, "%.*s", (int)(n - 3), options);
+    return room;
+}
+
+static void add_default_mounts(json_t *mounts, const struct spec_input *in)
+{
+    char options[128];
+
+    for (size_t i = 0; i < sizeof default_mounts / sizeof *default_mounts; i++)
+        json_push(mounts,
+                  mount_entry(default_mounts[i].destination, default_mounts[i].type,
+                              default_mounts[i].source,
+                              writable_options(default_mounts[i].options, in->security->privileged,
+                                               options, sizeof options)));
+    snprintf(options, sizeof options, "nosuid,noexec,nodev,mode=1777,size=%lld",
+             json_int(in->host, "ShmSize", 0) > 0 ? json_int(in->host, "ShmSize", 0) : SHM_DEFAULT);
+    json_push(mounts, mount_entry("/dev/shm", "tmpfs", "shm", options));
+}
+
+static bool user_mounts(const struct mount_list *list, const char *destination)
+{
+    for (size_t i = 0; i < list->len; i++)
+        if (!strcmp(list->items[i].destination, destination))
+            return true;
+    return false;
+}
+
+static void add_host_files(json_t *mounts, const struct spec_input *in)
+{
+    static const char *const files[] = {"resolv.conf", "hostname", "hosts"};
+    const char *options =
+        json_flag(in->host, "ReadonlyRootfs", false) ? "rbind,rprivate,ro" : "rbind,rprivate";
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        cleanup_free char *destination = str_format("/etc/%s", files[i]);
+        cleanup_free char *source = str_format("%s/%s", in->dir, files[i]);
+
+        if (!user_mounts(in->mounts, destination))
+            json_push(mounts, mount_entry(destination, "bind", source, options));
+    }
+}
+
+static void add_user_mounts(json_t *mounts, const struct mount_list *list)
+{
+    for (size_t i = 0; i < list->len; i++) {
+        const struct mount_point *m = &list->items[i];
+        bool tmpfs = !strcmp(m->type, "tmpfs");
+        json_t *entry =
+            mount_entry(m->destination, tmpfs ? "tmpfs" : "bind", m->source, tmpfs ? "" : "rbind");
+        json_t *options = json_object_get(entry, "options");
+
+        for (size_t k = 0; k < m->options.len; k++)
+            json_push(options, json_string(m->options.items[k]));
+        if (!strcmp(m->type, "volume") && !m->no_copy)
+            json_push(options, json_string("x-cooper.seed"));
+        json_push(mounts, entry);
+    }
+}
+
+static int add_init(json_t *mounts, json_t *args, struct err *err)
+{
+    cleanup_free char *init = proc_helper_path("cooper-init", err);
+
+    if (!init)
+        return -err->code;
+    json_push(mounts, mount_entry("/sbin/docker-init", "bind", init, "bind,ro"));
+    json_array_insert_new(args, 0, json_string("/sbin/docker-init"));
+    json_array_insert_new(args, 1, json_string("--"));
+    return 0;
+}
+
+static bool env_has(const json_t *env, const char *key)
+{
+    size_t i, n = strlen(key);
+    json_t *item;
+
+    json_array_foreach(env, i, item) if (!strncmp(json_string_value(item), key, n) &&
+                                         json_string_value(item)[n] == '=') return true;
+    return false;
+}
+
+/* PATH is in Config.Env already; HOME is added by the runtime, which reads the image's passwd. */
+static json_t *environment(const struct spec_input *in)
+{
+    json_t *env = json_array(), *given = json_object_get(in->config, "Env");
+    cleanup_free char *hostname = str_format("HOSTNAME=%s", json_str(in->config, "Hostname", ""));
+
+    if (!env_has(given, "HOSTNAME"))
+        json_push(env, json_string(hostname));
+    if (json_flag(in->config, "Tty", false) && !env_has(given, "TERM"))
+        json_push(env, json_string("TERM=xterm"));
+    json_array_extend(env, given);
+    return env;
+}
+
+static json_t *capabilities(const struct security *security)
+{
+    static const char *const sets[] = {"bounding", "effective", "permitted"};
+    json_t *caps = json_object();
+
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        json_put(caps, sets[i], json_from_strings(&security->caps));
+    return caps;
+}
+
+/* Docker's Ulimits [{Name,Soft,Hard}] as OCI rlimits. */
+static json_t *rlimits(const json_t *host)
+{
+    json_t *list = json_array(), *item;
+    size_t i;
+
+    json_array_foreach(json_object_get(host, "Ulimits"), i, item)
+    {
+        cleanup_free char *name = str_format("RLIMIT_%s", json_str(item, "Name", ""));
+        json_t *limit = json_object();
+
+        for (char *p = name; *p; p++)
+            if (*p >= 'a' && *p <= 'z')
+                *p = (char)(*p - 32);
+        json_put_str(limit, "type", name);
+        json_put(limit, "soft", json_integer(json_int(item, "Soft", 0)));
+        json_put(limit, "hard", json_integer(json_int(item, "Hard", 0)));
+        json_push(list, limit);
+    }
+    return list;
+}
+
+static json_t *process_section(const struct spec_input *in)
+{
+    json_t *process = json_object(), *user = json_object();
+    const char *workdir = json_str(in->config, "WorkingDir", "");
+
+    json_put(user, "uid", json_integer(0));
+    json_put(user, "gid", json_integer(0));
+    json_put(process, "terminal", json_boolean(json_flag(in->config, "Tty", false)));
+    json_put(process, "user", user);
+    json_put(process, "args", json_from_strings(in->argv));
+    json_put(process, "env", environment(in));
+    json_put_str(process, "cwd", *workdir ? workdir : "/");
+    json_put(process, "capabilities", capabilities(in->security));
+    json_put(process, "rlimits", rlimits(in->host));
+    json_put(process, "noNewPrivileges", json_boolean(in->security->no_new_privileges));
+    json_put(process, "oomScoreAdj", json_integer(json_int(in->host, "OomScoreAdj", 0)));
+    return process;
+}
+
+static json_t *namespaces(const json_t *host)
+{
+    static const struct {
+        const char *type, *member;
+    } kinds[] = {{"mount", ""},      {"pid", "PidMode"},         {"uts", "UTSMode"},
+                 {"ipc", "IpcMode"}, {"network", "NetworkMode"}, {"cgroup", "CgroupnsMode"}};
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        json_t *namespace;
+
+        if (!strcmp(json_str(host, kinds[i].member, ""), "host"))
+            continue;
+        namespace = json_object();
+        json_put_str(namespace, "type", kinds[i].type);
+        json_push(list, namespace);
+    }
+    return list;
+}
+
+static const char *const masked[] = {
+    "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
+    "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
+    "/proc/timer_stats", "/sys/firmware", "/sys/devices/virtual/powercap", "/sys/fs/selinux",
+    "/sys/dev/block",
+    /* beyond docker's list: root in the container could read the host's memory layout and slabs
+       here */
+    "/proc/kpagecount", "/proc/kpageflags", "/proc/kpagecgroup", "/proc/slabinfo",
+    "/proc/vmallocinfo", "/proc/pagetypeinfo", "/proc/iomem", "/proc/ioports"};
+static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
+                                        "/proc/sysrq-trigger"};
+
+static json_t *paths(const char *const *list, size_t count)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_push(array, json_string(list[i]));
+    return array;
+}
+
+static void add_thermal_throttle(json_t *masked_paths)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_CONF);
+
+    for (long cpu = 0; cpu < cpus; cpu++) {
+        char path[96];
+
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%ld/thermal_throttle", cpu);
+        if (!access(path, F_OK))
+            json_push(masked_paths, json_string(path));
+    }
+}
+
+static int linux_section(const struct spec_input *in, json_t *linux_object, struct err *err)
+{
+    json_t *masked_paths;
+    char cgroup[80];
+
+    container_cgroup(in->id, cgroup);
+    json_put(linux_object, "namespaces", namespaces(in->host));
+    json_put_str(linux_object, "cgroupsPath", cgroup);
+    json_put(linux_object, "resources", limits_resources(in->host));
+    if (json_is_object(json_object_get(in->host, "Sysctls")))
+        json_put(linux_object, "sysctl", json_deep_copy(json_object_get(in->host, "Sysctls")));
+    if (!in->security->unmasked) {
+        masked_paths = paths(masked, sizeof masked / sizeof *masked);
+        add_thermal_throttle(masked_paths);
+        json_put(linux_object, "maskedPaths", masked_paths);
+        json_put(linux_object, "readonlyPaths",
+                 paths(read_only, sizeof read_only / sizeof *read_only));
+    }
+    return devices_add(linux_object, in->host, err);
+}
+
+static json_t *annotations(const struct spec_input *in)
+{
+    json_t *list = json_object();
+    const char *user = json_str(in->config, "User", "");
+
+    json_put_str(list, "org.cooper.overlay.base", in->layers);
+    json_put_str(list, "org.cooper.overlay.options", in->overlay_options);
+    json_put_str(list, "org.cooper.user", *user ? user : "0");
+    if (in->seccomp)
+        json_put_str(list, "org.cooper.seccomp", in->seccomp);
+    return list;
+}
+
+static int fill(const struct spec_input *in, json_t *spec, struct err *err)
+{
+    json_t *root = json_object(), *mounts = json_array(), *linux_object = json_object();
+
+    json_put_str(spec, "ociVersion", "1.2.0");
+    json_put(spec, "process", process_section(in));
+    json_put_str(root, "path", "merged");
+    json_put(root, "readonly", json_boolean(json_flag(in->host, "ReadonlyRootfs", false)));
+    json_put(spec, "root", root);
+    json_put_str(spec, "hostname", json_str(in->config, "Hostname", ""));
+    if (*json_str(in->config, "Domainname", ""))
+        json_put_str(spec, "domainname", json_str(in->config, "Domainname", ""));
+    json_put(spec, "mounts", mounts);
+    json_put(spec, "linux", linux_object);
+    json_put(spec, "annotations", annotations(in));
+    add_default_mounts(mounts, in);
+    add_host_files(mounts, in);
+    add_user_mounts(mounts, in->mounts);
+    if (json_flag(in->host, "Init", false) &&
+        add_init(mounts, json_at(spec, "process.args"), err) < 0)
+        return -err->code;
+    return linux_section(in, linux_object, err);
+}
+
+json_t *spec_build(const struct spec_input *in, struct err *err)
+{
+    json_t *spec = json_object();
+
+    if (fill(in, spec, err) < 0) {
+        json_decref(spec);
+        return NULL;
+    }
+    return spec;
+}

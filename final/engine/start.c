@@ -1,0 +1,217 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "engine/internal.h"
+#include "engine/shim/shim.h"
+
+static void add_number(struct strv *argv, const char *flag, unsigned long long value)
+{
+    if (!value)
+        return;
+    strv_add(argv, flag);
+    strv_take(argv, str_format("%llu", value));
+}
+
+/* "10m" as in --log-opt max-size. */
+static unsigned long long log_size(const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+    unsigned long long unit = *end == 'k' || *end == 'K'   ? 1000
+                              : *end == 'm' || *end == 'M' ? 1000000
+                              : *end == 'g' || *end == 'G' ? 1000000000
+                                                           : 1;
+
+    return value > 0 ? (unsigned long long)(value * (double)unit) : 0;
+}
+
+static void add_log_options(struct strv *argv, const json_t *host)
+{
+    const json_t *options = json_at(host, "LogConfig.Config");
+    const char *type = json_str(host, "LogConfig.Type", "");
+
+    strv_add(argv, "--log");
+    strv_add(argv, *type ? type : "json-file");
+    add_number(argv, "--log-max-size", log_size(json_str(options, "max-size", "")));
+    add_number(argv, "--log-max-file", strtoull(json_str(options, "max-file", "0"), NULL, 10));
+}
+
+static int shim_arguments(struct engine *e, const struct container *c,
+                          const struct start_options *options, bool attached, struct strv *ret,
+                          struct err *err)
+{
+    const json_t *config = json_object_get(c->config, "Config");
+    cleanup_free char *cooper = NULL;
+
+    shim_common_arguments(e, c, "run", ret);
+    add_log_options(ret, json_object_get(c->config, "HostConfig"));
+    if (json_flag(config, "OpenStdin", false))
+        strv_add(ret, "--stdin");
+    if (json_flag(config, "StdinOnce", false))
+        strv_add(ret, "--stdin-once");
+    if (attached)
+        strv_add(ret, "--attached");
+    add_number(ret, "--rows", options ? options->rows : 0);
+    add_number(ret, "--columns", options ? options->columns : 0);
+    if (!c->auto_remove)
+        return 0;
+    cooper = proc_helper_path("cooper", err);
+    if (!cooper)
+        return -err->code;
+    strv_add(ret, "--remove");
+    strv_add(ret, "--cooper");
+    strv_add(ret, cooper);
+    strv_add(ret, "--root");
+    strv_add(ret, e->store->root);
+    return 0;
+}
+
+/* From here until the shim reports, this process answers for the container. */
+static int claim(struct engine *e, struct container *c, struct err *err)
+{
+    cleanup_free char *from = str_copy(c->state);
+    cleanup_free char *exit_file = str_format("containers/%s/exit.json", c->id);
+    int r = store_container_own(c, err);
+
+    if (r < 0)
+        return r;
+    container_set_state(c, "starting");
+    c->started_ns = clock_now();
+    c->finished_ns = 0;
+    c->exit_code = 0;
+    c->oom_killed = false;
+    free(c->error);
+    c->error = str_copy("");
+    r = store_container_update(e->store, c, from, err);
+    if (!r && unlinkat(e->store->root_fd, exit_file, 0) < 0 && errno != ENOENT)
+        r = err_errno(err, "cannot remove '%s'", exit_file);
+    return r;
+}
+
+static void record_failure(struct engine *e, struct container *c, const struct err *why)
+{
+    struct err ignored = {0};
+    int status = why->exit_status ? why->exit_status : 128;
+
+    container_set_state(c, "created");
+    c->exit_code = status == 125 ? 128 : status;
+    c->started_ns = 0;
+    free(c->error);
+    c->error = str_copy(why->message);
+    store_container_update(e->store, c, "starting", &ignored);
+    file_remove_tree(e->store->run_fd, c->id, &ignored);
+}
+
+/* Docker leaves a container that could not start as Created, with the reason; --rm means none is
+ * left. */
+static void after_failure(struct engine *e, struct container *c, const struct err *why)
+{
+    struct err ignored = {0};
+
+    record_failure(e, c, why);
+    if (c->auto_remove)
+        engine_remove(e, c, true, true, &ignored);
+}
+
+static int record_started(struct engine *e, struct container *c, const struct shim_report *report,
+                          struct err *err)
+{
+    int r;
+
+    c->owner = (struct proc_id){report->shim_pid, report->shim_start};
+    c->init = (struct proc_id){report->init_pid, report->init_start};
+    container_set_state(c, "running");
+    r = store_container_update(e->store, c, "starting", err);
+    if (r == -EAGAIN) /* it has ended already, and another command has noticed */
+        err_clear(err);
+    return r == -EAGAIN ? 0 : r;
+}
+
+/* This process and then the shim hold the lock, through one open file: it is free when both are
+ * gone, and until then nobody takes the container for abandoned, whatever they have recorded so
+ * far. */
+static int lock_run_dir(struct engine *e, const char *id, struct err *err)
+{
+    cleanup_close int run = store_run_dir(e->store, id, true, err);
+
+    if (run < 0)
+        return run;
+    if (flock(run, LOCK_EX | LOCK_NB) < 0)
+        return err_errno(err, "cannot lock '%s/%s': does another shim live there?", e->store->run,
+                         id);
+    return steal_fd(&run);
+}
+
+static int start(struct engine *e, struct container *c, const struct start_options *options,
+                 int *ret_attach, struct err *err)
+{
+    cleanup_strv struct strv argv = {0};
+    cleanup_close int run = -1;
+    struct shim_report report;
+    struct spawn_request request = {.process_fd = -1, .attach = ret_attach != NULL};
+    int attach = -1, r = claim(e, c, err);
+
+    if (r < 0)
+        return r;
+    r = shim_arguments(e, c, options, request.attach, &argv, err);
+    if (!r) {
+        run = lock_run_dir(e, c->id, err);
+        r = run < 0 ? run : 0;
+    }
+    request.argv = argv.items;
+    request.lock_fd = run;
+    if (!r)
+        r = shim_spawn(&request, &report, &attach, err);
+    if (r < 0) {
+        close_fd(&attach);
+        after_failure(e, c, err);
+        return r;
+    }
+    r = record_started(e, c, &report, err);
+    if (ret_attach)
+        *ret_attach = attach;
+    return r;
+}
+
+static int attach_to_running(struct engine *e, const struct container *c, int *ret_attach,
+                             struct err *err)
+{
+    int fd = ret_attach ? engine_attach(e, c, err) : -1;
+
+    if (!ret_attach)
+        return 0;
+    if (fd >= 0)
+        *ret_attach = fd;
+    return fd < 0 ? fd : 0;
+}
+
+/* "creating" and found at all: by us, for engine_create(start_follows). */
+static bool startable(const struct container *c)
+{
+    return !strcmp(c->state, "created") || !strcmp(c->state, "exited") ||
+           (!strcmp(c->state, "creating") && c->owner.pid == getpid());
+}
+
+int engine_start(struct engine *e, const char *id, const struct start_options *options,
+                 int *ret_attach, struct err *err)
+{
+    struct container c;
+    int r = engine_find(e, id, &c, err);
+
+    if (r < 0)
+        return r;
+    if (container_running(&c))
+        r = attach_to_running(e, &c, ret_attach, err);
+    else if (startable(&c))
+        r = start(e, &c, options, ret_attach, err);
+    else
+        r = err_set(err, EBUSY, "container %s is %s by another command", c.name, c.state);
+    container_free(&c);
+    return r;
+}

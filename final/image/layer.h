@@ -1,0 +1,121 @@
+/* layer.h - how the files of one layer's tree are made; private to image/.
+ *
+ *     layer_unpack.c    the stream: hashing and inflating here, unpacking in a thread
+ *     layer_apply.c     one tar entry after another: which name, which kind, within the limits
+ *     layer_path.c      a name of the tar becomes a directory descriptor and a name
+ *     layer_entry.c     makes the file, sets its metadata
+ *     layer_whiteout.c  .wh. names become what overlayfs understands
+ *     layer_fixups.c    what has to wait for the layers below */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+#include "image/image.h"
+
+#define LAYER_PATH_MAX   4096
+#define LAYER_DEPTH_MAX  200 /* directories; removing a tree takes two descriptors a level */
+#define LAYER_MEMORY_MAX (128u << 20) /* of names remembered until the end */
+
+/* A directory's times, to be set at the end. */
+struct layer_dir {
+    char *path;
+    struct timespec times[2];
+};
+
+struct archive;
+struct archive_entry;
+
+struct layer_tree {
+    int root;         /* the staging directory; the caller's */
+    uint64_t size;    /* bytes of regular files so far, as ls -l counts */
+    uint64_t written; /* bytes really written: holes do not fill disks */
+    uint64_t entries;
+    struct layer_limits limits;
+    size_t memory;    /* spent on names */
+    bool input_ended; /* libarchive has been told that there are no more bytes */
+    bool ended;       /* the tar is over although it does not say so */
+
+    /* The directory of the last entry, because the next entry is usually in the same one. */
+    int parent_fd; /* O_PATH, or -1 */
+    char parent[LAYER_PATH_MAX];
+
+    struct layer_dir
+        *dirs; /* set at the end: making a file in a directory changes the directory's time */
+    size_t dir_count, dir_room;
+    struct layer_fixups *fixups;
+};
+
+/* What a header says about a file, in the kernel's terms. */
+struct layer_attributes {
+    uid_t uid;
+    gid_t gid;
+    mode_t mode; /* permission bits only */
+    struct timespec times[2];
+    struct archive_entry *entry; /* for the extended attributes; NULL: none */
+};
+
+/* --- layer_apply.c ------------------------------------------------------------------------------
+ */
+
+/* Reads the tar to its end. `t` is zeroed but for root and limits. */
+int layer_apply(struct layer_tree *t, struct archive *tar, struct err *err);
+void layer_tree_free(struct layer_tree *t); /* not the fixups */
+/* Accounts for memory that a hostile tar could make grow without end. */
+int layer_remember(struct layer_tree *t, size_t bytes, struct err *err);
+
+/* --- layer_path.c -------------------------------------------------------------------------------
+ */
+
+/* Cleans a name of the tar: no leading slash, no "." and "//", ".." taken back. -EINVAL when it
+ * climbs out of the root, -ENAMETOOLONG. The root itself is "". */
+int layer_clean_path(const char *name, char ret[LAYER_PATH_MAX], struct err *err);
+/* The directory that holds `path` (cleaned, not ""), made when missing; its last component in
+ * *ret_name, which points into `path`. The descriptor belongs to `t`: valid until the next call. */
+int layer_open_parent(struct layer_tree *t, const char *path, const char **ret_name,
+                      struct err *err);
+/* To call when a name that may be a directory or a symlink goes away: the next name is looked up
+ * anew. The descriptor in use stays open until then. */
+void layer_forget_parent(struct layer_tree *t);
+
+/* --- layer_entry.c ------------------------------------------------------------------------------
+ */
+
+int layer_make_entry(struct layer_tree *t, struct archive *tar, struct archive_entry *entry,
+                     const char *path, struct err *err);
+int layer_root_entry(struct layer_tree *t, struct archive_entry *entry, struct err *err);
+int layer_set_dir_times(struct layer_tree *t, struct err *err);
+
+/* --- layer_xattr.c ------------------------------------------------------------------------------
+ */
+
+/* Sets the entry's extended attributes that an image may have; the others are left out. */
+int layer_set_xattrs(int fd, struct archive_entry *entry, struct err *err);
+/* The same for what has no descriptor to operate on (symlinks, devices): by name. */
+int layer_set_xattrs_at(int dirfd, const char *name, struct archive_entry *entry, struct err *err);
+/* Copies those attributes from one descriptor to the other. */
+int layer_copy_xattrs(int from, int to, struct err *err);
+
+/* --- layer_whiteout.c ---------------------------------------------------------------------------
+ */
+
+/* True when the last component of a path has a meaning to the union file system. */
+bool layer_is_whiteout_name(const char *name);
+int layer_whiteout(struct layer_tree *t, const char *path, struct err *err);
+bool layer_is_whiteout(const struct stat *st);
+int layer_set_opaque(int dirfd, struct err *err);
+bool layer_is_opaque(int dirfd);
+
+/* --- layer_fixups.c -----------------------------------------------------------------------------
+ */
+
+struct layer_fixups *layer_fixups_new(void);
+bool layer_fixups_pending(const struct layer_fixups *f);
+bool layer_fixups_implied(const struct layer_fixups *f, const char *path);
+/* The tar implied this directory / then named it after all. */
+int layer_fixups_imply(struct layer_tree *t, const char *path, struct err *err);
+void layer_fixups_named(struct layer_fixups *f, const char *path);
+/* A hard link whose target is not in this layer. */
+int layer_fixups_link(struct layer_tree *t, const char *path, const char *target, struct err *err);

@@ -1,0 +1,34 @@
+/* auth.h - proving who we are to a registry: Basic, or a Bearer token fetched from the token
+ * service that the registry names in its 401. OCI distribution spec; docker's "token authentication
+ * specification".
+ *
+ * One `auth` serves one registry and one repository, for any number of threads.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "registry/credentials.h"
+#include "registry/http.h"
+
+struct auth;
+
+/* Takes over the content of `credentials`. */
+struct auth *auth_new(struct http *http, const char *domain, const char *repository,
+                      struct credentials *credentials);
+void auth_free(struct auth *a); /* NULL is fine */
+
+/* The Authorization header to send, as far as one is known and not expired; NULL. The caller frees.
+ */
+char *auth_header(struct auth *a);
+
+/* Answers a 401 with these challenges to a request that was sent with `used` (NULL: without):
+ * afterwards auth_header() gives a new value. `plain`: the registry itself is spoken to without
+ * TLS; only then may the token service be. Returns at once when another thread has got a new token
+ * meanwhile. */
+int auth_answer(struct auth *a, const struct strv *challenges, const char *used, bool plain,
+                struct err *err);
+
+/* True, with docker's words in err, when a 401 says that we are known but may not have this. */
+bool auth_denied(const struct strv *challenges, struct err *err);

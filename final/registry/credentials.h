@@ -1,0 +1,25 @@
+/* credentials.h - what the user has for a registry, from docker's config.json:
+ *
+ *     {"auths": {"registry.lab:5000": {"auth": "<base64 of user:password>"},
+ *                "https://index.docker.io/v1/": {"auth": "...", "identitytoken": "..."}}}
+ */
+#pragma once
+
+#include "base/err.h"
+
+struct credentials {
+    char *username, *password; /* NULL: none */
+    char *identity_token;      /* a refresh token for the token service; NULL: none */
+};
+
+/* Looks for `domain` in `config_file` (NULL: none). Nothing found is success with NULLs. */
+int credentials_find(const char *config_file, const char *domain, struct credentials *ret,
+                     struct err *err);
+void credentials_free(struct credentials *c); /* wipes the secrets first */
+
+/* "<dir>/config.json" of docker's client: $DOCKER_CONFIG, else $HOME/.docker; NULL when neither is
+ * set. The caller frees. */
+char *credentials_config_dir(void);
+
+/* "Basic <base64 of user:password>"; the caller frees. */
+char *credentials_basic(const struct credentials *c);

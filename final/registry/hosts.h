@@ -1,0 +1,24 @@
+/* hosts.h - which address a registry's name stands for, and where plain HTTP is allowed. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+/* "docker.io" -> "registry-1.docker.io": the name users write is not where the API lives. */
+const char *hosts_api(const char *domain);
+
+/* The "host[:port]" of a URL, in lower case, without user info; the caller frees. NULL when it is
+ * no http or https URL. Sets *ret_tls. */
+char *hosts_of_url(const char *url, bool *ret_tls);
+
+/* True for 127.0.0.0/8, ::1 and localhost, with or without a port: what never leaves this machine.
+ */
+bool hosts_is_loopback(const char *host);
+
+/* True when plain HTTP may be spoken with "host[:port]": loopback, or listed under
+ * "insecure-registries" in $COOPER_REGISTRIES (default /etc/cooper/registries.json):
+ *     {"insecure-registries": ["registry.lab:5000"]}
+ * Negative when that file cannot be read or understood: a wrong guess would be unsafe either way.
+ */
+int hosts_allow_plain(const char *host, struct err *err);

@@ -1,0 +1,125 @@
+/* collect.c - removes what nobody refers to. The records go first, in one transaction; a directory
+ * is moved into staging/ by rename(2) before it is emptied, so that a kill half way leaves no half
+ * layer behind a valid name: what lies in staging/ under a dead process's name is garbage, and the
+ * next collection's. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "storage/db.h"
+#include "storage/storage.h"
+
+#define PARTIAL_KEPT_S (24 * 3600) /* a broken-off download is worth resuming for a day */
+
+typedef int visit_entry(struct store *s, const char *name, struct err *err);
+
+static int for_each_entry(struct store *s, const char *path, visit_entry *visit, struct err *err)
+{
+    int fd = openat(s->root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_closedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    int r = 0;
+
+    if (!dir)
+        return err_errno(err, "cannot list '%s/%s'", s->root, path);
+    while (r >= 0 && (entry = readdir(dir)))
+        if (*entry->d_name != '.')
+            r = visit(s, entry->d_name, err);
+    return r;
+}
+
+/* Staged directories are named after their maker: PID-START-N. */
+static int collect_stage(struct store *s, const char *name, struct err *err)
+{
+    struct proc_id maker;
+
+    if (sscanf(name, "%d-%llu-", &maker.pid, &maker.start) == 2 && proc_alive(&maker))
+        return 0;
+    return store_stage_drop(s, name, err);
+}
+
+static int collect_blob(struct store *s, const char *name, struct err *err)
+{
+    cleanup_query sqlite3_stmt *query = NULL;
+    cleanup_free char *digest = str_format("sha256:%s", name);
+    cleanup_free char *path = str_format("blobs/sha256/%s", name);
+    int r = db_query(s->db, &query, err, "SELECT 1 FROM image_blobs WHERE digest = ?", "s", digest);
+
+    if (!r)
+        r = db_next(query, err);
+    if (r)
+        return r < 0 ? r : 0;
+    if (unlinkat(s->root_fd, path, 0) < 0 && errno != ENOENT)
+        return err_errno(err, "cannot remove '%s'", path);
+    return 0;
+}
+
+static int collect_partial(struct store *s, const char *name, struct err *err)
+{
+    cleanup_free char *path = str_format("blobs/partial/%s", name);
+    struct stat st;
+
+    if (fstatat(s->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    if (st.st_mtime + PARTIAL_KEPT_S > clock_now() / 1000000000)
+        return 0;
+    if (unlinkat(s->root_fd, path, 0) < 0 && errno != ENOENT)
+        return err_errno(err, "cannot remove '%s'", path);
+    return 0;
+}
+
+/* A directory in layers/ without a record: its publisher died between rename and insert. */
+static int collect_layer_directory(struct store *s, const char *name, struct err *err)
+{
+    cleanup_query sqlite3_stmt *query = NULL;
+    cleanup_free char *from = str_format("layers/%s", name);
+    cleanup_free char *to = str_format("staging/0-0-%s", name);
+    int r = db_query(s->db, &query, err, "SELECT 1 FROM layers WHERE dir = ?", "s", name);
+
+    if (!r)
+        r = db_next(query, err);
+    if (r)
+        return r < 0 ? r : 0;
+    if (renameat(s->root_fd, from, s->root_fd, to) < 0)
+        return err_errno(err, "cannot move '%s' away to remove it", from);
+    return store_stage_drop(s, to + strlen("staging/"), err);
+}
+
+static int forget_unused_layers(struct store *s, struct err *err)
+{
+    return db_run(s->db, err,
+                  "DELETE FROM layers WHERE chain_id NOT IN (SELECT chain_id FROM image_layers)",
+                  "");
+}
+
+int store_collect_stages(struct store *s, struct err *err)
+{
+    return for_each_entry(s, "staging", collect_stage, err);
+}
+
+int store_collect(struct store *s, struct err *err)
+{
+    cleanup_close int hold =
+        openat(s->root_fd, "hold", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int r;
+
+    if (hold < 0)
+        return err_errno(err, "cannot open '%s/hold'", s->root);
+    if (flock(hold, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? 0 : err_errno(err, "cannot lock '%s/hold'", s->root);
+    r = forget_unused_layers(s, err);
+    if (r >= 0)
+        r = for_each_entry(s, "layers", collect_layer_directory, err);
+    if (r >= 0)
+        r = for_each_entry(s, "blobs/sha256", collect_blob, err);
+    if (r >= 0)
+        r = for_each_entry(s, "blobs/partial", collect_partial, err);
+    if (r >= 0)
+        r = store_collect_stages(s, err);
+    return r < 0 ? err_wrap(err, "cannot collect what is unused") : 0;
+}

@@ -1,0 +1,234 @@
+#include "storage/db.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCHEMA_VERSION 1
+#define BUSY_MS        30000
+#define CHECKPOINT_AT  64 /* pages of 4 KiB in the log */
+
+static const char schema[] =
+    "CREATE TABLE images(id TEXT PRIMARY KEY, manifest TEXT NOT NULL, created INTEGER NOT NULL,"
+    " size INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE refs(name TEXT PRIMARY KEY, image TEXT NOT NULL REFERENCES images) WITHOUT ROWID;"
+    "CREATE INDEX refs_by_image ON refs(image);"
+    "CREATE TABLE layers(chain_id TEXT PRIMARY KEY, diff_id TEXT NOT NULL, parent TEXT NOT NULL,"
+    " dir TEXT NOT NULL UNIQUE, size INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE image_layers(image TEXT NOT NULL REFERENCES images, position INTEGER NOT NULL,"
+    " chain_id TEXT NOT NULL REFERENCES layers, PRIMARY KEY(image, position)) WITHOUT ROWID;"
+    "CREATE INDEX image_layers_by_layer ON image_layers(chain_id);"
+    "CREATE TABLE image_blobs(image TEXT NOT NULL REFERENCES images, digest TEXT NOT NULL,"
+    " PRIMARY KEY(image, digest)) WITHOUT ROWID;"
+    "CREATE INDEX image_blobs_by_digest ON image_blobs(digest);"
+    "CREATE TABLE containers(id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " image TEXT NOT NULL REFERENCES images, image_name TEXT NOT NULL, state TEXT NOT NULL,"
+    " config TEXT NOT NULL, auto_remove INTEGER NOT NULL, created INTEGER NOT NULL,"
+    " started INTEGER NOT NULL, finished INTEGER NOT NULL, exit_code INTEGER NOT NULL,"
+    " oom_killed INTEGER NOT NULL, error TEXT NOT NULL, owner_pid INTEGER NOT NULL,"
+    " owner_start INTEGER NOT NULL, init_pid INTEGER NOT NULL, init_start INTEGER NOT NULL,"
+    " boot_id TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX containers_by_image ON containers(image);"
+    "CREATE TABLE volumes(name TEXT PRIMARY KEY, anonymous INTEGER NOT NULL,"
+    " created INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE container_volumes(container TEXT NOT NULL, volume TEXT NOT NULL REFERENCES "
+    "volumes,"
+    " PRIMARY KEY(container, volume)) WITHOUT ROWID;"
+    "CREATE INDEX container_volumes_by_volume ON container_volumes(volume);"
+    "PRAGMA user_version=1;";
+
+static int fail(sqlite3 *db, struct err *err, const char *what)
+{
+    int code = sqlite3_errcode(db) & 0xff;
+    int number = code == SQLITE_FULL                            ? ENOSPC
+                 : code == SQLITE_NOMEM                         ? ENOMEM
+                 : code == SQLITE_BUSY || code == SQLITE_LOCKED ? EBUSY
+                 : code == SQLITE_READONLY                      ? EROFS
+                                                                : EIO;
+
+    return err_set(err, number, "the database: %s: %s", what, sqlite3_errmsg(db));
+}
+
+static int run_script(sqlite3 *db, const char *sql, struct err *err)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK
+               ? 0
+               : fail(db, err, "cannot prepare it");
+}
+
+static int user_version(sqlite3 *db, struct err *err)
+{
+    cleanup_query sqlite3_stmt *query = NULL;
+    int r = db_query(db, &query, err, "PRAGMA user_version", "");
+
+    if (!r)
+        r = db_next(query, err);
+    return r < 0 ? r : sqlite3_column_int(query, 0);
+}
+
+/* Two first commands at once: the one that waited finds the schema made. */
+static int make_schema(sqlite3 *db, struct err *err)
+{
+    int r = run_script(db, "PRAGMA journal_mode=WAL", err);
+
+    if (!r)
+        r = db_begin(db, err);
+    if (r < 0)
+        return r;
+    r = user_version(db, err);
+    if (!r)
+        r = run_script(db, schema, err);
+    return db_end(db, r < 0 ? r : 0, err);
+}
+
+int db_open(const char *path, sqlite3 **ret, struct err *err)
+{
+    sqlite3 *db = NULL;
+    int r;
+
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
+        r = db ? fail(db, err, path) : err_set(err, ENOMEM, "cannot open the database '%s'", path);
+        sqlite3_close(db);
+        return r;
+    }
+    sqlite3_busy_timeout(db, BUSY_MS);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    sqlite3_wal_autocheckpoint(db, CHECKPOINT_AT);
+    r = run_script(db, "PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON", err);
+    if (!r)
+        r = user_version(db, err);
+    if (!r)
+        r = make_schema(db, err);
+    else if (r > SCHEMA_VERSION)
+        r = err_set(
+            err, EPROTO,
+            "the database '%s' has version %d, this cooper knows up to %d: use the newer cooper",
+            path, r, SCHEMA_VERSION);
+    if (r < 0) {
+        sqlite3_close(db);
+        return r;
+    }
+    *ret = db;
+    return 0;
+}
+
+void db_close(sqlite3 *db)
+{
+    sqlite3_close(db);
+}
+
+static void bind_all(sqlite3_stmt *statement, const char *types, va_list args)
+{
+    for (int i = 1; *types; types++, i++) {
+        if (*types == 's')
+            sqlite3_bind_text(statement, i, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
+        else if (*types == 'i')
+            sqlite3_bind_int64(statement, i, va_arg(args, long long));
+        else
+            abort();
+    }
+}
+
+static int prepare(sqlite3 *db, sqlite3_stmt **ret, struct err *err, const char *sql,
+                   const char *types, va_list args)
+{
+    if (sqlite3_prepare_v2(db, sql, -1, ret, NULL) != SQLITE_OK)
+        return fail(db, err, sql);
+    bind_all(*ret, types, args);
+    return 0;
+}
+
+int db_query(sqlite3 *db, sqlite3_stmt **ret, struct err *err, const char *sql, const char *types,
+             ...)
+{
+    va_list args;
+    int r;
+
+    va_start(args, types);
+    r = prepare(db, ret, err, sql, types, args);
+    va_end(args);
+    return r;
+}
+
+int db_next(sqlite3_stmt *statement, struct err *err)
+{
+    int r = sqlite3_step(statement);
+
+    if (r == SQLITE_ROW)
+        return 1;
+    return r == SQLITE_DONE ? 0 : fail(sqlite3_db_handle(statement), err, sqlite3_sql(statement));
+}
+
+void db_done(sqlite3_stmt **statement)
+{
+    sqlite3_finalize(*statement);
+    *statement = NULL;
+}
+
+int db_run(sqlite3 *db, struct err *err, const char *sql, const char *types, ...)
+{
+    cleanup_query sqlite3_stmt *statement = NULL;
+    va_list args;
+    int r;
+
+    va_start(args, types);
+    r = prepare(db, &statement, err, sql, types, args);
+    va_end(args);
+    return r < 0 ? r : db_next(statement, err);
+}
+
+const char *db_text(sqlite3_stmt *statement, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+
+    return text ? text : "";
+}
+
+void db_copy(sqlite3_stmt *statement, int column, char *ret, size_t size)
+{
+    const char *text = db_text(statement, column);
+    size_t n = strlen(text) < size ? strlen(text) : size - 1;
+
+    memcpy(ret, text, n);
+    ret[n] = 0;
+}
+
+int db_strings(sqlite3 *db, struct strv *ret, struct err *err, const char *sql, const char *types,
+               ...)
+{
+    cleanup_query sqlite3_stmt *statement = NULL;
+    va_list args;
+    int r;
+
+    va_start(args, types);
+    r = prepare(db, &statement, err, sql, types, args);
+    va_end(args);
+    while (r >= 0 && (r = db_next(statement, err)) > 0)
+        strv_add(ret, db_text(statement, 0));
+    return r;
+}
+
+int db_begin(sqlite3 *db, struct err *err)
+{
+    return db_run(db, err, "BEGIN IMMEDIATE", "");
+}
+
+int db_end(sqlite3 *db, int r, struct err *err)
+{
+    int committed;
+
+    if (r < 0) {
+        struct err ignored;
+
+        db_run(db, &ignored, "ROLLBACK", "");
+        return r;
+    }
+    committed = db_run(db, err, "COMMIT", "");
+    if (committed < 0) {
+        struct err ignored;
+
+        db_run(db, &ignored, "ROLLBACK", "");
+        return committed;
+    }
+    return r;
+}

@@ -1,0 +1,284 @@
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "storage/db.h"
+#include "storage/internal.h"
+#include "storage/storage.h"
+
+#define CONFIG_MAX (4u << 20)
+
+void image_free(struct image *image)
+{
+    strv_free(&image->references);
+    strv_free(&image->digests);
+}
+
+void image_list_free(struct image_list *list)
+{
+    for (size_t i = 0; i < list->len; i++)
+        image_free(&list->items[i]);
+    free(list->items);
+    *list = (struct image_list){0};
+}
+
+static int load_references(struct store *s, struct image *image, struct err *err)
+{
+    cleanup_query sqlite3_stmt *query = NULL;
+    int r = db_query(s->db, &query, err, "SELECT name FROM refs WHERE image = ? ORDER BY name", "s",
+                     image->id);
+
+    while (r >= 0 && (r = db_next(query, err)) > 0) {
+        const char *name = db_text(query, 0);
+
+        strv_add(strchr(name, '@') ? &image->digests : &image->references, name);
+    }
+    return r;
+}
+
+#define IMAGE_COLUMNS "images.id, images.manifest, images.created, images.size"
+
+static int read_image(struct store *s, sqlite3_stmt *query, struct image *ret, struct err *err)
+{
+    struct image image = {.created_ns = sqlite3_column_int64(query, 2),
+                          .size = (uint64_t)sqlite3_column_int64(query, 3)};
+    int r;
+
+    db_copy(query, 0, image.id, sizeof image.id);
+    db_copy(query, 1, image.manifest, sizeof image.manifest);
+    r = load_references(s, &image, err);
+    if (r < 0)
+        image_free(&image);
+    else
+        *ret = image;
+    return r;
+}
+
+int store_images(struct store *s, struct image_list *ret, struct err *err)
+{
+    cleanup_query sqlite3_stmt *query = NULL;
+    struct image_list list = {0};
+    int r = db_query(s->db, &query, err,
+                     "SELECT " IMAGE_COLUMNS " FROM images ORDER BY created DESC, id", "");
+
+    while (r >= 0 && (r = db_next(query, err)) > 0) {
+        list.items = mem_grow(list.items, list.len + 1, sizeof *list.items);
+        r = read_image(s, query, &list.items[list.len], err);
+        if (r >= 0)
+            list.len++;
+    }
+    if (r < 0)
+        image_list_free(&list);
+    else
+        *ret = list;
+    return r;
+}
+
+int store_image_by_reference(struct store *s, const char *canonical, struct image *ret,
+                             struct err *err)
+{
+    cleanup_query sqlite3_stmt *query = NULL;
+    int r = db_query(s->db, &query, err,
+                     "SELECT " IMAGE_COLUMNS " FROM refs JOIN images ON images.id = refs.image"
+                     " WHERE refs.name = ?",
+                     "s", canonical);
+
+    if (!r)
+        r = db_next(query, err);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    return read_image(s, query, ret, err);
+}
+
+/* LIKE would take '%' from the user: only hexadecimal digits get this far. */
+static bool is_hex(const char *text)
+{
+    return *text && strspn(text, "0123456789abcdef") == strlen(text) && strlen(text) <= 64;
+}
+
+int store_image_by_prefix(struct store *s, const char *prefix, struct image *ret, struct err *err)
+{
+    cleanup_query sqlite3_stmt *query = NULL;
+    cleanup_free char *pattern = NULL;
+    struct image image;
+    int r;
+
+    if (str_starts(prefix, "sha256:"))
+        prefix += 7;
+    if (!is_hex(prefix))
+        return -ENOENT;
+    pattern = str_format("sha256:%s*", prefix);
+    r = db_query(s->db, &query, err, "SELECT " IMAGE_COLUMNS " FROM images WHERE id GLOB ? LIMIT 2",
+                 "s", pattern);
+    if (!r)
+        r = db_next(query, err);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    r = read_image(s, query, &image, err);
+    if (r < 0)
+        return r;
+    r = db_next(query, err);
+    if (r) {
+        image_free(&image);
+        return r < 0 ? r : -ENOTUNIQ;
+    }
+    *ret = image;
+    return 0;
+}
+
+json_t *store_image_config(struct store *s, const char *image_id, struct err *err)
+{
+    cleanup_buf struct buf text = {0};
+
+    if (store_blob_load(s, image_id, CONFIG_MAX, &text, err) < 0)
+        return NULL;
+    return json_parse(text.data, text.len, image_id, err);
+}
+
+int store_image_layers(struct store *s, const char *image_id, struct strv *ret_dirs,
+                       struct strv *ret_chain_ids, struct err *err)
+{
+    cleanup_query sqlite3_stmt *query = NULL;
+    int r = db_query(s->db, &query, err,
+                     "SELECT layers.dir, layers.chain_id FROM image_layers"
+                     " JOIN layers ON layers.chain_id = image_layers.chain_id"
+                     " WHERE image_layers.image = ? ORDER BY position",
+                     "s", image_id);
+
+    while (r >= 0 && (r = db_next(query, err)) > 0) {
+        if (ret_dirs)
+            strv_add(ret_dirs, db_text(query, 0));
+        if (ret_chain_ids)
+            strv_add(ret_chain_ids, db_text(query, 1));
+    }
+    return r;
+}
+
+static int add_layers(struct store *s, const struct image_record *record, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < record->chain_ids.len && r >= 0; i++)
+        r = db_run(s->db, err,
+                   "INSERT INTO image_layers(image, position, chain_id) VALUES(?, ?, ?)"
+                   " ON CONFLICT DO NOTHING",
+                   "sis", record->id, (long long)i, record->chain_ids.items[i]);
+    for (size_t i = 0; i < record->blobs.len && r >= 0; i++)
+        r = db_run(s->db, err, "INSERT OR IGNORE INTO image_blobs(image, digest) VALUES(?, ?)",
+                   "ss", record->id, record->blobs.items[i]);
+    return r;
+}
+
+static int set_reference(struct store *s, const char *name, const char *image_id, struct err *err)
+{
+    return db_run(s->db, err,
+                  "INSERT INTO refs(name, image) VALUES(?, ?)"
+                  " ON CONFLICT(name) DO UPDATE SET image = excluded.image",
+                  "ss", name, image_id);
+}
+
+static int add_image(struct store *s, const struct image_record *record, struct err *err)
+{
+    int r = db_run(s->db, err,
+                   "INSERT INTO images(id, manifest, created, size) VALUES(?, ?, ?, 0)"
+                   " ON CONFLICT(id) DO UPDATE SET manifest = excluded.manifest"
+                   " WHERE excluded.manifest <> ''",
+                   "ssi", record->id, record->manifest, (long long)record->created_ns);
+
+    if (r >= 0)
+        r = add_layers(s, record, err);
+    if (r >= 0)
+        r = db_run(
+            s->db, err,
+            "UPDATE images SET size = (SELECT COALESCE(SUM(layers.size), 0) FROM image_layers"
+            " JOIN layers ON layers.chain_id = image_layers.chain_id"
+            " WHERE image_layers.image = images.id) WHERE id = ?",
+            "s", record->id);
+    if (r >= 0 && record->reference)
+        r = set_reference(s, record->reference, record->id, err);
+    if (r >= 0 && record->repo_digest)
+        r = set_reference(s, record->repo_digest, record->id, err);
+    return r;
+}
+
+int store_image_add(struct store *s, const struct image_record *record, struct err *err)
+{
+    int r = db_begin(s->db, err);
+
+    if (r < 0)
+        return r;
+    r = db_end(s->db, add_image(s, record, err), err);
+    if (r < 0)
+        return err_wrap(err, "cannot record image '%s'", record->id);
+    return layout_write_index(s, err);
+}
+
+int store_reference_set(struct store *s, const char *canonical, const char *image_id,
+                        struct err *err)
+{
+    int r = set_reference(s, canonical, image_id, err);
+
+    return r < 0 ? r : layout_write_index(s, err);
+}
+
+int store_reference_remove(struct store *s, const char *image_id, const char *canonical,
+                           struct err *err)
+{
+    int r = db_run(s->db, err, "DELETE FROM refs WHERE image = ?1 AND (?2 IS NULL OR name = ?2)",
+                   "ss", image_id, canonical);
+
+    return r < 0 ? r : layout_write_index(s, err);
+}
+
+int store_image_users(struct store *s, const char *image_id, struct strv *ret_ids, struct err *err)
+{
+    return db_strings(s->db, ret_ids, err,
+                      "SELECT id FROM containers WHERE image = ? ORDER BY created", "s", image_id);
+}
+
+/* The chain ids that go with the image, top first: those no other image lists. */
+static int freed_layers(struct store *s, const char *image_id, struct strv *ret, struct err *err)
+{
+    return db_strings(s->db, ret, err,
+                      "SELECT chain_id FROM image_layers AS mine WHERE image = ?1 AND NOT EXISTS"
+                      " (SELECT 1 FROM image_layers WHERE chain_id = mine.chain_id AND image <> ?1)"
+                      " ORDER BY position DESC",
+                      "s", image_id);
+}
+
+static int delete_rows(struct store *s, const char *image_id, struct strv *ret_deleted,
+                       struct err *err)
+{
+    static const char *const statements[] = {
+        "DELETE FROM refs WHERE image = ?",
+        "DELETE FROM image_layers WHERE image = ?",
+        "DELETE FROM image_blobs WHERE image = ?",
+        "DELETE FROM images WHERE id = ?",
+    };
+    cleanup_strv struct strv users = {0};
+    int r = store_image_users(s, image_id, &users, err);
+
+    if (r < 0)
+        return r;
+    if (users.len)
+        return err_set(err, EBUSY, "container %.12s is using image %.12s", users.items[0],
+                       digest_hex(image_id));
+    strv_add(ret_deleted, image_id);
+    r = freed_layers(s, image_id, ret_deleted, err);
+    for (size_t i = 0; i < sizeof statements / sizeof *statements && r >= 0; i++)
+        r = db_run(s->db, err, statements[i], "s", image_id);
+    return r;
+}
+
+int store_image_remove(struct store *s, const char *image_id, struct strv *ret_deleted,
+                       struct err *err)
+{
+    int r = db_begin(s->db, err);
+
+    if (r < 0)
+        return r;
+    r = db_end(s->db, delete_rows(s, image_id, ret_deleted, err), err);
+    if (r >= 0)
+        r = layout_write_index(s, err);
+    return r < 0 ? r : store_collect(s, err);
+}

@@ -1,0 +1,229 @@
+#!/bin/bash
+# bench.sh - what `make bench` runs: how long a container takes from start to exit, how long a cold pull takes, how
+# much memory is held; Cooper beside the bare kernel and whatever of crun, runc, podman and docker is installed.
+#
+# Everything runs in one private mount and network namespace: a dockerd, a registry and all stores are our own and go
+# when this ends. Peers that refuse hybrid cgroups (crun) get to see only v1.
+#
+# ROUNDS (40), PULL_ROUNDS (3), MIRROR (apt's own) and SUITE change what is measured.
+# shellcheck disable=SC2086  # $podman is a command with its options
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/demo/registry.sh
+
+if [ -z "${COOPER_BENCH_INSIDE:-}" ]; then
+    COOPER_BENCH_INSIDE=1 exec unshare --mount --net --propagation private "$0" "$@"
+fi
+
+build=$(realpath "${BUILD:-build}")
+bench=$build/bench
+rounds=${ROUNDS:-40}
+pull_rounds=${PULL_ROUNDS:-3}
+groups=cooper-bench-$$ # the peers' control groups
+state=
+dockerd_pid=
+
+have() { command -v "$1" >/dev/null; }
+cooper() { "$build/bin/cooper" --root "$state/cooper" "$@"; }
+peer_podman="podman --root PODMAN/root --runroot PODMAN/run --cgroup-manager cgroupfs --events-backend none"
+
+clean_up() {
+    local status=$? ids mount
+    trap - EXIT
+    trap '' INT TERM HUP
+    if [ -n "$state" ]; then
+        ids=$(cooper ps -aq 2>/dev/null) || true
+        [ -z "$ids" ] || cooper rm -f $ids >/dev/null 2>&1 || true
+        if [ -n "$dockerd_pid" ]; then
+            kill "$dockerd_pid" 2>/dev/null || true
+            wait "$dockerd_pid" 2>/dev/null || true
+        fi
+        registry_stop
+        # What podman and docker leave mounted is in this namespace only.
+        awk -v s="$state/" 'index($5, s) == 1 {print $5}' /proc/self/mountinfo | tac | while read -r mount; do
+            umount -l "$mount" || true
+        done
+        rm -rf --one-file-system "$state"
+    fi
+    # The peers' empty control groups, deepest first; the kernel refuses to remove one in use.
+    find /sys/fs/cgroup -depth -type d -path "*/$groups*" -exec rmdir {} \; 2>/dev/null || true
+    exit "$status"
+}
+
+start_dockerd() {
+    local tries
+    export DOCKER_HOST=unix://$state/docker.sock DOCKER_CONFIG=$state/docker-config
+    mkdir "$DOCKER_CONFIG"
+    echo '{}' >"$DOCKER_CONFIG/config.json"
+    dockerd --data-root "$state/docker" --exec-root /run/docker-bench --pidfile "$state/docker.pid" -H "$DOCKER_HOST" \
+        --bridge none --iptables=false --ip6tables=false --insecure-registry 127.0.0.0/8 \
+        </dev/null >"$state/dockerd.log" 2>&1 &
+    dockerd_pid=$!
+    for ((tries = 0; tries < 150; tries++)); do
+        docker version >/dev/null 2>&1 && return 0
+        kill -0 "$dockerd_pid" 2>/dev/null || break
+        sleep 0.2
+    done
+    echo "bench: dockerd did not come up, left out: $(tail -n 1 "$state/dockerd.log")" >&2
+    dockerd_pid=
+}
+
+# The same root filesystem for everybody: one static program.
+make_rootfs() {
+    mkdir -p "$state/rootfs"/{bin,proc,sys,dev,etc}
+    cp "$bench/true" "$state/rootfs/bin/true"
+    tar -C "$state/rootfs" -cf "$state/rootfs.tar" .
+}
+
+# make_bundle NAME: for runc and crun, which take a bundle. An absolute control group path keeps them out of ours.
+make_bundle() {
+    mkdir -p "$state/$1"
+    cp -a "$state/rootfs" "$state/$1/rootfs"
+    (cd "$state/$1" && "$1" spec)
+    sed -i -e 's/"terminal": true/"terminal": false/' -e 's|"sh"|"/bin/true"|' \
+        -e "s|\"linux\": {|&\"cgroupsPath\": \"/$groups/$1\",|" "$state/$1/config.json"
+}
+
+# add NAME PREPARE COMMAND...: one more line for measure
+add() {
+    local name=$1 prepare=$2
+    shift 2
+    printf '%s\t%s\t%s\n' "$name" "$prepare" "$*" >>"$state/commands"
+}
+
+# Adds a peer only if it works here, and says so if it does not.
+add_if_works() {
+    if "${@:3}" >/dev/null 2>"$state/error"; then
+        add "$@"
+    else
+        echo "left out: $1: $(tail -n 1 "$state/error")" >&2
+    fi
+}
+
+# verdict RATIO-OF BASE LIMIT: compares two medians in the table printed last
+verdict() {
+    awk -F '  +' -v of="$1" -v base="$2" -v limit="$3" '
+        $1 == of {a = $2 + 0} $1 == base {b = $2 + 0}
+        END {printf "%s: %.2f times %s (aim: at most %s): %s\n", of, a / b, base, limit, a / b <= limit ? "reached" : "MISSED"}
+    ' "$state/table"
+}
+
+measure() {
+    "$bench/measure" "$1" "$state/commands" | tee "$state/table"
+    rm "$state/commands"
+}
+
+bench_start() {
+    local podman=${peer_podman//PODMAN/$state/podman} name
+    mkdir -p "$state/floor"/{upper,work,merged}
+    ln -s ../rootfs "$state/floor/lower"
+    cooper import "$state/rootfs.tar" bench:1 >/dev/null
+    add floor "" "$bench/floor" "$state/floor" /bin/true
+    add "floor with cgroups" "" "$bench/floor" -c "$state/floor" /bin/true
+    add "cooper run --rm" "" "$build/bin/cooper" --root "$state/cooper" run --rm --network none bench:1 /bin/true
+    for name in crun runc; do
+        have $name || continue
+        make_bundle $name
+        add_if_works "$name run" "" $name --root "$state/$name/state" run --bundle "$state/$name" bench
+    done
+    if have podman && $podman import "$state/rootfs.tar" bench:1 >/dev/null 2>&1; then
+        # Without CAP_SYS_RESOURCE (many virtual machines) it cannot raise limits as it wants to.
+        local limits="--ulimit nofile=1024:1024 --ulimit nproc=1024:1024"
+        add_if_works "podman run --rm" "" $podman run $limits --cgroup-parent /$groups --rm --network none bench:1 /bin/true
+    fi
+    if [ -n "$dockerd_pid" ] && docker import "$state/rootfs.tar" bench:1 >/dev/null; then
+        add_if_works "docker run --rm" "" docker run --cgroup-parent /$groups --rm --network none bench:1 /bin/true
+    fi
+    printf '\nStart to exit of true, %s rounds, without a network\n' "$rounds"
+    measure "$rounds"
+    verdict "cooper run --rm" floor 2.0
+}
+
+# Runs a command in the network namespace this script was started from: ours has no way out.
+outside() { nsenter --net=/proc/"$PPID"/ns/net "$@"; }
+
+# A real image, made once: Debian's (or Ubuntu's) base system in one gzip layer, from where apt gets its packages.
+make_minbase() {
+    local work=$bench/minbase.tmp mirror suite
+    if [ ! -s "$bench/minbase/index.json" ]; then
+        echo "making the image for pull with debootstrap, once (half a minute) ..."
+        rm -rf "$work" "$bench/minbase"
+        mkdir -p "$work"
+        # shellcheck disable=SC2016  # apt fills these in
+        read -r mirror suite < <(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages') || true
+        umoci init --layout "$work/oci"
+        umoci new --image "$work/oci:1"
+        umoci unpack --image "$work/oci:1" "$work/bundle"
+        outside debootstrap --variant=minbase "${SUITE:-$suite}" "$work/bundle/rootfs" "${MIRROR:-$mirror}" \
+            >"$bench/debootstrap.log" 2>&1 || { tail -n 3 "$bench/debootstrap.log" >&2; return 1; }
+        umoci repack --image "$work/oci:1" "$work/bundle"
+        umoci gc --layout "$work/oci"
+        mv "$work/oci" "$bench/minbase"
+        rm -rf --one-file-system "$work"
+    fi
+}
+
+bench_pull() {
+    local podman=${peer_podman//PODMAN/$state/podman-pull} image blob
+    make_minbase || { echo "left out: pull (no image)"; return; }
+    registry_start "$state/registry"
+    image=$registry_address/bench/minbase:1
+    skopeo --insecure-policy copy --quiet --dest-tls-verify=false "oci:$bench/minbase:1" "docker://$image"
+    blob=$(skopeo --insecure-policy inspect --tls-verify=false --format '{{index .Layers 0}}' "docker://$image")
+
+    cat >"$state/curl-tar" <<SCRIPT
+set -o pipefail
+mkdir $state/tree && curl -fsS http://$registry_address/v2/bench/minbase/blobs/$blob | tar -xz -C $state/tree
+SCRIPT
+    # Cold: the store is gone before each pull, and writing back the last one is not left to the next.
+    add "curl | tar xz" "rm -rf $state/tree; sync" bash "$state/curl-tar"
+    add "cooper pull" "rm -rf $state/pull; sync" "$build/bin/cooper" --root "$state/pull" pull "$image"
+    if have podman; then
+        add_if_works "podman pull" "$podman rmi -fa >/dev/null; sync" $podman pull --quiet --tls-verify=false "$image"
+    fi
+    if [ -n "$dockerd_pid" ]; then
+        add_if_works "docker pull" "docker rmi -f $image >/dev/null; sync" docker pull --quiet "$image"
+    fi
+    printf '\nCold pull of debootstrap minbase, one gzip layer, from loopback, %s rounds\n' "$pull_rounds"
+    measure "$pull_rounds"
+    verdict "cooper pull" "curl | tar xz" 0.9
+}
+
+# Resident memory of the command in the foreground and private memory of the shim behind it.
+bench_memory() {
+    local client init='' shim tries resident private
+    # The program itself, not a subshell around the function.
+    "$build/bin/cooper" --root "$state/cooper" run --rm --name memory --network none bench:1 /bin/true wait </dev/null &
+    client=$!
+    for ((tries = 0; tries < 200; tries++)); do
+        init=$(cooper inspect --format '{{.State.Pid}}' memory 2>/dev/null) || true
+        [ "${init:-0}" -gt 0 ] && break
+        sleep 0.05
+    done
+    shim=$(awk '/^PPid:/ {print $2}' "/proc/$init/status")
+    resident=$(awk '/^VmRSS:/ {print $2}' "/proc/$client/status")
+    private=$(awk '/^Private_(Clean|Dirty):/ {sum += $2} END {print sum}' "/proc/$shim/smaps_rollup")
+    cooper kill memory >/dev/null
+    wait "$client" || true
+    printf '\nMemory while a container runs\n'
+    awk -v r="$resident" -v p="$private" 'BEGIN {
+        printf "cooper run: %.1f MiB resident (aim: below 10): %s\n", r / 1024, r < 10240 ? "reached" : "MISSED"
+        printf "cooper-shim: %.2f MiB private (aim: below 1): %s\n", p / 1024, p < 1024 ? "reached" : "MISSED"}'
+}
+
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+state=$(mktemp -d /var/tmp/cooper-bench.XXXXXX)
+ip link set lo up
+mount -t tmpfs -o mode=755 tmpfs /run
+if mountpoint -q /sys/fs/cgroup/unified; then
+    umount /sys/fs/cgroup/unified
+fi
+make_rootfs
+if have dockerd && have docker; then
+    start_dockerd
+fi
+bench_start
+bench_pull
+bench_memory

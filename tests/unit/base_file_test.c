@@ -1,0 +1,124 @@
+/* Files and paths beneath a root: what appears whole, what is refused, and that nothing leads out.
+ */
+#include "support/suite.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+#include "base/file.h"
+#include "layer_tar.h" /* for a place with something outside */
+
+START_TEST(stores_whole_files)
+{
+    struct err err = {0};
+    struct buf text = {0};
+    struct stat st;
+
+    ck_assert_int_eq(file_store(staging, "f", "one", 3, 0600, true, &err), 0);
+    ck_assert_int_eq(file_store(staging, "f", "three", 5, 0640, false, &err), 0);
+    ck_assert_int_eq(file_load(staging, "f", 5, &text, &err), 0);
+    ck_assert_str_eq(text.data, "three");
+    buf_free(&text);
+    ck_assert_int_eq(fstatat(staging, "f", &st, 0), 0);
+    ck_assert_uint_eq(st.st_mode & 07777, 0640);
+    ck_assert_int_eq(file_load(staging, "f", 4, &text, &err), -EFBIG);
+    ck_assert_int_eq(file_load(staging, "none", 4, &text, &err), -ENOENT);
+    ck_assert_int_eq(file_store(staging, "no/f", "x", 1, 0600, false, &err), -ENOENT);
+}
+END_TEST
+
+START_TEST(a_fifo_does_not_hang)
+{
+    struct err err = {0};
+    struct buf text = {0};
+
+    ck_assert_int_eq(mkfifoat(staging, "fifo", 0600), 0);
+    ck_assert_int_eq(file_load(staging, "fifo", 100, &text, &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.message, "not a regular file"));
+}
+END_TEST
+
+START_TEST(removes_trees_but_not_what_links_point_to)
+{
+    struct err err = {0};
+
+    ck_assert_int_eq(file_make_dirs(staging, "a/b/c", 0700, &err), 0);
+    ck_assert_int_eq(symlinkat("../../outside", staging, "a/link"), 0);
+    ck_assert_int_eq(file_store(staging, "a/b/f", "x", 1, 0600, false, &err), 0);
+    ck_assert_int_eq(file_remove_tree(staging, "a", &err), 0);
+    ck_assert(!exists("a"));
+    ck_assert_int_eq(file_remove_tree(staging, "a", &err), 0);
+    check_outside();
+}
+END_TEST
+
+START_TEST(counts_hard_links_once)
+{
+    struct err err = {0};
+    unsigned long long bytes = 0;
+
+    ck_assert_int_eq(file_make_dirs(staging, "t/d", 0700, &err), 0);
+    ck_assert_int_eq(file_store(staging, "t/f", "12345", 5, 0600, false, &err), 0);
+    ck_assert_int_eq(file_store(staging, "t/d/g", "123", 3, 0600, false, &err), 0);
+    ck_assert_int_eq(linkat(staging, "t/f", staging, "t/d/h", 0), 0);
+    ck_assert_int_eq(file_tree_size(staging, "t", &bytes, &err), 0);
+    ck_assert_uint_eq(bytes, 8);
+}
+END_TEST
+
+START_TEST(paths_stay_beneath_the_root)
+{
+    static const char *const ways_out[] = {"../outside/kept", "link/kept", "abs/kept",
+                                           "/../outside/kept"};
+    char absolute[128];
+
+    snprintf(absolute, sizeof absolute, "%s/outside", place);
+    ck_assert_int_eq(symlinkat("../outside", staging, "link"), 0);
+    ck_assert_int_eq(symlinkat(absolute, staging, "abs"), 0);
+    for (size_t i = 0; i < sizeof ways_out / sizeof *ways_out; i++)
+        ck_assert_msg(beneath_open(staging, ways_out[i], O_PATH, 0, 0) == -ENOENT, "%s",
+                      ways_out[i]);
+}
+END_TEST
+
+START_TEST(directories_are_made_beneath_the_root)
+{
+    struct err err = {0};
+    char name[256];
+    int fd = beneath_make_dirs(staging, "/../x//y/", 0700, &err);
+
+    ck_assert_msg(fd >= 0, "%s", err.message);
+    close(fd);
+    ck_assert(exists("x/y"));
+    fd = beneath_parent(staging, "x/new/file/", 1, name, &err);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_str_eq(name, "file");
+    close(fd);
+    ck_assert(exists("x/new") && !exists("x/new/file"));
+    ck_assert_int_eq(beneath_parent(staging, "x/..", 0, name, &err), -EINVAL);
+    ck_assert_int_eq(beneath_parent(staging, "/", 0, name, &err), -EINVAL);
+    check_outside();
+}
+END_TEST
+
+SUITE(base_file)
+{
+    const TTest *const tests[] = {
+        stores_whole_files,          a_fifo_does_not_hang,
+        counts_hard_links_once,      removes_trees_but_not_what_links_point_to,
+        paths_stay_beneath_the_root, directories_are_made_beneath_the_root,
+    };
+
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+        TCase *t = tcase_create(tests[i]->name);
+
+        tcase_set_tags(t, "needs-root"); /* outside/ belongs to root */
+        tcase_add_unchecked_fixture(t, place_make, place_remove);
+        tcase_add_test(t, tests[i]);
+        suite_add_tcase(suite, t);
+    }
+}
