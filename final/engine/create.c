@@ -100,6 +100,15 @@ static json_t *record_config(const struct draft *d)
     return record;
 }
 
+static int choose_id(struct engine *e, char ret[65], struct err *err)
+{
+    if (!*e->next_id)
+        return id_generate(ret, err);
+    strcpy(ret, e->next_id);
+    e->next_id[0] = 0;
+    return 0;
+}
+
 /* Only questions, no effects: whatever is wrong with the request is found here. */
 static int draft_fill(struct engine *e, const struct create_request *request, struct draft *d,
                       struct err *err)
@@ -120,7 +129,7 @@ static int draft_fill(struct engine *e, const struct create_request *request, st
     if (!r)
         r = choose_name(e, request->name, &d->c, err);
     if (!r)
-        r = id_generate(d->c.id, err);
+        r = choose_id(e, d->c.id, err);
     if (!r)
         r = check_network(d->host, err);
     if (!r)

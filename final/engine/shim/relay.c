@@ -314,16 +314,20 @@ int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err)
     return 0;
 }
 
-void shim_relay_finish(struct shim_relay *relay, int exit_code, bool oom_killed)
+void shim_relay_announce(struct shim_relay *relay, int exit_code, bool oom_killed)
 {
     struct attach_exit status = {exit_code, oom_killed};
     char packet[1 + sizeof status];
 
     packet[0] = ATTACH_EXIT;
     memcpy(packet + 1, &status, sizeof status);
-    for (size_t i = relay->client_count; i-- > 0;) {
-        queue_packet(&relay->clients[i], packet, sizeof packet);
-        if (!flush_queue(&relay->clients[i], 0))
-            drop_client(relay, i);
+    broadcast(relay, packet, sizeof packet);
+}
+
+void shim_relay_finish(struct shim_relay *relay)
+{
+    while (relay->client_count) {
+        flush_queue(&relay->clients[0], 0);
+        drop_client(relay, 0);
     }
 }
