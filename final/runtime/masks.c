@@ -53,12 +53,14 @@ static int mask_directory(int target, int *empty, struct err *err)
 {
     cleanup_close int copy = -1;
 
-    if (*empty < 0)
+    if (*empty < 0) {
+        /* The first one is mounted itself and is then the source of the others: until Linux 6.15
+         * only what is attached can be cloned. */
         *empty = mount_new(
             "tmpfs", "tmpfs", "size=0,nr_inodes=1,mode=555",
             MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
-    if (*empty < 0)
-        return -err->code;
+        return *empty < 0 ? -err->code : mount_attach(*empty, target, "", err);
+    }
     copy = mount_clone(*empty, "", false, err);
     return copy < 0 ? -err->code : mount_attach(copy, target, "", err);
 }
