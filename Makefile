@@ -83,6 +83,9 @@ $(LIBEXEC)/cooper-image: $(call objects,final/cli/image_main.c) $(ROOM_LIBS)
 	@echo "  LD      $@"
 	@$(CC) $(ALL_CFLAGS) -pie $(LDFLAGS) $< $(rooms) $(HEAVY_LIBS) -o $@
 
+# It runs inside the container, where there are no shared objects of ours: always static, never sanitized.
+$(LIBEXEC)/cooper-init: override SANITIZE :=
+$(LIBEXEC)/cooper-init: override STATIC_LDFLAGS := -static-pie
 $(LIBEXEC)/cooper-init: $(call objects,final/runtime/init_main.c)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
