@@ -23,6 +23,7 @@ struct creation {
     json_t *config, *host;
     const char *image;
     int cid_fd; /* of --cidfile, or -1 */
+    bool run;   /* `run`, not `create` */
     char id[65];
 };
 
@@ -114,7 +115,8 @@ static int try_create(struct creation *c, struct err *err)
     struct create_request request = {.name = options_one(&c->cli->options, "name"),
                                      .image = c->image,
                                      .config = c->config,
-                                     .host = c->host};
+                                     .host = c->host,
+                                     .start_follows = c->run};
     struct strv warnings = {0};
     int r;
 
@@ -210,7 +212,7 @@ static int create(struct creation *c, bool attached)
 
 static int cmd_create(struct cli *cli)
 {
-    struct creation c = {.cli = cli};
+    struct creation c = {.cli = cli, .cid_fd = -1};
     int code = create(&c, true);
 
     if (!code)
@@ -299,7 +301,7 @@ static int cmd_run(struct cli *cli)
 {
     const struct options *o = &cli->options;
     bool detach = options_flag(o, "detach");
-    struct creation c = {.cli = cli, .cid_fd = -1};
+    struct creation c = {.cli = cli, .cid_fd = -1, .run = true};
     struct client_options client = {
         .tty = options_flag(o, "tty"),
         .stdin_too = options_flag(o, "interactive") && !detach,

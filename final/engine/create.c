@@ -253,8 +253,10 @@ int engine_create(struct engine *e, const struct create_request *request, char r
     r = make_files(e, &d, err);
     if (!r) {
         json_put(d.c.config, "Mounts", mounts_json(&d.mounts));
-        container_set_state(&d.c, "created");
-        r = store_container_created(e->store, &d.c, err);
+        if (!request->start_follows)
+            container_set_state(&d.c, "created");
+        if (!request->start_follows || d.mounts.len)
+            r = store_container_created(e->store, &d.c, err);
     }
     if (r < 0) {
         struct err ignored = {0};

@@ -23,10 +23,12 @@ void engine_close(struct engine *e);
  */
 
 struct create_request {
-    const char *name;  /* NULL: generated */
-    const char *image; /* as the user wrote it: reference or id prefix */
-    json_t *config;    /* Config: what the user gave; merged with the image's here */
-    json_t *host;      /* HostConfig */
+    const char *name;   /* NULL: generated */
+    const char *image;  /* as the user wrote it: reference or id prefix */
+    json_t *config;     /* Config: what the user gave; merged with the image's here */
+    json_t *host;       /* HostConfig */
+    bool start_follows; /* `run`: if this process dies before engine_start(), there was no container
+                         */
 };
 /* Creates the record, directories and config.json. -ENOENT with err "No such image: X" if the image
  * is not here (the caller pulls). `ret_warnings` as docker's API. err->exit_status is set for bad

@@ -115,7 +115,7 @@ int engine_exec(struct engine *e, const struct container *c, const struct exec_r
     cleanup_close int file = -1, attach = -1;
     cleanup_strv struct strv argv = {0};
     struct shim_report report;
-    struct spawn_request spawn = {.attach = !request->detach};
+    struct spawn_request spawn = {.attach = !request->detach, .lock_fd = -1};
     int r;
 
     *ret_attach = -1;

@@ -99,6 +99,7 @@ struct shim_report;
 struct spawn_request {
     char *const *argv;
     int process_fd; /* exec: the process document, else -1 */
+    int lock_fd;    /* run: the locked run directory, which the shim keeps open; else -1 */
     bool attach;
 };
 /* The arguments both modes have, "run" and "exec". */

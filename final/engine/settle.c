@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <time.h>
 
@@ -133,6 +134,15 @@ static int settle_ended(struct engine *e, struct container *c, const char *from,
     return r;
 }
 
+/* Held by the starting command and its shim (start.c). */
+static bool run_dir_locked(struct engine *e, const struct container *c)
+{
+    struct err ignored;
+    cleanup_close int run = store_run_dir(e->store, c->id, false, &ignored);
+
+    return run >= 0 && flock(run, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
 static int settle_starting(struct engine *e, struct container *c, struct err *err)
 {
     if (this_boot(c) && proc_alive(&c->owner))
@@ -143,6 +153,8 @@ static int settle_starting(struct engine *e, struct container *c, struct err *er
             c->started_ns = clock_now();
         return store_container_update(e->store, c, "starting", err);
     }
+    if (this_boot(c) && run_dir_locked(e, c))
+        return 0; /* the command was killed, its shim is at work and will record itself */
     return settle_ended(e, c, "starting", err);
 }
 

@@ -58,7 +58,7 @@ static int move_up(int *fd)
 }
 
 static int run(const char *program, char *const *argv, int report, int attach, int process,
-               pid_t *ret_pid)
+               int lock, pid_t *ret_pid)
 {
     posix_spawn_file_actions_t actions;
     char *environment[] = {NULL};
@@ -73,6 +73,8 @@ static int run(const char *program, char *const *argv, int report, int attach, i
         posix_spawn_file_actions_adddup2(&actions, attach, SHIM_ATTACH_FD);
     if (process >= 0)
         posix_spawn_file_actions_adddup2(&actions, process, SHIM_PROCESS_FD);
+    if (lock >= 0)
+        posix_spawn_file_actions_adddup2(&actions, lock, SHIM_LOCK_FD);
     r = posix_spawn(ret_pid, program, &actions, NULL, argv, environment);
     posix_spawn_file_actions_destroy(&actions);
     return -r;
@@ -111,7 +113,8 @@ int shim_spawn(const struct spawn_request *request, struct shim_report *ret_repo
 {
     cleanup_free char *path = proc_helper_path("cooper-shim", err);
     cleanup_close int program = path ? open_program(path, err) : -1;
-    cleanup_close int ours = -1, theirs = -1, attach = -1, their_attach = -1, process = -1;
+    cleanup_close int ours = -1, theirs = -1, attach = -1, their_attach = -1, process = -1,
+                      lock = -1;
     char exec_path[64];
     int pair[2], r;
     pid_t pid;
@@ -132,8 +135,10 @@ int shim_spawn(const struct spawn_request *request, struct shim_report *ret_repo
     }
     if (request->process_fd >= 0)
         process = fcntl(request->process_fd, F_DUPFD_CLOEXEC, 16);
+    if (request->lock_fd >= 0)
+        lock = fcntl(request->lock_fd, F_DUPFD_CLOEXEC, 16);
     snprintf(exec_path, sizeof exec_path, "/proc/self/fd/%d", program);
-    r = run(exec_path, request->argv, theirs, their_attach, process, &pid);
+    r = run(exec_path, request->argv, theirs, their_attach, process, lock, &pid);
     if (r < 0)
         return err_set(err, -r, "cannot start '%s': %s", path, strerror(-r));
     close_fd(&theirs);

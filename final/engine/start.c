@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -132,6 +133,21 @@ static int record_started(struct engine *e, struct container *c, const struct sh
     return r == -EAGAIN ? 0 : r;
 }
 
+/* This process and then the shim hold the lock, through one open file: it is free when both are
+ * gone, and until then nobody takes the container for abandoned, whatever they have recorded so
+ * far. */
+static int lock_run_dir(struct engine *e, const char *id, struct err *err)
+{
+    cleanup_close int run = store_run_dir(e->store, id, true, err);
+
+    if (run < 0)
+        return run;
+    if (flock(run, LOCK_EX | LOCK_NB) < 0)
+        return err_errno(err, "cannot lock '%s/%s': does another shim live there?", e->store->run,
+                         id);
+    return steal_fd(&run);
+}
+
 static int start(struct engine *e, struct container *c, const struct start_options *options,
                  int *ret_attach, struct err *err)
 {
@@ -145,10 +161,11 @@ static int start(struct engine *e, struct container *c, const struct start_optio
         return r;
     r = shim_arguments(e, c, options, request.attach, &argv, err);
     if (!r) {
-        run = store_run_dir(e->store, c->id, true, err);
+        run = lock_run_dir(e, c->id, err);
         r = run < 0 ? run : 0;
     }
     request.argv = argv.items;
+    request.lock_fd = run;
     if (!r)
         r = shim_spawn(&request, &report, &attach, err);
     if (r < 0) {
@@ -174,6 +191,13 @@ static int attach_to_running(struct engine *e, const struct container *c, int *r
     return fd < 0 ? fd : 0;
 }
 
+/* "creating" and found at all: by us, for engine_create(start_follows). */
+static bool startable(const struct container *c)
+{
+    return !strcmp(c->state, "created") || !strcmp(c->state, "exited") ||
+           (!strcmp(c->state, "creating") && c->owner.pid == getpid());
+}
+
 int engine_start(struct engine *e, const char *id, const struct start_options *options,
                  int *ret_attach, struct err *err)
 {
@@ -184,7 +208,7 @@ int engine_start(struct engine *e, const char *id, const struct start_options *o
         return r;
     if (container_running(&c))
         r = attach_to_running(e, &c, ret_attach, err);
-    else if (!strcmp(c.state, "created") || !strcmp(c.state, "exited"))
+    else if (startable(&c))
         r = start(e, &c, options, ret_attach, err);
     else
         r = err_set(err, EBUSY, "container %s is %s by another command", c.name, c.state);

@@ -178,8 +178,8 @@ static int own_terminal(const struct user *user, bool terminal, struct err *err)
     return 0;
 }
 
-/* Until now the host's null device stood in for missing stdio. The container's own takes its place, so
- * that /dev/stdin and the like can be opened again by name; an image that made something else of
+/* Until now the host's null device stood in for missing stdio. The container's own takes its place,
+ * so that /dev/stdin and the like can be opened again by name; an image that made something else of
  * /dev/null keeps the host's. */
 static int reopen_null(const struct process_setup *setup, int root, struct err *err)
 {

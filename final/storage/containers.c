@@ -180,10 +180,10 @@ int store_containers(struct store *s, struct container_list *ret, struct err *er
 int store_container_created(struct store *s, const struct container *c, struct err *err)
 {
     cleanup_free char *config = json_text(c->config, JSON_COMPACT);
-    int r = db_run(
-        s->db, err,
-        "UPDATE containers SET state = 'created', config = ? WHERE id = ? AND state = 'creating'",
-        "ss", config, c->id);
+    int r =
+        db_run(s->db, err,
+               "UPDATE containers SET state = ?, config = ? WHERE id = ? AND state = 'creating'",
+               "sss", c->state, config, c->id);
 
     if (r >= 0 && !sqlite3_changes(s->db))
         return err_set(err, ENOENT, "container %s was removed while it was made", c->name);

@@ -186,7 +186,8 @@ int store_container_find(struct store *store, const char *name_or_id, struct con
                          struct err *err);
 /* All containers, newest first. */
 int store_containers(struct store *store, struct container_list *ret, struct err *err);
-/* From "creating" to "created"; writes the config as well. */
+/* Writes the config of a container that is "creating", and c->state: "created", or still "creating"
+ * when its maker goes on to start it at once. */
 int store_container_created(struct store *store, const struct container *c, struct err *err);
 /* Writes everything but id, name, image and config, if the record is still in state `from`
  * (-EAGAIN when another command was faster). */

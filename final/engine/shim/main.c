@@ -37,7 +37,7 @@ static const struct option option_table[] = {{"id", required_argument, NULL, 'i'
                                              {"remove", no_argument, NULL, 'x'},
                                              {"attached", no_argument, NULL, 'a'},
                                              {"cooper", required_argument, NULL, 'c'},
-    {NULL, 0, NULL, 0}};
+                                             {NULL, 0, NULL, 0}};
 
 static unsigned long long number(const char *text)
 {
@@ -379,6 +379,7 @@ int main(int argc, char **argv)
     parse_options(argc, argv, &options);
     fcntl(SHIM_REPORT_FD, F_SETFD, FD_CLOEXEC);
     fcntl(SHIM_PROCESS_FD, F_SETFD, FD_CLOEXEC);
+    fcntl(SHIM_LOCK_FD, F_SETFD, FD_CLOEXEC);
     become_supervisor();
     r = options.exec ? exec_process(&options, &err) : run_container(&options, &err);
     return r < 0 ? 125 : 0;

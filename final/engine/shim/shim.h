@@ -31,9 +31,9 @@ struct shim_options {
     bool stdin_once; /* close it when the first client goes */
     bool remove;     /* --rm: if no client is there at the end, have the container removed */
     const char *id;
-    const char *dir;                               /* containers/<id>, absolute */
-    const char *run;                               /* run/<id>, absolute */
-    const char *root;   /* the state directory, and the cooper program, for --rm */
+    const char *dir;  /* containers/<id>, absolute */
+    const char *run;  /* run/<id>, absolute */
+    const char *root; /* the state directory, and the cooper program, for --rm */
     const char *cooper;
     const char *log;                               /* "json-file" or "none" */
     unsigned long long log_max_size, log_max_file; /* 0: never rotated; files kept, at least 1 */
@@ -48,6 +48,7 @@ struct shim_options {
 #define SHIM_REPORT_FD  3
 #define SHIM_ATTACH_FD  4
 #define SHIM_PROCESS_FD 5 /* exec: a file with the OCI process object */
+#define SHIM_LOCK_FD    6 /* run: run/<id>, locked; held open until the end */
 
 /* The one message on SHIM_REPORT_FD: the program runs, or why it does not. */
 struct shim_report {
