@@ -178,6 +178,7 @@ static int write_spec(struct engine *e, const struct draft *d, int dir, const st
     cleanup_free char *overlay = NULL, *path = container_path(e, d->c.id);
     cleanup_free char *layers_path = str_format("%s/layers", e->store->root);
     cleanup_json json_t *spec = NULL;
+    cleanup_free char *text = NULL;
     struct spec_input input = {.id = d->c.id,
                                .dir = path,
                                .layers = layers_path,
@@ -194,7 +195,10 @@ static int write_spec(struct engine *e, const struct draft *d, int dir, const st
         return r;
     input.overlay_options = overlay;
     spec = spec_build(&input, err);
-    return spec ? json_store(dir, "config.json", spec, 0600, false, err) : -err->code;
+    if (!spec)
+        return -err->code;
+    text = json_text(spec, JSON_COMPACT);
+    return file_create(dir, "config.json", text, strlen(text), 0600, err);
 }
 
 /* An image without layers (FROM scratch) has one all the same: overlayfs wants a lower directory.

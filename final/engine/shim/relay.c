@@ -7,9 +7,11 @@
  * once: the log must be whole before the exit is recorded.
  */
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -283,18 +285,41 @@ static void drain_output(struct shim_relay *relay)
     shim_log_flush(relay->log);
 }
 
+/* A container that lives this long may live for months: what starting it needed goes back to the
+ * kernel. The pages of the program that only starting touched are dropped; a fault brings back what
+ * is used again. */
+#define SETTLED_AFTER_MS 1000
+
+static void give_back_memory(void)
+{
+    extern char __executable_start, etext;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *text = (char *)((size_t)&__executable_start / page * page);
+
+    malloc_trim(0);
+    madvise(text, (size_t)(&etext - text), MADV_DONTNEED);
+}
+
 int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err)
 {
+    bool settled = false;
+
     for (;;) {
         size_t count = relay->client_count;
         struct pollfd *p = mem_alloc((POLL_FIXED + count) * sizeof *p);
         cleanup_free void *p_owned = p;
+        int ready;
 
         fill_poll(relay, pidfd, p);
-        if (poll(p, POLL_FIXED + count, -1) < 0) {
-            if (errno == EINTR)
-                continue;
+        ready = poll(p, POLL_FIXED + count, settled ? -1 : SETTLED_AFTER_MS);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready < 0)
             return err_errno(err, "poll");
+        if (!ready) {
+            give_back_memory();
+            settled = true;
+            continue;
         }
         if (p[POLL_PIDFD].revents)
             break;
