@@ -213,10 +213,8 @@ static int reap(pid_t pid)
 
 static void add_first_client(const struct shim_options *o, struct shim_relay *relay)
 {
-    if (!o->attached)
-        return;
-    fcntl(SHIM_ATTACH_FD, F_SETFD, FD_CLOEXEC);
-    shim_relay_add_client(relay, SHIM_ATTACH_FD);
+    if (o->attached)
+        shim_relay_add_client(relay, SHIM_ATTACH_FD);
 }
 
 /* run/<id>/ says that somebody is there; it goes when nobody is. */
@@ -255,6 +253,7 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
     if (runtime_destroy(c, err) < 0)
         r = -err->code;
     remove_run_dir(o);
+    close(SHIM_LOCK_FD); /* the cgroup and run/<id> are free for the next start */
     shim_relay_finish(relay, code, oom_killed);
     if (o->remove && !owner_present)
         become_remover(o);
@@ -370,6 +369,26 @@ static int exec_process(const struct shim_options *o, struct err *err)
     return r;
 }
 
+/* Keeps what the engine gave, and drops what the user's shell happened to leave open: a pipe or a
+ * lock held here would be held for as long as the container runs. */
+static int take_descriptors(const struct shim_options *o)
+{
+    const struct {
+        int fd;
+        bool given;
+    } table[] = {{SHIM_REPORT_FD, true},
+                 {SHIM_ATTACH_FD, o->attached},
+                 {SHIM_PROCESS_FD, o->exec},
+                 {SHIM_LOCK_FD, !o->exec}};
+
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].given)
+            fcntl(table[i].fd, F_SETFD, FD_CLOEXEC);
+        else
+            close(table[i].fd);
+    return proc_close_from(SHIM_LOCK_FD + 1);
+}
+
 int main(int argc, char **argv)
 {
     struct shim_options options = {0};
@@ -377,9 +396,8 @@ int main(int argc, char **argv)
     int r;
 
     parse_options(argc, argv, &options);
-    fcntl(SHIM_REPORT_FD, F_SETFD, FD_CLOEXEC);
-    fcntl(SHIM_PROCESS_FD, F_SETFD, FD_CLOEXEC);
-    fcntl(SHIM_LOCK_FD, F_SETFD, FD_CLOEXEC);
+    if (take_descriptors(&options) < 0)
+        return 125;
     become_supervisor();
     r = options.exec ? exec_process(&options, &err) : run_container(&options, &err);
     return r < 0 ? 125 : 0;

@@ -20,6 +20,7 @@
 struct client {
     int fd;
     bool owner;        /* was there from the start */
+    bool quiet;        /* wants only the exit status */
     struct buf *queue; /* packets not taken yet */
     size_t queued;
 };
@@ -61,6 +62,7 @@ struct shim_relay *shim_relay_new(const struct shim_options *options,
     set_nonblocking(stdio->out);
     set_nonblocking(stdio->err);
     set_nonblocking(stdio->console);
+    set_nonblocking(listen_fd);
     return relay;
 }
 
@@ -131,6 +133,8 @@ static bool flush_queue(struct client *client, int flags)
 static void broadcast(struct shim_relay *relay, const char *packet, size_t len)
 {
     for (size_t i = relay->client_count; i-- > 0;) {
+        if (relay->clients[i].quiet)
+            continue;
         queue_packet(&relay->clients[i], packet, len);
         if (!flush_queue(&relay->clients[i], MSG_DONTWAIT))
             drop_client(relay, i);
@@ -223,16 +227,20 @@ static bool serve_client(struct shim_relay *relay, struct client *client)
         close_stdin(relay);
     } else if (packet[0] == ATTACH_RESIZE) {
         resize(relay, packet + 1, (size_t)n - 1);
+    } else if (packet[0] == ATTACH_QUIET) {
+        client->quiet = true;
     }
     return true;
 }
 
-static void accept_client(struct shim_relay *relay)
+/* False when nobody is waiting at the door. */
+static bool accept_client(struct shim_relay *relay)
 {
-    int fd = accept4(relay->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    int fd = relay->listen_fd < 0 ? -1 : accept4(relay->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd >= 0)
         add_client(relay, fd, false);
+    return fd >= 0;
 }
 
 enum { POLL_PIDFD, POLL_OUT, POLL_ERR, POLL_CONSOLE, POLL_STDIN, POLL_LISTEN, POLL_FIXED };
@@ -321,6 +329,8 @@ void shim_relay_finish(struct shim_relay *relay, int exit_code, bool oom_killed)
 
     packet[0] = ATTACH_EXIT;
     memcpy(packet + 1, &status, sizeof status);
+    while (accept_client(relay)) /* who connected just before the end is told, too */
+        ;
     for (size_t i = relay->client_count; i-- > 0;) {
         queue_packet(&relay->clients[i], packet, sizeof packet);
         if (!flush_queue(&relay->clients[i], 0))
