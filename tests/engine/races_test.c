@@ -144,6 +144,21 @@ START_TEST(no_descriptor_of_the_caller_stays)
 }
 END_TEST
 
+/* What outlives the process may write for ever; the end is told all the same, and memory is not
+ * filled with it. */
+START_TEST(the_end_meets_endless_output)
+{
+    cleanup_run struct run_result r = {0};
+
+    EXPECT(0, NULL, "", "run", "-d", "--name", "web", BOX, "sleep", "60");
+    COOPER(&r, "exec", "web", "sh", "-c",
+           "head -c 3000000 /dev/zero; sleep 60 & cat /dev/zero & cat /dev/zero & exit 5");
+    ck_assert_int_eq(r.code, 5);
+    ck_assert_uint_ge(r.out.len, 3000000);
+    EXPECT(0, "web\n", "", "rm", "-f", "web");
+}
+END_TEST
+
 SUITE(races)
 {
     TCase *t = tcase_create("races");
@@ -157,6 +172,7 @@ SUITE(races)
     tcase_add_test(t, wait_and_stop_meet_a_start);
     tcase_add_test(t, wait_meets_the_removal);
     tcase_add_test(t, start_meets_the_end);
+    tcase_add_test(t, the_end_meets_endless_output);
     tcase_add_test(t, no_descriptor_of_the_caller_stays);
     suite_add_tcase(suite, t);
 }

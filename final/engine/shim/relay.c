@@ -17,6 +17,8 @@
 #include "engine/attach.h"
 #include "engine/shim/shim.h"
 
+#define PTY_HOLDS (1u << 17) /* the tty layer buffers 64 KiB and a line */
+
 struct client {
     int fd;
     bool owner;        /* was there from the start */
@@ -149,27 +151,27 @@ static bool any_client_behind(const struct shim_relay *relay)
     return false;
 }
 
-/* Reads once; false when there is nothing (more) to read. */
-static bool take_output(struct shim_relay *relay, int *fd, int stream)
+/* Reads once; the number of bytes, 0 when there is nothing (more) to read. */
+static size_t take_output(struct shim_relay *relay, int *fd, int stream)
 {
     char packet[ATTACH_MAX];
     ssize_t n;
 
     if (*fd < 0)
-        return false;
-    n = read(*fd, packet + 1, sizeof packet - 1);
-    if (n < 0 && errno == EINTR)
-        return true;
+        return 0;
+    do
+        n = read(*fd, packet + 1, sizeof packet - 1);
+    while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EAGAIN)
-        return false;
+        return 0;
     if (n <= 0) {
         close_fd(fd);
-        return false;
+        return 0;
     }
     packet[0] = stream == 2 ? ATTACH_STDERR : ATTACH_STDOUT;
     shim_log_write(relay->log, stream, packet + 1, (size_t)n);
     broadcast(relay, packet, (size_t)n + 1);
-    return true;
+    return (size_t)n;
 }
 
 static int stdin_fd(const struct shim_relay *relay)
@@ -280,14 +282,22 @@ static void serve_clients(struct shim_relay *relay, const struct pollfd *p, size
     }
 }
 
+/* What is in the pipe or pty now, and no more: a process that outlived its parent may write for
+ * ever. */
+static void drain(struct shim_relay *relay, int *fd, int stream)
+{
+    int held = *fd < 0 ? 0 : fcntl(*fd, F_GETPIPE_SZ);
+    size_t taken = 0, most = held < 0 ? PTY_HOLDS : (size_t)held, n;
+
+    while (taken < most && (n = take_output(relay, fd, stream)) > 0)
+        taken += n;
+}
+
 static void drain_output(struct shim_relay *relay)
 {
-    while (take_output(relay, &relay->io.out, 1))
-        ;
-    while (take_output(relay, &relay->io.err, 2))
-        ;
-    while (take_output(relay, &relay->io.console, 1))
-        ;
+    drain(relay, &relay->io.out, 1);
+    drain(relay, &relay->io.err, 2);
+    drain(relay, &relay->io.console, 1);
     shim_log_flush(relay->log);
 }
 
