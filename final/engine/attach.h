@@ -12,6 +12,7 @@ enum attach_kind {
     ATTACH_STDIN = 'I',  /* bytes for the container's stdin */
     ATTACH_EOF = 'E',    /* stdin ends */
     ATTACH_RESIZE = 'W', /* struct attach_size */
+    ATTACH_QUIET = 'Q',  /* no output from now on, only the exit */
     /* shim to client */
     ATTACH_STDOUT = 'O',
     ATTACH_STDERR = 'R',

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -9,6 +10,7 @@
 #include "base/json.h"
 #include "engine/internal.h"
 #include "engine/shim/shim.h"
+#include "runtime/runtime.h"
 
 static void add_number(struct strv *argv, const char *flag, unsigned long long value)
 {
@@ -98,7 +100,11 @@ static void record_failure(struct engine *e, struct container *c, const struct e
 {
     struct err ignored = {0};
     int status = why->exit_status ? why->exit_status : 128;
+    char cgroup[80];
 
+    /* If the shim was killed, what it had started may be alive. */
+    container_cgroup(c->id, cgroup);
+    runtime_cgroup_destroy(NULL, cgroup, &ignored);
     container_set_state(c, "created");
     c->exit_code = status == 125 ? 128 : status;
     c->started_ns = 0;
@@ -138,14 +144,23 @@ static int record_started(struct engine *e, struct container *c, const struct sh
  * far. */
 static int lock_run_dir(struct engine *e, const char *id, struct err *err)
 {
-    cleanup_close int run = store_run_dir(e->store, id, true, err);
+    /* The shim of the run before may still be cleaning up: it removes the directory, then lets go.
+     */
+    for (;;) {
+        cleanup_close int run = store_run_dir(e->store, id, true, err);
+        struct stat ours, named;
+        int r;
 
-    if (run < 0)
-        return run;
-    if (flock(run, LOCK_EX | LOCK_NB) < 0)
-        return err_errno(err, "cannot lock '%s/%s': does another shim live there?", e->store->run,
-                         id);
-    return steal_fd(&run);
+        if (run < 0)
+            return run;
+        while ((r = flock(run, LOCK_EX)) < 0 && errno == EINTR)
+            ;
+        if (r < 0 || fstat(run, &ours) < 0)
+            return err_errno(err, "cannot lock '%s/%s'", e->store->run, id);
+        if (!fstatat(e->store->run_fd, id, &named, AT_SYMLINK_NOFOLLOW) &&
+            named.st_ino == ours.st_ino)
+            return steal_fd(&run);
+    }
 }
 
 static int start(struct engine *e, struct container *c, const struct start_options *options,

@@ -278,6 +278,7 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
     if (runtime_destroy(c, err) < 0)
         r = -err->code;
     remove_run_dir(o);
+    close(o->order_fd); /* the lock: the cgroup and run/<id> are free for the next start */
     shim_relay_finish(relay);
     if (o->remove && !owner_present)
         become_remover(o);
@@ -402,6 +403,16 @@ static int exec_process(const struct shim_options *o, struct err *err)
     return r;
 }
 
+/* Keeps what the engine gave, and drops what the user's shell happened to leave open: a pipe or a
+ * lock held here would be held for as long as the container runs. */
+static void take_descriptors(void)
+{
+    fcntl(SHIM_REPORT_FD, F_SETFD, FD_CLOEXEC);
+    fcntl(SHIM_ATTACH_FD, F_SETFD, FD_CLOEXEC);
+    if (proc_close_from(SHIM_ATTACH_FD + 1) < 0)
+        _exit(125);
+}
+
 int main(int argc, char **argv)
 {
     static char order[SHIM_ORDER_MAX];
@@ -410,8 +421,7 @@ int main(int argc, char **argv)
     size_t len;
     int r;
 
-    fcntl(SHIM_REPORT_FD, F_SETFD, FD_CLOEXEC);
-    fcntl(SHIM_ATTACH_FD, F_SETFD, FD_CLOEXEC);
+    take_descriptors();
     become_supervisor();
     len = receive_order(order, sizeof order, &options.order_fd);
     parse_options(order, len, &options);
