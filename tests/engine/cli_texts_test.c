@@ -66,6 +66,25 @@ static const struct {
      "\"never\"\n\nRun 'cooper run "
      "--help' for more information\n"},
     {{"run", "--detach-keys", "foo", BOX}, 125, "invalid detach keys (foo)"},
+    {{"run", "UPPER"},
+     125,
+     "cooper: invalid reference format: repository name (library/UPPER) must be lowercase\n\nRun "
+     "'cooper run --help' for more information\n"},
+    {{"create", "UPPER"}, 1, "invalid reference format: repository name"},
+    {{"pull", "a b"}, 1, "invalid reference format\n"},
+    {{"import", "-", "a@b"}, 1, "invalid reference format\n"},
+    {{"run", "--stop-signal", "BOGUS", BOX},
+     125,
+     "cooper: Error response from daemon: Invalid signal: BOGUS\n\nRun 'cooper run"},
+    {{"create", "--stop-signal", "BOGUS", BOX},
+     1,
+     "Error response from daemon: Invalid signal: BOGUS\n"},
+    {{"create", "--name", "a/b", BOX}, 1, "Error response from daemon: Invalid container name"},
+    {{"create", "--nosuch", BOX}, 125, "unknown flag: --nosuch\n"},
+    {{"run", "--rm", BOX, ""}, 127, "exec: \"\": executable file not found in $PATH\n"},
+    {{"ps", "--filter", "status=bogus"}, 1, "invalid filter 'status=bogus'\n"},
+    {{"images", "--filter", "dangling=maybe"}, 1, "invalid filter 'dangling=[maybe]'\n"},
+    {{"inspect", "--type", "foo", BOX}, 1, "unknown type: \"foo\": must be one of "},
     {{"run", "-it", BOX}, 1, "the input device is not a TTY\n"},
     {{"import", "/nonexist"}, 1, "open /nonexist: no such file or directory\n"},
 };
@@ -205,8 +224,7 @@ START_TEST(an_import_takes_changes)
     RUN_OK(&r, NULL, "sh", "-c", line);
     ck_assert(str_starts(r.out.data, "sha256:"));
     run_free(&r);
-    EXPECT(0, "[a] [B=c d]\n", "", "inspect", "-f",
-           "{{.Config.Cmd}} {{.Config.Env}}", "made:1");
+    EXPECT(0, "[a] [B=c d]\n", "", "inspect", "-f", "{{.Config.Cmd}} {{.Config.Env}}", "made:1");
     EXPECT(0, NULL, "", "rmi", "made:1");
 }
 END_TEST

@@ -82,6 +82,9 @@ START_TEST(exec_joins_the_container)
     EXPECT(0, "", "", "exec", "web", "touch", "/made");
     EXPECT(0, "/made\n", "", "exec", "web", "ls", "/made");
     EXPECT(127, "", "executable file not found in $PATH", "exec", "web", "nosuch");
+    EXPECT(126, "", "no such file or directory", "exec", "-w", "/nosuch", "web", "true");
+    EXPECT(1, "", "", "exec", "web", "test", "-e", "/nosuch");
+    EXPECT(126, "", "unable to find user zz", "exec", "-u", "zz", "web", "true");
     EXPECT(0, "web\n", "", "rm", "-f", "web");
 }
 END_TEST
