@@ -34,6 +34,7 @@ const struct flag run_flags[] = {
     {'e', "env", FLAG_LIST, "list", value_check_env, NULL, .help = "Set environment variables"},
     {0, "env-file", FLAG_LIST, "list", NULL, NULL,
      .help = "Read in a file of environment variables"},
+    {0, "group-add", FLAG_LIST, "list", NULL, NULL, .help = "Add additional groups to join"},
     {0, "help", .help = "Print usage"},
     {'h', "hostname", FLAG_ONE, "string", value_check_hostname, NULL,
      .help = "Container host name"},

@@ -182,6 +182,9 @@ static json_t *process_section(const struct spec_input *in)
 
     json_put(user, "uid", json_integer(0));
     json_put(user, "gid", json_integer(0));
+    if (json_array_size(
+            json_object_get(in->host, "GroupAdd"))) /* names: only the image knows them */
+        json_object_set(user, "org.cooper.groups", json_object_get(in->host, "GroupAdd"));
     json_put(process, "terminal", json_boolean(json_flag(in->config, "Tty", false)));
     json_put(process, "user", user);
     json_put(process, "args", json_from_strings(in->argv));
