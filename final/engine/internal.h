@@ -110,6 +110,10 @@ void shim_common_arguments(struct engine *e, const struct container *c, const ch
 int shim_spawn(const struct spawn_request *request, struct shim_report *ret_report, int *ret_attach,
                struct err *err);
 
+/* --- inspect_zero.c: `given` laid over all members its section ("Config", "HostConfig",
+ * "NetworkSettings", "Endpoint") has in docker's documents. A new reference. */
+json_t *inspect_complete(const char *section, json_t *given);
+
 /* --- directory.c: a container's files */
 char *container_path(struct engine *e, const char *id);
 int container_remove_files(struct engine *e, const char *id, struct err *err);

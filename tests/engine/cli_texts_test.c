@@ -129,6 +129,30 @@ START_TEST(images_and_their_forms)
 }
 END_TEST
 
+/* Members that nobody set are there all the same: scripts ask for them. */
+static const struct {
+    const char *template, *out;
+} member_cases[] = {
+    {"{{.Config.User}}|{{.Config.StopSignal}}|{{json .Config.ExposedPorts}}", "||null"},
+    {"{{if .State.Health}}x{{end}}{{.NetworkSettings.IPAddress}}|", "|"},
+    {"{{.HostConfig.PidMode}}|{{json .HostConfig.Dns}}|{{json .HostConfig.GroupAdd}}", "|[]|null"},
+    {"{{.HostConfig.IpcMode}} {{len .HostConfig.PortBindings}}", "private 0"},
+    {"{{.NetworkSettings.Networks.none.IPAddress}}|{{.HostConfig.Memory}}", "|8388608"},
+};
+
+START_TEST(inspect_has_every_member)
+{
+    EXPECT(0, NULL, "", "create", "--name", "made", "-m", "8m", "--network", "none", BOX, "true");
+    for (size_t i = 0; i < sizeof member_cases / sizeof *member_cases; i++) {
+        cleanup_free char *out = world_inspect("made", member_cases[i].template);
+
+        ck_assert_str_eq(out, member_cases[i].out);
+    }
+    EXPECT(0, "|null|null\n", "", "image", "inspect", "-f",
+           "{{.Config.User}}|{{json .Config.Labels}}|{{json .Config.Volumes}}", BOX);
+}
+END_TEST
+
 START_TEST(a_created_container_is_started_attached)
 {
     EXPECT(0, NULL, "", "create", "--name", "made", BOX, "sh", "-c",
@@ -240,6 +264,7 @@ SUITE(cli_texts)
     tcase_add_loop_test(t, usage_and_errors, 0, (int)(sizeof usage_cases / sizeof *usage_cases));
     tcase_add_test(t, help_goes_to_stdout);
     tcase_add_test(t, images_and_their_forms);
+    tcase_add_test(t, inspect_has_every_member);
     tcase_add_test(t, a_created_container_is_started_attached);
     tcase_add_test(t, attaching_shows_what_comes_and_ends_with_it);
     tcase_add_test(t, rows_as_json_and_by_label);
