@@ -16,6 +16,7 @@
 #include "cli/commands.h"
 #include "cli/forward.h"
 #include "cli/run_options.h"
+#include "cli/values.h"
 #include "image/image.h"
 
 struct creation {
@@ -197,7 +198,8 @@ static int create(struct creation *c, bool attached)
         run_options_build(o, o->args, &c->config, &c->host, &err) < 0)
         return cli_fail(c->cli, &err);
     put_attached(c, attached);
-    if (open_cidfile(c, cidfile, &err) < 0)
+    c->cli->plain_errors = !c->run;
+    if (value_check_image(c->image, &err) < 0 || open_cidfile(c, cidfile, &err) < 0)
         return cli_fail(c->cli, &err);
     if (cli_engine(c->cli, &err) < 0) {
         code = cli_engine_fail(c->cli, &err);

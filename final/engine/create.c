@@ -80,7 +80,7 @@ static int check_config(const json_t *config, struct err *err)
                *workdir = json_str(config, "WorkingDir", "");
 
     if (*signal && proc_signal_number(signal) < 0)
-        return err_set(err, EINVAL, "invalid signal: %s", signal);
+        return err_set(err, EINVAL, "Invalid signal: %s", signal);
     if (*workdir && *workdir != '/')
         return err_set(err, EINVAL,
                        "the working directory '%s' is invalid, it needs to be an absolute path",

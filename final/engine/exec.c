@@ -83,6 +83,12 @@ static json_t *process_document(struct engine *e, const struct container *c,
     return process;
 }
 
+/* Without --user the container's own, never root because nobody was named. */
+static const char *exec_user(const struct container *c, const struct exec_request *request)
+{
+    return request->user ? request->user : json_str(c->config, "Config.User", "");
+}
+
 static void shim_arguments(struct engine *e, const struct container *c,
                            const struct exec_request *request, struct strv *ret)
 {
@@ -95,9 +101,9 @@ static void shim_arguments(struct engine *e, const struct container *c,
     strv_take(ret, str_format("%u", request->rows));
     strv_add(ret, "--columns");
     strv_take(ret, str_format("%u", request->columns));
-    if (request->user) {
+    if (*exec_user(c, request)) {
         strv_add(ret, "--user");
-        strv_add(ret, request->user);
+        strv_add(ret, exec_user(c, request));
     }
     if (request->interactive)
         strv_add(ret, "--stdin");

@@ -116,6 +116,10 @@ void shim_process_close(struct shim_process *shim);
 /* The arguments both modes have. */
 void shim_common_arguments(struct engine *e, const struct container *c, struct strv *ret);
 
+/* --- inspect_zero.c: `given` laid over all members its section ("Config", "HostConfig",
+ * "NetworkSettings", "Endpoint") has in docker's documents. A new reference. */
+json_t *inspect_complete(const char *section, json_t *given);
+
 /* --- directory.c: a container's files */
 char *container_path(struct engine *e, const char *id);
 int container_remove_files(struct engine *e, const char *id, struct err *err);

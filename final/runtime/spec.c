@@ -67,6 +67,7 @@ static int parse_user(const json_t *user, struct spec_process *ret, struct err *
     size_t i, max = sizeof ret->groups / sizeof *ret->groups;
 
     ret->umask = (mode_t)json_int(user, "umask", 0022) & 0777;
+    ret->group_names = json_object_get(user, "org.cooper.groups");
     if (parse_id(user, "uid", &ret->uid, err) < 0 || parse_id(user, "gid", &ret->gid, err) < 0)
         return -err->code;
     if (json_array_size(groups) > max)
