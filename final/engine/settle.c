@@ -241,6 +241,12 @@ int container_await_start(struct engine *e, const char *id, struct container *re
     }
 }
 
+/* Another command is making it: there is no container yet, only a name that is taken. */
+static bool still_being_made(const struct container *c)
+{
+    return !strcmp(c->state, "creating") && c->owner.pid != getpid();
+}
+
 int engine_find(struct engine *e, const char *name_or_id, struct container *ret, struct err *err)
 {
     struct container c;
@@ -248,6 +254,8 @@ int engine_find(struct engine *e, const char *name_or_id, struct container *ret,
 
     if (!r) {
         r = container_settle(e, &c, err);
+        if (!r && still_being_made(&c))
+            r = -ENOENT;
         if (r < 0)
             container_free(&c);
     }
@@ -273,7 +281,7 @@ int engine_list(struct engine *e, struct container_list *ret, struct err *err)
 
         if (settled < 0 && settled != -ENOENT && !r)
             r = settled;
-        if (settled < 0 || !strcmp(all.items[i].state, "creating"))
+        if (settled < 0 || still_being_made(&all.items[i]))
             container_free(&all.items[i]);
         else
             kept.items[kept.len++] = all.items[i];
