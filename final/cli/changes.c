@@ -161,6 +161,16 @@ static const struct {
     {"WORKDIR", "WorkingDir", apply_text},
 };
 
+/* Docker shows the word as its parser knows it, in lower case. */
+static int unknown_change(const char *change, size_t n, struct err *err)
+{
+    cleanup_free char *word = str_copy_n(change, n);
+
+    for (char *p = word; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return err_set(err, EINVAL, "%s is not a valid change command", word);
+}
+
 static int apply_change(json_t *config, const char *change, struct err *err)
 {
     size_t n = strcspn(change, " \t");
@@ -175,7 +185,7 @@ static int apply_change(json_t *config, const char *change, struct err *err)
                            instructions[i].instruction);
         return instructions[i].apply(config, instructions[i].member, text, err);
     }
-    return err_set(err, EINVAL, "%.*s is not a valid change command", (int)n, change);
+    return unknown_change(change, n, err);
 }
 
 int changes_parse(const struct strv *changes, json_t **ret, struct err *err)

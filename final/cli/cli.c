@@ -49,9 +49,9 @@ static int report(const struct cli *cli, const char *before, const struct err *e
 {
     /* What was printed must come before the complaint, also when both go to one file. */
     fflush(stdout);
-    if (!cli->command || !cli->command->starts_container) {
+    if (!cli->command || !cli->command->starts_container || cli->plain_errors) {
         fprintf(stderr, "%s%s\n", before, err->message);
-        return err->exit_status ? err->exit_status : EXIT_FAILURE;
+        return err->exit_status && !cli->plain_errors ? err->exit_status : EXIT_FAILURE;
     }
     fprintf(stderr, PROGRAM ": %s%s\n\nRun '" PROGRAM " %s --help' for more information\n", before,
             err->message, cli->path);

@@ -3,8 +3,9 @@
  *
  * Errors look as docker's: what the engine says begins with "Error response from daemon: " (there
  * is no daemon, but scripts know these words), what the command line itself finds does not; `run`
- * and `create` put "cooper: " before and a hint behind both. Exit codes are docker's too: 125 for a
- * run that never ran, 125 for a bad flag of any command, 1 for the rest.
+ * puts "cooper: " before and a hint behind both, `create` too while it reads its options. Exit
+ * codes are docker's too: 125 for a run that never ran, 125 for a bad flag of any command, 1 for
+ * the rest.
  */
 #pragma once
 
@@ -17,7 +18,7 @@
 #define PROGRAM "cooper"
 
 /* Exit codes with a meaning beyond 0 and 1. */
-enum { EXIT_ENGINE = 125, EXIT_TEMPLATE = 64 };
+enum { EXIT_ENGINE = 125, EXIT_NOT_STARTED = 126, EXIT_TEMPLATE = 64 };
 
 struct cli;
 typedef int command_function(struct cli *cli); /* returns the exit code */
@@ -44,7 +45,9 @@ extern const struct flag cli_global_flags[];
 struct cli {
     const char *root; /* --root, or NULL */
     bool debug, quiet_warnings;
-    char **argv; /* as the program got it */
+    bool plain_errors; /* `create` once its options are right: no hint behind an error, exit code 1
+                        */
+    char **argv;       /* as the program got it */
     const struct command *command;
     const char *path; /* the command as docker would name it: "container ls" */
     struct options options;

@@ -73,8 +73,12 @@ static int run_in(struct cli *cli, const struct container *container,
         err_set(&err, EINVAL, "Container %s is not running", container->id);
         return cli_engine_fail(cli, &err);
     }
-    if (engine_exec(cli->engine, container, request, &fd, &err) < 0)
+    if (engine_exec(cli->engine, container, request, &fd, &err) < 0) {
+        if (err.exit_status ==
+            EXIT_ENGINE) /* 125 is run's; a command that could not start is 126 */
+            err.exit_status = EXIT_NOT_STARTED;
         return cli_engine_fail(cli, &err);
+    }
     return request->detach ? 0 : attach(cli, fd, client);
 }
 

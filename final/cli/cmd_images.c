@@ -59,6 +59,8 @@ static const struct column columns[] = {
 static const char *const known_filters[] = {"dangling", "label",     "before",
                                             "since",    "reference", NULL};
 
+static const char *const booleans[] = {"true", "1", "false", "0", NULL};
+
 struct candidate {
     struct cli *cli;
     const struct image *image;
@@ -241,11 +243,13 @@ static int print_rows(struct cli *cli, const json_t *rows, struct err *err)
 
 static int cmd_images(struct cli *cli)
 {
+    const struct strv *given = options_list(&cli->options, "filter");
     cleanup_json json_t *rows = json_array();
     struct image_list list = {0};
     struct err err = {0};
 
-    if (filter_check(options_list(&cli->options, "filter"), known_filters, &err) < 0)
+    if (filter_check(given, known_filters, &err) < 0 ||
+        filter_check_values(given, "dangling", booleans, true, &err) < 0)
         return cli_fail(cli, &err);
     if (cli_engine(cli, &err) < 0 || store_images(cli->engine->store, &list, &err) < 0)
         return cli_engine_fail(cli, &err);

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "cli/changes.h"
 #include "cli/commands.h"
+#include "cli/values.h"
 
 static int open_source(const char *source, struct err *err)
 {
@@ -37,6 +38,8 @@ int cmd_import(struct cli *cli)
     char id[DIGEST_LEN + 1];
     struct err err = {0};
 
+    if (o->args[1] && *o->args[1] && value_check_image(o->args[1], &err) < 0)
+        return cli_fail(cli, &err);
     if (changes_parse(options_list(o, "change"), &changes, &err) < 0)
         return cli_engine_fail(cli, &err);
     fd = open_source(o->args[0], &err);

@@ -15,18 +15,10 @@
     "'json':             Print in JSON format\n"                                                   \
     "'TEMPLATE':         Print output using the given Go template."
 
-static int check_type(const char *value, struct err *err)
-{
-    if (!strcmp(value, "container") || !strcmp(value, "image") || !*value)
-        return 0;
-    return err_set(err, EINVAL, "not a type that can be inspected: container, image");
-}
-
 static const struct flag inspect_flags[] = {
     {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
     {'s', "size", .help = "Display total file sizes if the type is container"},
-    {0, "type", FLAG_ONE, "string", check_type, NULL,
-     .help = "Only inspect objects of the given type"},
+    {0, "type", FLAG_ONE, "string", NULL, NULL, .help = "Only inspect objects of the given type"},
     FLAGS_END,
 };
 
@@ -147,8 +139,12 @@ static int inspect(struct cli *cli, const char *type)
 static int cmd_inspect(struct cli *cli)
 {
     const char *type = options_one(&cli->options, "type");
+    struct err err = {0};
 
-    return inspect(cli, type ? type : "");
+    if (!type || !strcmp(type, "container") || !strcmp(type, "image"))
+        return inspect(cli, type ? type : "");
+    err_set(&err, EINVAL, "unknown type: \"%s\": must be one of \"container\", \"image\"", type);
+    return cli_fail(cli, &err);
 }
 
 static int cmd_container_inspect(struct cli *cli)

@@ -10,8 +10,7 @@
 #include "cli/values.h"
 
 static const struct flag stop_flags[] = {
-    {'s', "signal", FLAG_ONE, "string", value_check_signal, NULL,
-     .help = "Signal to send to the container"},
+    {'s', "signal", FLAG_ONE, "string", NULL, NULL, .help = "Signal to send to the container"},
     {0, "time", FLAG_ONE, "int", value_check_int, .alias_of = "timeout"},
     {'t', "timeout", FLAG_ONE, "int", value_check_int, NULL,
      .help = "Seconds to wait before killing the container"},
@@ -77,11 +76,13 @@ static bool alive(const struct container *c)
 
 static int stop_one(struct cli *cli, const char *name, const struct container *c, struct err *err)
 {
-    const char *sig = options_one(&cli->options, "signal");
+    const char *text = options_one(&cli->options, "signal");
+    int sig = text ? proc_signal_number(text) : 0;
     int timeout = (int)options_number(&cli->options, "timeout", ENGINE_STOP_DEFAULT);
 
-    if (alive(c) &&
-        engine_stop(cli->engine, c, sig ? proc_signal_number(sig) : 0, timeout, err) < 0)
+    if (sig < 0)
+        return err_set(err, EINVAL, "Invalid signal: %s", text);
+    if (alive(c) && engine_stop(cli->engine, c, sig, timeout, err) < 0)
         return err_wrap(err, "cannot stop container: %s", name);
     puts(name);
     fflush(stdout);

@@ -66,6 +66,9 @@ static const struct column columns[] = {
 static const char *const known_filters[] = {"id",       "name",   "label", "status", "exited",
                                             "ancestor", "before", "since", NULL};
 
+static const char *const states[] = {"created", "restarting", "running", "removing",
+                                     "paused",  "exited",     "dead",    NULL};
+
 struct candidate {
     struct cli *cli;
     const struct container *c;
@@ -315,11 +318,13 @@ static int print_rows(struct cli *cli, const json_t *rows, struct err *err)
 
 static int cmd_ps(struct cli *cli)
 {
+    const struct strv *given = options_list(&cli->options, "filter");
     struct container_list list = {0};
     cleanup_json json_t *rows = NULL;
     struct err err = {0};
 
-    if (filter_check(options_list(&cli->options, "filter"), known_filters, &err) < 0)
+    if (filter_check(given, known_filters, &err) < 0 ||
+        filter_check_values(given, "status", states, false, &err) < 0)
         return cli_fail(cli, &err);
     if (cli_engine(cli, &err) < 0 || engine_list(cli->engine, &list, &err) < 0)
         return cli_engine_fail(cli, &err);

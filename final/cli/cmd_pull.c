@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/progress.h"
+#include "cli/values.h"
 
 /* Ctrl-C: transfers stop, what is complete stays, what is partial is continued next time. */
 static volatile bool cancelled;
@@ -32,7 +33,8 @@ static void borrow_command(struct cli *cli)
 
     if (!whole)
         return;
-    cli->command = strstr(whole, "create") ? &command_create : &command_run;
+    cli->plain_errors = strstr(whole, "create");
+    cli->command = cli->plain_errors ? &command_create : &command_run;
     cli->path = whole;
 }
 
@@ -46,6 +48,8 @@ int cmd_pull(struct cli *cli)
     int r;
 
     borrow_command(cli);
+    if (value_check_image(o->args[0], &err) < 0)
+        return cli_fail(cli, &err);
     if (cli_engine(cli, &err) < 0)
         return cli_engine_fail(cli, &err);
     catch_signals();
@@ -58,5 +62,5 @@ int cmd_pull(struct cli *cli)
     cli_engine_fail(cli, &err);
     if (cancelled)
         return 128 + SIGINT;
-    return cli->command->starts_container ? EXIT_ENGINE : EXIT_FAILURE;
+    return cli->command->starts_container && !cli->plain_errors ? EXIT_ENGINE : EXIT_FAILURE;
 }

@@ -24,6 +24,25 @@ int filter_check(const struct strv *filters, const char *const *known, struct er
     return 0;
 }
 
+int filter_check_values(const struct strv *filters, const char *key, const char *const *values,
+                        bool as_list, struct err *err)
+{
+    size_t n = strlen(key);
+
+    for (size_t i = 0; i < filters->len; i++) {
+        const char *filter = filters->items[i], *const *known = values;
+
+        if (strncmp(filter, key, n) || filter[n] != '=')
+            continue;
+        while (*known && strcmp(*known, filter + n + 1))
+            known++;
+        if (!*known)
+            return err_set(err, EINVAL, "Error response from daemon: invalid filter '%s=%s%s%s'",
+                           key, as_list ? "[" : "", filter + n + 1, as_list ? "]" : "");
+    }
+    return 0;
+}
+
 bool filter_holds(const struct strv *filters, const char *key, filter_match *match, void *context)
 {
     size_t n = strlen(key);

@@ -10,6 +10,11 @@
 /* Keys that a command knows, NULL-terminated. -EINVAL with docker's text for others. */
 int filter_check(const struct strv *filters, const char *const *known, struct err *err);
 
+/* The values one key may have, NULL-terminated. -EINVAL for others, `as_list` with the
+ * value in brackets: docker shows some keys as they came and some as a list. */
+int filter_check_values(const struct strv *filters, const char *key, const char *const *values,
+                        bool as_list, struct err *err);
+
 /* True when no filter has this key, or `match` holds for a value of one that has. */
 typedef bool filter_match(void *context, const char *value);
 bool filter_holds(const struct strv *filters, const char *key, filter_match *match, void *context);

@@ -41,6 +41,7 @@ static const struct member host_members[] = {
     {"add-host", "ExtraHosts", MEMBER_LIST},
     {"cap-add", "CapAdd", MEMBER_LIST},
     {"cap-drop", "CapDrop", MEMBER_LIST},
+    {"group-add", "GroupAdd", MEMBER_LIST},
     {"oom-score-adj", "OomScoreAdj", MEMBER_INT},
     {"privileged", "Privileged", MEMBER_BOOL},
     {"read-only", "ReadonlyRootfs", MEMBER_BOOL},

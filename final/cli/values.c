@@ -16,7 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/proc.h"
+#include "image/image.h"
 
 static bool in_list(const char *value, const char *const *list)
 {
@@ -296,7 +296,7 @@ int value_check_sysctl(const char *value, struct err *err)
 
 int value_check_user(const char *value, struct err *err)
 {
-    if (!*value || *value == ':')
+    if (!*value || !strcmp(value, ":"))
         return err_set(err, EINVAL, "no user name or uid: leave the flag out for the image's user");
     if (strpbrk(value, "\n/ \t"))
         return err_set(err, EINVAL, "a user is written as <name|uid>[:<group|gid>]");
@@ -307,16 +307,25 @@ int value_check_hostname(const char *value, struct err *err)
 {
     size_t n = strlen(value);
 
-    if (!n || n > 63 ||
+    if (!n) /* the same as no flag */
+        return 0;
+    if (n > 63 ||
         strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") != n ||
         *value == '-' || *value == '.')
         return err_set(err, EINVAL, "invalid hostname format: %s", value);
     return 0;
 }
 
-int value_check_signal(const char *value, struct err *err)
+int value_check_image(const char *value, struct err *err)
 {
-    if (proc_signal_number(value) < 0)
-        return err_set(err, EINVAL, "invalid signal: %s", value);
-    return 0;
+    size_t digits = strspn(value, "0123456789abcdef");
+    struct reference reference;
+    int r;
+
+    if (str_starts(value, "sha256:") || (digits == 64 && !value[digits]))
+        return 0;
+    r = reference_parse(value, &reference, err);
+    if (!r)
+        reference_free(&reference);
+    return r;
 }

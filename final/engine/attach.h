@@ -17,7 +17,7 @@ enum attach_kind {
     ATTACH_STDOUT = 'O',
     ATTACH_STDERR = 'R',
     ATTACH_EXIT =
-        'X', /* struct attach_exit; then the socket closes once all is recorded and cleaned */
+        'X', /* struct attach_exit: the end is recorded; the socket closes when all is tidied up */
 };
 
 struct attach_size {

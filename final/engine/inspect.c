@@ -25,6 +25,7 @@ static json_t *state_section(const struct container *c)
     json_put(state, "Restarting", json_false());
     json_put(state, "OOMKilled", json_boolean(c->oom_killed));
     json_put(state, "Dead", json_false());
+    json_put(state, "Health", json_null());
     json_put(state, "Pid", json_integer(running ? c->init.pid : 0));
     json_put(state, "ExitCode", json_integer(running ? 0 : c->exit_code));
     json_put_str(state, "Error", c->error ? c->error : "");
@@ -61,24 +62,22 @@ static int graph_driver(struct engine *e, const struct container *c, const char 
     return r;
 }
 
-static json_t *network_settings(const struct container *c)
+static void put_complete(json_t *document, const char *section, json_t *given)
 {
-    json_t *settings = json_object(), *networks = json_object(), *endpoint = json_object();
+    json_put(document, section, inspect_complete(section, given));
+}
+
+static void put_network(json_t *document, const struct container *c)
+{
+    json_t *settings = inspect_complete("NetworkSettings", NULL), *networks = json_object();
     cleanup_free char *sandbox =
         container_running(c) ? str_format("/proc/%d/ns/net", (int)c->init.pid) : str_copy("");
 
-    json_put_str(settings, "SandboxID", "");
     json_put_str(settings, "SandboxKey", sandbox);
-    json_put(settings, "Ports", json_object());
-    json_put(networks, json_str(c->config, "HostConfig.NetworkMode", "none"), endpoint);
-    json_put_str(endpoint, "NetworkID", "");
-    json_put_str(endpoint, "EndpointID", "");
-    json_put_str(endpoint, "Gateway", "");
-    json_put_str(endpoint, "IPAddress", "");
-    json_put(endpoint, "IPPrefixLen", json_integer(0));
-    json_put_str(endpoint, "MacAddress", "");
+    json_put(networks, json_str(c->config, "HostConfig.NetworkMode", "none"),
+             inspect_complete("Endpoint", NULL));
     json_put(settings, "Networks", networks);
-    return settings;
+    json_put(document, "NetworkSettings", settings);
 }
 
 static void put_paths(json_t *document, const struct container *c, const char *dir)
@@ -112,14 +111,14 @@ json_t *engine_inspect_container(struct engine *e, const struct container *c, st
     json_put_str(document, "ProcessLabel", "");
     json_put_str(document, "AppArmorProfile", "");
     json_put(document, "ExecIDs", json_null());
-    json_object_set(document, "HostConfig", json_object_get(c->config, "HostConfig"));
+    put_complete(document, "HostConfig", json_object_get(c->config, "HostConfig"));
     if (graph_driver(e, c, dir, document, err) < 0) {
         json_decref(document);
         return NULL;
     }
     json_put(document, "Mounts", mounts ? json_incref(mounts) : json_array());
-    json_object_set(document, "Config", json_object_get(c->config, "Config"));
-    json_put(document, "NetworkSettings", network_settings(c));
+    put_complete(document, "Config", json_object_get(c->config, "Config"));
+    put_network(document, c);
     return document;
 }
 
@@ -184,7 +183,7 @@ json_t *engine_inspect_image(struct engine *e, const struct image *image, struct
     put_member(document, "Comment", config, "comment");
     put_time(document, "Created", image->created_ns);
     put_member(document, "Author", config, "author");
-    json_put(document, "Config", inner ? json_incref(inner) : json_object());
+    put_complete(document, "Config", inner);
     put_member(document, "Architecture", config, "architecture");
     if (*json_str(config, "variant", ""))
         put_member(document, "Variant", config, "variant");

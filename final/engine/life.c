@@ -239,3 +239,37 @@ int engine_remove(struct engine *e, const struct container *c, bool force, bool 
         return remove_as_it_is_now(e, c, force, volumes, err);
     return r < 0 ? r : take_apart(e, c, volumes || c->auto_remove, err);
 }
+
+/* What the shim leaves when all is well: nothing. Its run directory goes last, so if that is there
+ * the shim was killed at it, and the control group may be left as well. */
+static int finish_for_shim(struct engine *e, const char *id, struct err *err)
+{
+    char cgroup[80];
+    int r;
+
+    if (faccessat(e->store->run_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    container_cgroup(id, cgroup);
+    r = runtime_cgroup_destroy(NULL, cgroup, err);
+    return r < 0 ? r : file_remove_tree(e->store->run_fd, id, err);
+}
+
+int engine_remove_ended(struct engine *e, const char *id, int attach, struct err *err)
+{
+    cleanup_free char *path = str_format("containers/%s", id);
+    cleanup_close int socket = attach;
+    char rest[64];
+    ssize_t n;
+    int r = file_remove_tree(e->store->root_fd, path, err);
+
+    do
+        n = recv(socket, rest, sizeof rest, 0);
+    while (n > 0 || (n < 0 && errno == EINTR));
+    if (!r)
+        r = finish_for_shim(e, id, err);
+    if (!r)
+        r = store_volumes_release(e->store, id, true, err);
+    if (r >= 0)
+        r = store_container_remove(e->store, id, err);
+    return r < 0 ? err_wrap(err, "cannot remove container %.12s", id) : 0;
+}

@@ -51,8 +51,8 @@ static int check_cpu(const json_t *host, struct err *err)
             cpus);
     if (nano && (period || quota))
         return bad(err, period
-                            ? "Conflicting options: Nano CPUs and CPU Period cannot both be set."
-                            : "Conflicting options: Nano CPUs and CPU Quota cannot both be set.");
+                            ? "Conflicting options: Nano CPUs and CPU Period cannot both be set"
+                            : "Conflicting options: Nano CPUs and CPU Quota cannot both be set");
     if (period && (period < 1000 || period > 1000000))
         return bad(
             err,

@@ -138,7 +138,7 @@ int config_command(const json_t *config, struct strv *ret, struct err *err)
 {
     json_strings(json_object_get(config, "Entrypoint"), ret);
     json_strings(json_object_get(config, "Cmd"), ret);
-    if (!ret->len || !*ret->items[0])
+    if (!ret->len) /* an empty word is a program that is not found */
         return err_set(err, EINVAL, "No command specified");
     return 0;
 }

@@ -73,7 +73,7 @@ static const struct {
     {"consistent", NULL, false, false},
 };
 
-static int apply_bind_words(struct mount_point *m, const char *spec, struct err *err)
+static int apply_bind_words(struct mount_point *m, struct err *err)
 {
     cleanup_strv struct strv words = {0};
 
@@ -84,8 +84,7 @@ static int apply_bind_words(struct mount_point *m, const char *spec, struct err 
         for (i = 0; i < n && strcmp(bind_words[i].word, words.items[w]); i++)
             ;
         if (i == n)
-            return err_set(err, EINVAL, "invalid volume specification: '%s': invalid mode: %s",
-                           spec, m->mode);
+            return err_set(err, EINVAL, "invalid mode: %s", m->mode);
         m->read_only |= bind_words[i].read_only;
         m->no_copy |= bind_words[i].no_copy;
         if (bind_words[i].option)
@@ -139,7 +138,7 @@ static int parse_bind(const char *spec, struct mount_point *m, struct err *err)
         return -err->code;
     else
         m->name = str_copy(source);
-    return apply_bind_words(m, spec, err);
+    return apply_bind_words(m, err);
 }
 
 static const char *const tmpfs_flags[] = {

@@ -121,17 +121,25 @@ static bool env_has(const json_t *env, const char *key)
     return false;
 }
 
-/* PATH is in Config.Env already; HOME is added by the runtime, which reads the image's passwd. */
+static bool is_path(const json_t *variable)
+{
+    return str_starts(json_string_value(variable), "PATH=");
+}
+
+/* docker's order: PATH, which is in Config.Env already, what the engine knows, the rest. HOME is
+ * added by the runtime, which reads the image's passwd. */
 static json_t *environment(const struct spec_input *in)
 {
-    json_t *env = json_array(), *given = json_object_get(in->config, "Env");
+    json_t *env = json_array(), *given = json_object_get(in->config, "Env"), *item;
     cleanup_free char *hostname = str_format("HOSTNAME=%s", json_str(in->config, "Hostname", ""));
+    size_t i;
 
+    json_array_foreach(given, i, item) if (is_path(item)) json_array_append(env, item);
     if (!env_has(given, "HOSTNAME"))
         json_push(env, json_string(hostname));
     if (json_flag(in->config, "Tty", false) && !env_has(given, "TERM"))
         json_push(env, json_string("TERM=xterm"));
-    json_array_extend(env, given);
+    json_array_foreach(given, i, item) if (!is_path(item)) json_array_append(env, item);
     return env;
 }
 
@@ -174,6 +182,9 @@ static json_t *process_section(const struct spec_input *in)
 
     json_put(user, "uid", json_integer(0));
     json_put(user, "gid", json_integer(0));
+    if (json_array_size(
+            json_object_get(in->host, "GroupAdd"))) /* names: only the image knows them */
+        json_object_set(user, "org.cooper.groups", json_object_get(in->host, "GroupAdd"));
     json_put(process, "terminal", json_boolean(json_flag(in->config, "Tty", false)));
     json_put(process, "user", user);
     json_put(process, "args", json_from_strings(in->argv));

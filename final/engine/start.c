@@ -51,7 +51,7 @@ static int shim_arguments(struct engine *e, const struct container *c,
     const json_t *config = json_object_get(c->config, "Config");
     cleanup_free char *cooper = NULL;
 
-    shim_common_arguments(e, c, "run", ret);
+    shim_common_arguments(e, c, ret);
     add_log_options(ret, json_object_get(c->config, "HostConfig"));
     if (json_flag(config, "OpenStdin", false))
         strv_add(ret, "--stdin");
@@ -169,29 +169,22 @@ static int start(struct engine *e, struct container *c, const struct start_optio
     cleanup_strv struct strv argv = {0};
     cleanup_close int run = -1;
     struct shim_report report;
-    struct spawn_request request = {.process_fd = -1, .attach = ret_attach != NULL};
-    int attach = -1, r = claim(e, c, err);
+    int r = claim(e, c, err);
 
     if (r < 0)
         return r;
-    r = shim_arguments(e, c, options, request.attach, &argv, err);
+    r = shim_arguments(e, c, options, ret_attach != NULL, &argv, err);
     if (!r) {
         run = lock_run_dir(e, c->id, err);
         r = run < 0 ? run : 0;
     }
-    request.argv = argv.items;
-    request.lock_fd = run;
     if (!r)
-        r = shim_spawn(&request, &report, &attach, err);
+        r = shim_order(e, "run", c->id, &argv, run, &report, ret_attach, err);
     if (r < 0) {
-        close_fd(&attach);
         after_failure(e, c, err);
         return r;
     }
-    r = record_started(e, c, &report, err);
-    if (ret_attach)
-        *ret_attach = attach;
-    return r;
+    return record_started(e, c, &report, err);
 }
 
 static int attach_to_running(struct engine *e, const struct container *c, int *ret_attach,

@@ -10,9 +10,11 @@
  * (Linux 5.8), which cannot mean another process of a reused pid. */
 #include <fcntl.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/cleanup.h"
 #include "runtime/cgroup.h"
 #include "runtime/console.h"
@@ -94,6 +96,17 @@ static int join_container(const struct joining *j, int *init_pidfd, struct err *
     return 0;
 }
 
+/* A container's directory is made for it, exec's has to be there: a mistyped --workdir would leave
+ * something behind in a container that others use. */
+static int open_cwd(int root, const char *cwd, struct err *err)
+{
+    int fd = beneath_open(root, cwd, O_PATH | O_DIRECTORY, 0, 0);
+
+    return fd < 0 ? err_set(err, -fd, "cannot enter the working directory '%s': %s", cwd,
+                            fd == -ENOENT ? "no such file or directory" : strerror(-fd))
+                  : fd;
+}
+
 static int enter(const struct joining *j, int *socket, int *master, struct err *err)
 {
     int init_pidfd = j->request->init_pidfd, *keep[2] = {socket, &init_pidfd};
@@ -111,7 +124,7 @@ static int enter(const struct joining *j, int *socket, int *master, struct err *
         return err_errno(err, "cannot open the container's root");
     if (take_console(j, root, master, err) < 0)
         return -err->code;
-    setup.cwd = process_open_cwd(root, j->process.cwd, err);
+    setup.cwd = open_cwd(root, j->process.cwd, err);
     if (setup.cwd < 0 || process_become_user(&setup, &env, err) < 0 ||
         sync_send(*socket, SYNC_READY, *master, err) < 0)
         return -err->code;

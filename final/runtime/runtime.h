@@ -13,7 +13,8 @@
  * the new mount namespace, so it vanishes with the container org.cooper.user "name|uid[:group|gid]"
  * to be looked up in the container's /etc/passwd and /etc/group; overrides process.user.
  * Supplementary groups come from there too, and HOME when process.env has none ("/root" for uid 0,
- * else "/") org.cooper.seccomp          "default": the built-in filter; else a file with a compiled
+ * else "/"), and the names and numbers of the list process.user."org.cooper.groups"
+ * org.cooper.seccomp          "default": the built-in filter; else a file with a compiled
  * filter, relative to the bundle; absent: linux.seccomp is compiled if present and one mount option
  * of its own: "x-cooper.seed": before a bind is mounted, an empty source directory is filled with
  * what the image has at the destination (content, owner, mode): volumes.

@@ -35,6 +35,7 @@ struct spec_process {
     gid_t gid;
     gid_t groups[64]; /* additionalGids */
     size_t group_count;
+    const json_t *group_names; /* more of them, "name|gid", to be looked up; NULL: none */
     mode_t umask;
     struct spec_caps caps;
     bool no_new_privileges;

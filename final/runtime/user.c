@@ -187,6 +187,26 @@ static int find_by_text(const char *text, char *passwd, int root, struct user *r
     return 0;
 }
 
+/* --group-add: names of the image's own /etc/group, or numbers. */
+static int add_named_groups(const json_t *names, int root, struct user *ret, struct err *err)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(names, i, item)
+    {
+        cleanup_buf struct buf group_file = {0}; /* looking up cuts it into pieces */
+        const char *name = json_string_value(item);
+        gid_t gid;
+
+        if (!name || load(root, "/etc/group", &group_file, err) < 0 ||
+            find_group(group_file.data, name, &gid, err) < 0)
+            return name ? -err->code : err_set(err, EINVAL, "an additional group is no text");
+        add_group(ret, gid);
+    }
+    return 0;
+}
+
 int user_find(int root, const struct spec_process *process, struct user *ret, struct err *err)
 {
     cleanup_buf struct buf passwd = {0};
@@ -206,6 +226,8 @@ int user_find(int root, const struct spec_process *process, struct user *ret, st
     }
     for (size_t i = 0; i < process->group_count; i++)
         add_group(ret, process->groups[i]);
+    if (add_named_groups(process->group_names, root, ret, err) < 0)
+        return -err->code;
     ret->home = str_copy(entry.found && *entry.home ? entry.home : ret->uid ? "/" : "/root");
     return 0;
 }

@@ -66,6 +66,25 @@ static const struct {
      "\"never\"\n\nRun 'cooper run "
      "--help' for more information\n"},
     {{"run", "--detach-keys", "foo", BOX}, 125, "invalid detach keys (foo)"},
+    {{"run", "UPPER"},
+     125,
+     "cooper: invalid reference format: repository name (library/UPPER) must be lowercase\n\nRun "
+     "'cooper run --help' for more information\n"},
+    {{"create", "UPPER"}, 1, "invalid reference format: repository name"},
+    {{"pull", "a b"}, 1, "invalid reference format\n"},
+    {{"import", "-", "a@b"}, 1, "invalid reference format\n"},
+    {{"run", "--stop-signal", "BOGUS", BOX},
+     125,
+     "cooper: Error response from daemon: Invalid signal: BOGUS\n\nRun 'cooper run"},
+    {{"create", "--stop-signal", "BOGUS", BOX},
+     1,
+     "Error response from daemon: Invalid signal: BOGUS\n"},
+    {{"create", "--name", "a/b", BOX}, 1, "Error response from daemon: Invalid container name"},
+    {{"create", "--nosuch", BOX}, 125, "unknown flag: --nosuch\n"},
+    {{"run", "--rm", BOX, ""}, 127, "exec: \"\": executable file not found in $PATH\n"},
+    {{"ps", "--filter", "status=bogus"}, 1, "invalid filter 'status=bogus'\n"},
+    {{"images", "--filter", "dangling=maybe"}, 1, "invalid filter 'dangling=[maybe]'\n"},
+    {{"inspect", "--type", "foo", BOX}, 1, "unknown type: \"foo\": must be one of "},
     {{"run", "-it", BOX}, 1, "the input device is not a TTY\n"},
     {{"import", "/nonexist"}, 1, "open /nonexist: no such file or directory\n"},
 };
@@ -107,6 +126,30 @@ START_TEST(images_and_their_forms)
     EXPECT(0, "", "", "images", "-q", "--filter", "dangling=true");
     EXPECT(0, "REPOSITORY   TAG\nbox          1\n", "", "images", "--format",
            "table {{.Repository}}\\t{{.Tag}}");
+}
+END_TEST
+
+/* Members that nobody set are there all the same: scripts ask for them. */
+static const struct {
+    const char *template, *out;
+} member_cases[] = {
+    {"{{.Config.User}}|{{.Config.StopSignal}}|{{json .Config.ExposedPorts}}", "||null"},
+    {"{{if .State.Health}}x{{end}}{{.NetworkSettings.IPAddress}}|", "|"},
+    {"{{.HostConfig.PidMode}}|{{json .HostConfig.Dns}}|{{json .HostConfig.GroupAdd}}", "|[]|null"},
+    {"{{.HostConfig.IpcMode}} {{len .HostConfig.PortBindings}}", "private 0"},
+    {"{{.NetworkSettings.Networks.none.IPAddress}}|{{.HostConfig.Memory}}", "|8388608"},
+};
+
+START_TEST(inspect_has_every_member)
+{
+    EXPECT(0, NULL, "", "create", "--name", "made", "-m", "8m", "--network", "none", BOX, "true");
+    for (size_t i = 0; i < sizeof member_cases / sizeof *member_cases; i++) {
+        cleanup_free char *out = world_inspect("made", member_cases[i].template);
+
+        ck_assert_str_eq(out, member_cases[i].out);
+    }
+    EXPECT(0, "|null|null\n", "", "image", "inspect", "-f",
+           "{{.Config.User}}|{{json .Config.Labels}}|{{json .Config.Volumes}}", BOX);
 }
 END_TEST
 
@@ -205,8 +248,7 @@ START_TEST(an_import_takes_changes)
     RUN_OK(&r, NULL, "sh", "-c", line);
     ck_assert(str_starts(r.out.data, "sha256:"));
     run_free(&r);
-    EXPECT(0, "[a] [B=c d]\n", "", "inspect", "-f",
-           "{{.Config.Cmd}} {{.Config.Env}}", "made:1");
+    EXPECT(0, "[a] [B=c d]\n", "", "inspect", "-f", "{{.Config.Cmd}} {{.Config.Env}}", "made:1");
     EXPECT(0, NULL, "", "rmi", "made:1");
 }
 END_TEST
@@ -222,6 +264,7 @@ SUITE(cli_texts)
     tcase_add_loop_test(t, usage_and_errors, 0, (int)(sizeof usage_cases / sizeof *usage_cases));
     tcase_add_test(t, help_goes_to_stdout);
     tcase_add_test(t, images_and_their_forms);
+    tcase_add_test(t, inspect_has_every_member);
     tcase_add_test(t, a_created_container_is_started_attached);
     tcase_add_test(t, attaching_shows_what_comes_and_ends_with_it);
     tcase_add_test(t, rows_as_json_and_by_label);

@@ -73,6 +73,7 @@ static const struct run_case refused_cases[] = {
     {{"--security-opt", "bogus", BOX, "true"}, 125, "", "bogus"},
     {{"--stop-signal", "NOSUCH", BOX, "true"}, 125, "", "NOSUCH"},
     {{"--env-file", "/nonexistent", BOX, "true"}, 125, "", "/nonexistent"},
+    {{"--group-add", "nosuch", BOX, "true"}, 125, "", "unable to find group nosuch"},
     {{"UPPER", "true"}, 125, "", "lowercase"},
 };
 
@@ -103,6 +104,15 @@ static const struct run_case view_cases[] = {
     {{"-u", "1234:5678", SHELL, "id -u; id -g; id -G; echo $HOME"}, 0, "1234\n5678\n5678\n/\n", ""},
     {{"-u", "www:staff", SHELL, "id -un; id -gn; echo $HOME"}, 0, "www\nstaff\n/data\n", ""},
     {{"-u", "82", SHELL, "id -G; touch /x 2>/dev/null || echo no"}, 0, "82 50\nno\n", ""},
+    {{"-u", ":staff", SHELL, "id -u; id -g"}, 0, "0\n50\n", ""},
+    {{"-u", "www", "--group-add", "77", BOX, "id", "-G"}, 0, "82 50 77\n", ""},
+    {{"--group-add", "staff", "--group-add", "77", BOX, "id", "-G"}, 0, "0 50 77\n", ""},
+    {{"-h", "cask", "-e", "Z=1", BOX, "env"},
+     0,
+     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nHOSTNAME=cask\nZ=1\n"
+     "HOME=/root\n",
+     ""},
+    {{"-h", "", SHELL, "echo ${#HOSTNAME}"}, 0, "12\n", ""},
     {{"-w", "/tmp", BOX, "pwd"}, 0, "/tmp\n", ""},
     {{"-w", "/new/directory", BOX, "pwd"}, 0, "/new/directory\n", ""},
     {{"--entrypoint", "echo", BOX, "x"}, 0, "x\n", ""},

@@ -82,6 +82,9 @@ START_TEST(exec_joins_the_container)
     EXPECT(0, "", "", "exec", "web", "touch", "/made");
     EXPECT(0, "/made\n", "", "exec", "web", "ls", "/made");
     EXPECT(127, "", "executable file not found in $PATH", "exec", "web", "nosuch");
+    EXPECT(126, "", "no such file or directory", "exec", "-w", "/nosuch", "web", "true");
+    EXPECT(1, "", "", "exec", "web", "test", "-e", "/nosuch");
+    EXPECT(126, "", "unable to find user zz", "exec", "-u", "zz", "web", "true");
     EXPECT(0, "web\n", "", "rm", "-f", "web");
 }
 END_TEST
@@ -90,6 +93,15 @@ END_TEST
 #define CONFINEMENT                                                                                \
     "grep -E 'Cap|Seccomp:|NoNewPrivs' /proc/self/status; cat /proc/self/cgroup;"                  \
     "for ns in net pid mnt ipc uts cgroup; do ls -l /proc/self/ns/$ns | sed 's/.*-> //'; done;"
+
+START_TEST(exec_is_the_containers_user)
+{
+    EXPECT(0, NULL, "", "run", "-d", "--name", "web", "-u", "www", "--group-add", "77", BOX,
+           "sleep", "1000");
+    EXPECT(0, "82\n82 50 77\n", "", "exec", "web", "sh", "-c", "id -u; id -G");
+    EXPECT(0, "0\n0 77\n", "", "exec", "-u", "0", "web", "sh", "-c", "id -u; id -G");
+}
+END_TEST
 
 START_TEST(exec_is_confined_alike)
 {
@@ -302,6 +314,7 @@ static void add_tests(TCase *t)
     tcase_add_test(t, ps_shows_docker_columns);
     tcase_add_test(t, ps_quiet_and_filters);
     tcase_add_test(t, exec_joins_the_container);
+    tcase_add_test(t, exec_is_the_containers_user);
     tcase_add_test(t, exec_is_confined_alike);
     tcase_add_test(t, exec_takes_stdin);
     tcase_add_test(t, exec_needs_a_running_container);

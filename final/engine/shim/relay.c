@@ -7,9 +7,11 @@
  * once: the log must be whole before the exit is recorded.
  */
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -301,18 +303,41 @@ static void drain_output(struct shim_relay *relay)
     shim_log_flush(relay->log);
 }
 
+/* A container that lives this long may live for months: what starting it needed goes back to the
+ * kernel. The pages of the program that only starting touched are dropped; a fault brings back what
+ * is used again. */
+#define SETTLED_AFTER_MS 1000
+
+static void give_back_memory(void)
+{
+    extern char __executable_start, etext;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *text = (char *)((size_t)&__executable_start / page * page);
+
+    malloc_trim(0);
+    madvise(text, (size_t)(&etext - text), MADV_DONTNEED);
+}
+
 int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err)
 {
+    bool settled = false;
+
     for (;;) {
         size_t count = relay->client_count;
         struct pollfd *p = mem_alloc((POLL_FIXED + count) * sizeof *p);
         cleanup_free void *p_owned = p;
+        int ready;
 
         fill_poll(relay, pidfd, p);
-        if (poll(p, POLL_FIXED + count, -1) < 0) {
-            if (errno == EINTR)
-                continue;
+        ready = poll(p, POLL_FIXED + count, settled ? -1 : SETTLED_AFTER_MS);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready < 0)
             return err_errno(err, "poll");
+        if (!ready) {
+            give_back_memory();
+            settled = true;
+            continue;
         }
         if (p[POLL_PIDFD].revents)
             break;
@@ -332,7 +357,7 @@ int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err)
     return 0;
 }
 
-void shim_relay_finish(struct shim_relay *relay, int exit_code, bool oom_killed)
+void shim_relay_announce(struct shim_relay *relay, int exit_code, bool oom_killed)
 {
     struct attach_exit status = {exit_code, oom_killed};
     char packet[1 + sizeof status];
@@ -343,7 +368,15 @@ void shim_relay_finish(struct shim_relay *relay, int exit_code, bool oom_killed)
         ;
     for (size_t i = relay->client_count; i-- > 0;) {
         queue_packet(&relay->clients[i], packet, sizeof packet);
-        if (!flush_queue(&relay->clients[i], 0))
+        if (!flush_queue(&relay->clients[i], MSG_DONTWAIT))
             drop_client(relay, i);
+    }
+}
+
+void shim_relay_finish(struct shim_relay *relay)
+{
+    while (relay->client_count) {
+        flush_queue(&relay->clients[0], 0);
+        drop_client(relay, 0);
     }
 }
