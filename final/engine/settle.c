@@ -43,11 +43,6 @@ bool container_running(const struct container *c)
     return !strcmp(c->state, "running");
 }
 
-bool container_starting(const struct container *c)
-{
-    return !strcmp(c->state, "starting");
-}
-
 void container_set_state(struct container *c, const char *state)
 {
     free(c->state);
@@ -60,6 +55,13 @@ static bool this_boot(const struct container *c)
     char boot[37];
 
     return !proc_boot_id(boot, &ignored) && !strcmp(boot, c->boot_id);
+}
+
+bool container_starting(const struct container *c)
+{
+    if (!strcmp(c->state, "creating"))
+        return c->owner.pid != getpid() && this_boot(c) && proc_alive(&c->owner);
+    return !strcmp(c->state, "starting");
 }
 
 /* containers/<id>/exit.json into the record. False while it is not there. */
@@ -232,7 +234,7 @@ int container_await_start(struct engine *e, const char *id, struct container *re
         if (inotify_add_watch(watch, run, IN_MOVED_TO) < 0 && errno != ENOENT)
             return err_errno(err, "cannot watch '%s'", run);
         r = engine_find(e, id, ret, err);
-        if (r < 0 || strcmp(ret->state, "starting") || started_already(e, ret))
+        if (r < 0 || !container_starting(ret) || started_already(e, ret))
             return r;
         r = wait_for_news(watch, &ret->owner, err);
         container_free(ret);
