@@ -72,6 +72,8 @@ static const struct {
      "'cooper run --help' for more information\n"},
     {{"create", "UPPER"}, 1, "invalid reference format: repository name"},
     {{"pull", "a b"}, 1, "invalid reference format\n"},
+    {{"pull", "scratch"}, 1, "Error response from daemon: 'scratch' is a reserved name\n"},
+    {{"pull", "127.0.0.1:1/x:v"}, 1, "/v2/\": dial tcp 127.0.0.1:1: connect: connection refused\n"},
     {{"import", "-", "a@b"}, 1, "invalid reference format\n"},
     {{"run", "--stop-signal", "BOGUS", BOX},
      125,
