@@ -83,10 +83,11 @@ $(LIBEXEC)/cooper-image: $(call objects,final/cli/image_main.c) $(ROOM_LIBS)
 	@echo "  LD      $@"
 	@$(CC) $(ALL_CFLAGS) -pie $(LDFLAGS) $< $(rooms) $(HEAVY_LIBS) -o $@
 
-$(LIBEXEC)/cooper-init: $(call objects,final/runtime/init_main.c)
+# It runs inside images that may have no libraries at all: always static, never with a sanitizer.
+$(LIBEXEC)/cooper-init: final/runtime/init_main.c
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	@$(CC) $(ALL_CFLAGS) $(STATIC_LDFLAGS) $(LDFLAGS) $^ -o $@
+	@$(CC) $(CPPFLAGS) -std=gnu17 $(WARN) $(HARDEN) $(CFLAGS) -static-pie $(LDFLAGS) $< -o $@
 
 # The default syscall filter is compiled by libseccomp once, here, and not on every start.
 gen_sources := $(addprefix final/runtime/,seccomp_gen.c seccomp_compile.c seccomp_profile.c caps.c) $(filter-out final/base/sha256.c,$(wildcard final/base/*.c))

@@ -131,6 +131,19 @@ int file_store(int dirfd, const char *path, const void *data, size_t len, mode_t
     return 0;
 }
 
+int file_create(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
+                struct err *err)
+{
+    cleanup_close int fd =
+        openat(dirfd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int r;
+
+    if (fd < 0)
+        return err_errno(err, "cannot create '%s'", path);
+    r = fill_and_sync(fd, data, len, mode, false);
+    return r < 0 ? err_set(err, -r, "cannot write '%s': %s", path, strerror(-r)) : 0;
+}
+
 int file_make_dirs(int dirfd, const char *path, mode_t mode, struct err *err)
 {
     cleanup_free char *copy = str_copy(path);

@@ -238,6 +238,12 @@ static void take_exit(struct client *c, const char *data, size_t len)
     c->code = end.code;
 }
 
+/* The exit status is the last packet, so all output has been given by then. */
+static bool may_leave(const struct client *c)
+{
+    return c->exited && c->options->leave_at_exit;
+}
+
 /* Reads one packet. 1: the connection ended as it should. */
 static int take_socket(struct client *c, struct err *err)
 {
@@ -256,7 +262,7 @@ static int take_socket(struct client *c, struct err *err)
         break;
     case ATTACH_EXIT:
         take_exit(c, c->out + 1, (size_t)n - 1);
-        break;
+        return may_leave(c);
     default: /* a newer shim may say more */
         break;
     }
@@ -330,7 +336,8 @@ int client_run(int socket, const struct client_options *options, enum client_end
         r = turn(c, err);
     terminal_restore(c);
     sigprocmask(SIG_SETMASK, &c->saved_mask, NULL);
-    close(socket);
+    if (!may_leave(c))
+        close(socket);
     close_fd(&c->signals);
     *ret_end = c->detached ? CLIENT_DETACHED : CLIENT_EXITED;
     *ret_code = c->code;

@@ -14,6 +14,8 @@ struct client_options {
     bool tty;       /* the container has a terminal: ours becomes transparent for it */
     bool stdin_too; /* pass our stdin on */
     bool proxy_signals;
+    bool leave_at_exit; /* end at the exit status, and leave the socket open: the caller waits for
+                           its end */
     const char *detach_keys; /* "ctrl-p,ctrl-q"; NULL: that */
     struct engine *engine;   /* for engine_kill, when signals are passed on */
     const char *container;   /* its id; NULL: an exec, which signals cannot reach */

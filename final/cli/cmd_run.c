@@ -206,7 +206,10 @@ static int create(struct creation *c, bool attached)
         close_cidfile(c, cidfile, false, &err);
         return code;
     }
-    code = create_with_image(c, policy);
+    if (c->run && engine_prepare_run(c->cli->engine, &err) < 0)
+        code = cli_engine_fail(c->cli, &err);
+    else
+        code = create_with_image(c, policy);
     if (close_cidfile(c, cidfile, code == 0, &err) < 0)
         return cli_fail(c->cli, &err);
     return code;
@@ -221,22 +224,6 @@ static int cmd_create(struct cli *cli)
         puts(c.id);
     creation_free(&c);
     return code;
-}
-
-/* --rm: the shim does this for a container that nobody is attached to. */
-static int remove_container(struct cli *cli, const char *id)
-{
-    struct container container;
-    struct err err = {0};
-    int r = engine_find(cli->engine, id, &container, &err);
-
-    if (r == -ENOENT)
-        return 0;
-    if (r < 0)
-        return cli_engine_fail(cli, &err);
-    r = engine_remove(cli->engine, &container, true, true, &err);
-    container_free(&container);
-    return r < 0 && r != -ENOENT ? cli_engine_fail(cli, &err) : 0;
 }
 
 static int run_detached(struct creation *c)
@@ -277,8 +264,8 @@ static int run_attached(struct creation *c, const struct client_options *client)
         fprintf(stderr, "read escape sequence\n");
         return 0;
     }
-    if (options_flag(&c->cli->options, "rm"))
-        remove_container(c->cli, c->id);
+    if (client->leave_at_exit && engine_remove_ended(c->cli->engine, c->id, fd, &err) < 0)
+        cli_engine_fail(c->cli, &err);
     return code;
 }
 
@@ -310,6 +297,7 @@ static int cmd_run(struct cli *cli)
         .proxy_signals = options_flag(o, "sig-proxy"),
         .detach_keys = options_one(o, "detach-keys"),
         .container = c.id,
+        .leave_at_exit = options_flag(o, "rm"),
     };
     int code = check_terminal(cli, &client);
 

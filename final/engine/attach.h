@@ -12,11 +12,12 @@ enum attach_kind {
     ATTACH_STDIN = 'I',  /* bytes for the container's stdin */
     ATTACH_EOF = 'E',    /* stdin ends */
     ATTACH_RESIZE = 'W', /* struct attach_size */
+    ATTACH_QUIET = 'Q',  /* no output from now on, only the exit */
     /* shim to client */
     ATTACH_STDOUT = 'O',
     ATTACH_STDERR = 'R',
     ATTACH_EXIT =
-        'X', /* struct attach_exit; then the socket closes once all is recorded and cleaned */
+        'X', /* struct attach_exit: the end is recorded; the socket closes when all is tidied up */
 };
 
 struct attach_size {

@@ -100,6 +100,15 @@ static json_t *record_config(const struct draft *d)
     return record;
 }
 
+static int choose_id(struct engine *e, char ret[65], struct err *err)
+{
+    if (!*e->next_id)
+        return id_generate(ret, err);
+    strcpy(ret, e->next_id);
+    e->next_id[0] = 0;
+    return 0;
+}
+
 /* Only questions, no effects: whatever is wrong with the request is found here. */
 static int draft_fill(struct engine *e, const struct create_request *request, struct draft *d,
                       struct err *err)
@@ -120,7 +129,7 @@ static int draft_fill(struct engine *e, const struct create_request *request, st
     if (!r)
         r = choose_name(e, request->name, &d->c, err);
     if (!r)
-        r = id_generate(d->c.id, err);
+        r = choose_id(e, d->c.id, err);
     if (!r)
         r = check_network(d->host, err);
     if (!r)
@@ -169,6 +178,7 @@ static int write_spec(struct engine *e, const struct draft *d, int dir, const st
     cleanup_free char *overlay = NULL, *path = container_path(e, d->c.id);
     cleanup_free char *layers_path = str_format("%s/layers", e->store->root);
     cleanup_json json_t *spec = NULL;
+    cleanup_free char *text = NULL;
     struct spec_input input = {.id = d->c.id,
                                .dir = path,
                                .layers = layers_path,
@@ -185,7 +195,10 @@ static int write_spec(struct engine *e, const struct draft *d, int dir, const st
         return r;
     input.overlay_options = overlay;
     spec = spec_build(&input, err);
-    return spec ? json_store(dir, "config.json", spec, 0600, false, err) : -err->code;
+    if (!spec)
+        return -err->code;
+    text = json_text(spec, JSON_COMPACT);
+    return file_create(dir, "config.json", text, strlen(text), 0600, err);
 }
 
 /* An image without layers (FROM scratch) has one all the same: overlayfs wants a lower directory.

@@ -12,12 +12,19 @@
 #include "base/str.h"
 #include "storage/storage.h"
 
+struct shim_process;
 struct engine {
     struct store *store;
     bool debug;
+    struct shim_process *shim; /* started ahead of engine_start() or engine_exec(), or NULL */
+    char next_id[65];          /* the container it is for: engine_create() uses this id, if any */
 };
 int engine_open(const char *root, struct engine **ret, struct err *err);
 void engine_close(struct engine *e);
+
+/* Optional, for speed: starts the helper process of the engine_create() and engine_start() to come,
+ * so that its start-up goes on beside them. It ends by itself when it is not needed. */
+int engine_prepare_run(struct engine *e, struct err *err);
 
 /* --- containers ---------------------------------------------------------------------------------
  */
@@ -63,6 +70,9 @@ int engine_stop(struct engine *e, const struct container *c, int sig, int timeou
 int engine_wait(struct engine *e, const struct container *c, int *ret_code, struct err *err);
 int engine_remove(struct engine *e, const struct container *c, bool force, bool volumes,
                   struct err *err);
+/* `run --rm`, after ATTACH_EXIT on its socket: removes the container beside its shim, which is
+ * tidying up, and waits for the shim's end. Takes the descriptor. */
+int engine_remove_ended(struct engine *e, const char *id, int attach, struct err *err);
 
 struct exec_request {
     struct strv argv;

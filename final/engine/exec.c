@@ -92,7 +92,7 @@ static const char *exec_user(const struct container *c, const struct exec_reques
 static void shim_arguments(struct engine *e, const struct container *c,
                            const struct exec_request *request, struct strv *ret)
 {
-    shim_common_arguments(e, c, "exec", ret);
+    shim_common_arguments(e, c, ret);
     strv_add(ret, "--init-pid");
     strv_take(ret, str_format("%d", (int)c->init.pid));
     strv_add(ret, "--init-start");
@@ -118,12 +118,9 @@ int engine_exec(struct engine *e, const struct container *c, const struct exec_r
 {
     cleanup_json json_t *process = NULL;
     cleanup_free char *text = NULL;
-    cleanup_close int file = -1, attach = -1;
+    cleanup_close int file = -1;
     cleanup_strv struct strv argv = {0};
     struct shim_report report;
-    struct spawn_request spawn = {.attach = !request->detach, .lock_fd = -1};
-    int r;
-
     *ret_attach = -1;
     if (!container_running(c))
         return err_set(err, ESRCH, "Container %s is not running", c->id);
@@ -135,10 +132,6 @@ int engine_exec(struct engine *e, const struct container *c, const struct exec_r
     if (file < 0)
         return file;
     shim_arguments(e, c, request, &argv);
-    spawn.argv = argv.items;
-    spawn.process_fd = file;
-    r = shim_spawn(&spawn, &report, &attach, err);
-    if (!r)
-        *ret_attach = steal_fd(&attach);
-    return r;
+    return shim_order(e, "exec", c->name, &argv, file, &report, request->detach ? NULL : ret_attach,
+                      err);
 }

@@ -53,7 +53,7 @@ static int write_hosts(int dir, const json_t *host, struct err *err)
     r = add_extra_hosts(&text, json_object_get(host, "ExtraHosts"), err);
     if (r < 0)
         return r;
-    return file_store(dir, "hosts", text.data, text.len, 0644, false, err);
+    return file_create(dir, "hosts", text.data, text.len, 0644, err);
 }
 
 static void add_list(struct buf *text, const char *keyword, const json_t *list, bool one_line)
@@ -100,13 +100,13 @@ static int write_resolv_conf(int dir, const json_t *host, struct err *err)
     add_list(&text, "nameserver", json_object_get(host, "Dns"), false);
     add_list(&text, "search", json_object_get(host, "DnsSearch"), true);
     add_list(&text, "options", json_object_get(host, "DnsOptions"), true);
-    return file_store(dir, "resolv.conf", text.data ? text.data : "", text.len, 0644, false, err);
+    return file_create(dir, "resolv.conf", text.data ? text.data : "", text.len, 0644, err);
 }
 
 int hostfiles_write(int dir, const json_t *config, const json_t *host, struct err *err)
 {
     cleanup_free char *hostname = str_format("%s\n", json_str(config, "Hostname", ""));
-    int r = file_store(dir, "hostname", hostname, strlen(hostname), 0644, false, err);
+    int r = file_create(dir, "hostname", hostname, strlen(hostname), 0644, err);
 
     if (!r)
         r = write_hosts(dir, host, err);

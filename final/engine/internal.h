@@ -13,6 +13,10 @@ int container_settle(struct engine *e, struct container *c, struct err *err);
 /* True between start and exit. */
 bool container_running(const struct container *c);
 void container_set_state(struct container *c, const char *state);
+/* Waits until the start that another command has begun has succeeded or failed; *ret is the
+ * container then ("running" as soon as its shim says so). -ENOENT: it is gone. */
+int container_await_start(struct engine *e, const char *id, struct container *ret, struct err *err);
+bool container_starting(const struct container *c);
 /* Polls with two descriptors until containers/<id>/exit.json is there or the shim is dead.
  * timeout_ms < 0: for ever. 0, or -ETIMEDOUT. */
 int container_wait_exit(struct engine *e, const struct container *c, int timeout_ms,
@@ -96,19 +100,21 @@ json_t *spec_build(const struct spec_input *input, struct err *err);
 
 /* --- spawn.c: starting a shim */
 struct shim_report;
-struct spawn_request {
-    char *const *argv;
-    int process_fd; /* exec: the process document, else -1 */
-    int lock_fd;    /* run: the locked run directory, which the shim keeps open; else -1 */
-    bool attach;
+struct shim_process {
+    int program; /* what it executes; closing its mount waits for the kernel, so that comes last */
+    int report, attach;
 };
-/* The arguments both modes have, "run" and "exec". */
-void shim_common_arguments(struct engine *e, const struct container *c, const char *mode,
-                           struct strv *ret);
-/* Waits for the shim's report. `ret_attach` is set when asked for, also if the report is an error.
- */
-int shim_spawn(const struct spawn_request *request, struct shim_report *ret_report, int *ret_attach,
-               struct err *err);
+/* Starts a shim in mode "run" or "exec" that waits for its order; `name` is for people who look at
+ * ps. */
+int shim_prepare(struct engine *e, const char *mode, const char *name, struct err *err);
+/* Gives the prepared shim, or a new one, its arguments and a descriptor (run: the locked run
+ * directory; exec: the process document), and waits for its report. ret_attach NULL: nobody
+ * attaches. */
+int shim_order(struct engine *e, const char *mode, const char *name, const struct strv *argv,
+               int fd, struct shim_report *ret_report, int *ret_attach, struct err *err);
+void shim_process_close(struct shim_process *shim);
+/* The arguments both modes have. */
+void shim_common_arguments(struct engine *e, const struct container *c, struct strv *ret);
 
 /* --- inspect_zero.c: `given` laid over all members its section ("Config", "HostConfig",
  * "NetworkSettings", "Endpoint") has in docker's documents. A new reference. */

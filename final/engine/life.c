@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "engine/attach.h"
 #include "engine/internal.h"
 #include "runtime/runtime.h"
 
@@ -38,12 +39,28 @@ int engine_attach(struct engine *e, const struct container *c, struct err *err)
     return steal_fd(&fd);
 }
 
+/* With `now` the container after the start that another command is at: what is asked of a
+ * container in the middle of it is answered after it. */
+#define AFTER_START(e, c, now, err, action)                                                        \
+    do {                                                                                           \
+        if (container_starting(c)) {                                                               \
+            struct container now;                                                                  \
+            int after = container_await_start(e, (c)->id, &now, err);                              \
+                                                                                                   \
+            if (after < 0)                                                                         \
+                return after;                                                                      \
+            after = (action);                                                                      \
+            container_free(&now);                                                                  \
+            return after;                                                                          \
+        }                                                                                          \
+    } while (0)
+
 int engine_kill(struct engine *e, const struct container *c, int sig, struct err *err)
 {
     cleanup_close int pidfd = -1;
     int r;
 
-    (void)e;
+    AFTER_START(e, c, now, err, engine_kill(e, &now, sig, err));
     if (!container_running(c)) {
         not_running(c, err);
         return err_wrap(err, "Cannot kill container: %s", c->name);
@@ -88,6 +105,7 @@ int engine_stop(struct engine *e, const struct container *c, int sig, int timeou
     const char *wanted = json_str(c->config, "Config.StopSignal", "");
     int r;
 
+    AFTER_START(e, c, now, err, engine_stop(e, &now, sig, timeout_s, err));
     if (!container_running(c))
         return 0;
     if (!sig)
@@ -103,13 +121,41 @@ int engine_stop(struct engine *e, const struct container *c, int sig, int timeou
     return r < 0 ? r : settle_after_end(e, c, NULL, err);
 }
 
+/* The exit status as the shim tells it: an --rm container's record and files may be gone a moment
+ * after the end. False when there is no shim to ask. */
+static bool hear_exit(struct engine *e, const struct container *c, int *ret_code)
+{
+    static const char quiet = ATTACH_QUIET;
+    char packet[ATTACH_MAX];
+    struct attach_exit status;
+    struct err ignored;
+    cleanup_close int fd = engine_attach(e, c, &ignored);
+    ssize_t n;
+
+    if (fd < 0 || send(fd, &quiet, 1, MSG_NOSIGNAL) < 0)
+        return false;
+    for (;;) {
+        n = recv(fd, packet, sizeof packet, 0);
+        if (!n || (n < 0 && errno != EINTR))
+            return false;
+        if (n == 1 + (ssize_t)sizeof status && packet[0] == ATTACH_EXIT) {
+            memcpy(&status, packet + 1, sizeof status);
+            *ret_code = status.code;
+            return true;
+        }
+    }
+}
+
 int engine_wait(struct engine *e, const struct container *c, int *ret_code, struct err *err)
 {
     int r;
 
+    AFTER_START(e, c, now, err, engine_wait(e, &now, ret_code, err));
     *ret_code = c->exit_code;
-    if (!container_running(c) && strcmp(c->state, "starting"))
+    if (!container_running(c))
         return 0;
+    if (hear_exit(e, c, ret_code))
+        return settle_after_end(e, c, NULL, err);
     r = container_wait_exit(e, c, -1, err);
     return r < 0 ? r : settle_after_end(e, c, ret_code, err);
 }
@@ -140,24 +186,91 @@ static int take_apart(struct engine *e, const struct container *c, bool volumes,
     return r < 0 ? err_wrap(err, "cannot remove container %s", c->name) : 0;
 }
 
+/* From here on no other command can start the container. -EAGAIN: one has been faster. */
+static int claim_removal(struct engine *e, const struct container *c, struct err *err)
+{
+    struct container claimed = *c; /* borrows everything */
+    char removing[] = "removing";
+    int r;
+
+    if (!strcmp(c->state, removing)) /* broken off, or another's: every step may be done twice */
+        return 0;
+    claimed.state = removing;
+    r = store_container_own(&claimed, err);
+    return r < 0 ? r : store_container_update(e->store, &claimed, c->state, err);
+}
+
+static int remove_as_it_is_now(struct engine *e, const struct container *c, bool force,
+                               bool volumes, struct err *err)
+{
+    struct container now;
+    int r;
+
+    err_clear(err);
+    r = store_container_find(e->store, c->id, &now, err);
+    if (r == -ENOENT) /* removed by another: what we made or saw of it goes all the same */
+        return take_apart(e, c, volumes, err);
+    if (r < 0)
+        return r;
+    r = engine_remove(e, &now, force, volumes, err);
+    container_free(&now);
+    return r;
+}
+
 int engine_remove(struct engine *e, const struct container *c, bool force, bool volumes,
                   struct err *err)
 {
-    int r;
+    int r = 0;
 
-    if (container_running(c) || !strcmp(c->state, "starting")) {
+    if (container_running(c) || container_starting(c)) {
         if (!force)
             return err_set(
                 err, EBUSY,
                 "You cannot remove a running container %s. Stop the container before attempting "
                 "removal or force remove",
                 c->id);
+        AFTER_START(e, c, now, err, engine_remove(e, &now, force, volumes, err));
         r = engine_kill(e, c, SIGKILL, err);
-        if (r < 0 && strcmp(c->state, "starting"))
-            return r;
-        r = container_wait_exit(e, c, -1, err);
-        if (r < 0)
-            return r;
+        if (!r)
+            r = container_wait_exit(e, c, -1, err);
     }
-    return take_apart(e, c, volumes || c->auto_remove, err);
+    if (!r)
+        r = claim_removal(e, c, err);
+    if (r == -EAGAIN)
+        return remove_as_it_is_now(e, c, force, volumes, err);
+    return r < 0 ? r : take_apart(e, c, volumes || c->auto_remove, err);
+}
+
+/* What the shim leaves when all is well: nothing. Its run directory goes last, so if that is there
+ * the shim was killed at it, and the control group may be left as well. */
+static int finish_for_shim(struct engine *e, const char *id, struct err *err)
+{
+    char cgroup[80];
+    int r;
+
+    if (faccessat(e->store->run_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    container_cgroup(id, cgroup);
+    r = runtime_cgroup_destroy(NULL, cgroup, err);
+    return r < 0 ? r : file_remove_tree(e->store->run_fd, id, err);
+}
+
+int engine_remove_ended(struct engine *e, const char *id, int attach, struct err *err)
+{
+    cleanup_free char *path = str_format("containers/%s", id);
+    cleanup_close int socket = attach;
+    char rest[64];
+    ssize_t n;
+    int r = file_remove_tree(e->store->root_fd, path, err);
+
+    do
+        n = recv(socket, rest, sizeof rest, 0);
+    while (n > 0 || (n < 0 && errno == EINTR));
+    if (!r)
+        r = finish_for_shim(e, id, err);
+    if (!r)
+        r = store_volumes_release(e->store, id, true, err);
+    if (r >= 0)
+        r = store_container_remove(e->store, id, err);
+    return r < 0 ? err_wrap(err, "cannot remove container %.12s", id) : 0;
 }

@@ -17,6 +17,7 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -40,6 +41,11 @@ char *container_path(struct engine *e, const char *id)
 bool container_running(const struct container *c)
 {
     return !strcmp(c->state, "running");
+}
+
+bool container_starting(const struct container *c)
+{
+    return !strcmp(c->state, "starting");
 }
 
 void container_set_state(struct container *c, const char *state)
@@ -106,11 +112,21 @@ static int clean_after_killed_shim(struct container *c, struct err *err)
     return 0;
 }
 
+/* Whether a broken-off `rm` was to remove the anonymous volumes too is not known: they stay. */
 static int drop_record(struct engine *e, struct container *c, struct err *err)
 {
-    int r = engine_remove(e, c, true, true, err);
+    int r = engine_remove(e, c, true, strcmp(c->state, "removing") != 0, err);
 
     return r < 0 ? r : -ENOENT;
+}
+
+/* Held by the starting command and its shim (start.c). */
+static bool run_dir_locked(struct engine *e, const struct container *c)
+{
+    struct err ignored;
+    cleanup_close int run = store_run_dir(e->store, c->id, false, &ignored);
+
+    return run >= 0 && flock(run, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
 static int settle_ended(struct engine *e, struct container *c, const char *from, struct err *err)
@@ -119,7 +135,7 @@ static int settle_ended(struct engine *e, struct container *c, const char *from,
 
     if (!read_exit(e, c))
         r = clean_after_killed_shim(c, err);
-    if (!r)
+    if (!r && !run_dir_locked(e, c)) /* else its shim is cleaning up, or the next one is there */
         r = remove_run_files(e, c->id, err);
     if (r < 0)
         return r;
@@ -132,15 +148,6 @@ static int settle_ended(struct engine *e, struct container *c, const char *from,
     if (!r && c->auto_remove)
         return drop_record(e, c, err);
     return r;
-}
-
-/* Held by the starting command and its shim (start.c). */
-static bool run_dir_locked(struct engine *e, const struct container *c)
-{
-    struct err ignored;
-    cleanup_close int run = store_run_dir(e->store, c->id, false, &ignored);
-
-    return run >= 0 && flock(run, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
 static int settle_starting(struct engine *e, struct container *c, struct err *err)
@@ -181,6 +188,57 @@ int container_settle(struct engine *e, struct container *c, struct err *err)
     if (c->auto_remove && !strcmp(c->state, "exited"))
         return drop_record(e, c, err);
     return 0;
+}
+
+/* Until something is made or removed in the watched directories, or the process ends. The record
+ * itself cannot be watched, so it is looked at again now and then, soon if its process is gone. */
+static int wait_for_news(int watch, const struct proc_id *process, struct err *err)
+{
+    cleanup_close int pidfd = proc_open(process);
+    struct pollfd p[] = {{watch, POLLIN, 0}, {pidfd, POLLIN, 0}};
+    char events[4096];
+
+    if (poll(p, 2, pidfd < 0 ? 50 : 1000) < 0 && errno != EINTR)
+        return err_errno(err, "poll");
+    while (read(watch, events, sizeof events) > 0)
+        ;
+    return 0;
+}
+
+/* True when the shim has let init go, or is about to: the record will say so next. */
+static bool started_already(struct engine *e, struct container *c)
+{
+    struct proc_id owner = c->owner;
+
+    if (read_pids(e, c) && proc_alive(&c->owner)) {
+        container_set_state(c, "running");
+        return true;
+    }
+    c->owner = owner;
+    return false;
+}
+
+int container_await_start(struct engine *e, const char *id, struct container *ret, struct err *err)
+{
+    cleanup_free char *run = str_format("%s/%s", e->store->run, id);
+    cleanup_close int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+    if (watch < 0 || inotify_add_watch(watch, e->store->run, IN_CREATE | IN_DELETE) < 0)
+        return err_errno(err, "cannot watch '%s'", e->store->run);
+    for (;;) {
+        int r;
+
+        /* Before the question, so that no answer is missed. It may not be there yet. */
+        if (inotify_add_watch(watch, run, IN_MOVED_TO) < 0 && errno != ENOENT)
+            return err_errno(err, "cannot watch '%s'", run);
+        r = engine_find(e, id, ret, err);
+        if (r < 0 || strcmp(ret->state, "starting") || started_already(e, ret))
+            return r;
+        r = wait_for_news(watch, &ret->owner, err);
+        container_free(ret);
+        if (r < 0)
+            return r;
+    }
 }
 
 int engine_find(struct engine *e, const char *name_or_id, struct container *ret, struct err *err)

@@ -18,11 +18,9 @@
 #include "engine/internal.h"
 #include "engine/shim/shim.h"
 
-void shim_common_arguments(struct engine *e, const struct container *c, const char *mode,
-                           struct strv *ret)
+void shim_common_arguments(struct engine *e, const struct container *c, struct strv *ret)
 {
     strv_add(ret, "cooper-shim");
-    strv_add(ret, mode);
     strv_add(ret, "--id");
     strv_add(ret, c->id);
     strv_add(ret, "--dir");
@@ -57,8 +55,7 @@ static int move_up(int *fd)
     return 0;
 }
 
-static int run(const char *program, char *const *argv, int report, int attach, int process,
-               int lock, pid_t *ret_pid)
+static int run(const char *program, char *const *argv, int report, int attach, pid_t *ret_pid)
 {
     posix_spawn_file_actions_t actions;
     char *environment[] = {NULL};
@@ -69,12 +66,7 @@ static int run(const char *program, char *const *argv, int report, int attach, i
     posix_spawn_file_actions_adddup2(&actions, 0, 1);
     posix_spawn_file_actions_adddup2(&actions, 0, 2);
     posix_spawn_file_actions_adddup2(&actions, report, SHIM_REPORT_FD);
-    if (attach >= 0)
-        posix_spawn_file_actions_adddup2(&actions, attach, SHIM_ATTACH_FD);
-    if (process >= 0)
-        posix_spawn_file_actions_adddup2(&actions, process, SHIM_PROCESS_FD);
-    if (lock >= 0)
-        posix_spawn_file_actions_adddup2(&actions, lock, SHIM_LOCK_FD);
+    posix_spawn_file_actions_adddup2(&actions, attach, SHIM_ATTACH_FD);
     r = posix_spawn(ret_pid, program, &actions, NULL, argv, environment);
     posix_spawn_file_actions_destroy(&actions);
     return -r;
@@ -86,6 +78,82 @@ static int packet_pair(int ret[2], struct err *err)
         return err_errno(err, "cannot make a socket pair for the shim");
     if (move_up(&ret[0]) < 0 || move_up(&ret[1]) < 0)
         return err_errno(err, "cannot move the shim's descriptors");
+    return 0;
+}
+
+static int spawn(const char *mode, const char *name, struct shim_process *ret, struct err *err)
+{
+    cleanup_free char *path = proc_helper_path("cooper-shim", err);
+    cleanup_close int program = path ? open_program(path, err) : -1;
+    char *argv[] = {"cooper-shim", (char *)mode, (char *)name, NULL};
+    int report[2] = {-1, -1}, attach[2] = {-1, -1}, r = program < 0 ? -err->code : 0;
+    char exec_path[64];
+    pid_t pid;
+
+    if (!r)
+        r = packet_pair(report, err);
+    if (!r)
+        r = packet_pair(attach, err);
+    snprintf(exec_path, sizeof exec_path, "/proc/self/fd/%d", program);
+    if (!r && (r = run(exec_path, argv, report[1], attach[1], &pid)) < 0)
+        err_set(err, -r, "cannot start '%s': %s", path, strerror(-r));
+    close_fd(&report[1]);
+    close_fd(&attach[1]);
+    if (r < 0) {
+        close_fd(&report[0]);
+        close_fd(&attach[0]);
+        return r;
+    }
+    *ret = (struct shim_process){steal_fd(&program), report[0], attach[0]};
+    return 0;
+}
+
+void shim_process_close(struct shim_process *shim)
+{
+    close_fd(&shim->report);
+    close_fd(&shim->attach);
+    close_fd(&shim->program);
+}
+
+int shim_prepare(struct engine *e, const char *mode, const char *name, struct err *err)
+{
+    struct shim_process shim;
+    int r = spawn(mode, name, &shim, err);
+
+    if (r < 0)
+        return r;
+    e->shim = mem_alloc(sizeof shim);
+    *e->shim = shim;
+    return 0;
+}
+
+/* The arguments, each with its NUL, and the descriptor that goes with them. */
+static int send_order(int socket, const struct strv *argv, int fd, struct err *err)
+{
+    cleanup_buf struct buf text = {0};
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec part;
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+    for (size_t i = 0; i < argv->len; i++)
+        buf_add(&text, argv->items[i], strlen(argv->items[i]) + 1);
+    if (text.len > SHIM_ORDER_MAX)
+        return err_set(err, E2BIG, "the shim takes %d bytes of arguments, not %zu", SHIM_ORDER_MAX,
+                       text.len);
+    part = (struct iovec){text.data, text.len};
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    if (sendmsg(socket, &message, MSG_NOSIGNAL) < 0)
+        return err_errno(err, "cannot give the shim its order");
     return 0;
 }
 
@@ -108,43 +176,24 @@ static int read_report(int fd, struct shim_report *ret, struct err *err)
     return -ret->code;
 }
 
-int shim_spawn(const struct spawn_request *request, struct shim_report *ret_report, int *ret_attach,
-               struct err *err)
+int shim_order(struct engine *e, const char *mode, const char *name, const struct strv *argv,
+               int fd, struct shim_report *ret_report, int *ret_attach, struct err *err)
 {
-    cleanup_free char *path = proc_helper_path("cooper-shim", err);
-    cleanup_close int program = path ? open_program(path, err) : -1;
-    cleanup_close int ours = -1, theirs = -1, attach = -1, their_attach = -1, process = -1,
-                      lock = -1;
-    char exec_path[64];
-    int pair[2], r;
-    pid_t pid;
+    struct shim_process shim;
+    int r;
 
-    if (program < 0)
-        return -err->code;
-    r = packet_pair(pair, err);
-    if (r < 0)
+    if (!e->shim && (r = shim_prepare(e, mode, name, err)) < 0)
         return r;
-    ours = pair[0];
-    theirs = pair[1];
-    if (request->attach) {
-        r = packet_pair(pair, err);
-        if (r < 0)
-            return r;
-        attach = pair[0];
-        their_attach = pair[1];
-    }
-    if (request->process_fd >= 0)
-        process = fcntl(request->process_fd, F_DUPFD_CLOEXEC, 16);
-    if (request->lock_fd >= 0)
-        lock = fcntl(request->lock_fd, F_DUPFD_CLOEXEC, 16);
-    snprintf(exec_path, sizeof exec_path, "/proc/self/fd/%d", program);
-    r = run(exec_path, request->argv, theirs, their_attach, process, lock, &pid);
-    if (r < 0)
-        return err_set(err, -r, "cannot start '%s': %s", path, strerror(-r));
-    close_fd(&theirs);
-    close_fd(&their_attach);
-    r = read_report(ours, ret_report, err);
-    if (request->attach)
-        *ret_attach = steal_fd(&attach);
+    shim = *e->shim;
+    free(e->shim);
+    e->shim = NULL;
+    if (!ret_attach)
+        close_fd(&shim.attach);
+    r = send_order(shim.report, argv, fd, err);
+    if (!r)
+        r = read_report(shim.report, ret_report, err);
+    if (!r && ret_attach)
+        *ret_attach = steal_fd(&shim.attach);
+    shim_process_close(&shim);
     return r;
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -9,6 +10,7 @@
 #include "base/json.h"
 #include "engine/internal.h"
 #include "engine/shim/shim.h"
+#include "runtime/runtime.h"
 
 static void add_number(struct strv *argv, const char *flag, unsigned long long value)
 {
@@ -49,7 +51,7 @@ static int shim_arguments(struct engine *e, const struct container *c,
     const json_t *config = json_object_get(c->config, "Config");
     cleanup_free char *cooper = NULL;
 
-    shim_common_arguments(e, c, "run", ret);
+    shim_common_arguments(e, c, ret);
     add_log_options(ret, json_object_get(c->config, "HostConfig"));
     if (json_flag(config, "OpenStdin", false))
         strv_add(ret, "--stdin");
@@ -98,7 +100,11 @@ static void record_failure(struct engine *e, struct container *c, const struct e
 {
     struct err ignored = {0};
     int status = why->exit_status ? why->exit_status : 128;
+    char cgroup[80];
 
+    /* If the shim was killed, what it had started may be alive. */
+    container_cgroup(c->id, cgroup);
+    runtime_cgroup_destroy(NULL, cgroup, &ignored);
     container_set_state(c, "created");
     c->exit_code = status == 125 ? 128 : status;
     c->started_ns = 0;
@@ -138,14 +144,23 @@ static int record_started(struct engine *e, struct container *c, const struct sh
  * far. */
 static int lock_run_dir(struct engine *e, const char *id, struct err *err)
 {
-    cleanup_close int run = store_run_dir(e->store, id, true, err);
+    /* The shim of the run before may still be cleaning up: it removes the directory, then lets go.
+     */
+    for (;;) {
+        cleanup_close int run = store_run_dir(e->store, id, true, err);
+        struct stat ours, named;
+        int r;
 
-    if (run < 0)
-        return run;
-    if (flock(run, LOCK_EX | LOCK_NB) < 0)
-        return err_errno(err, "cannot lock '%s/%s': does another shim live there?", e->store->run,
-                         id);
-    return steal_fd(&run);
+        if (run < 0)
+            return run;
+        while ((r = flock(run, LOCK_EX)) < 0 && errno == EINTR)
+            ;
+        if (r < 0 || fstat(run, &ours) < 0)
+            return err_errno(err, "cannot lock '%s/%s'", e->store->run, id);
+        if (!fstatat(e->store->run_fd, id, &named, AT_SYMLINK_NOFOLLOW) &&
+            named.st_ino == ours.st_ino)
+            return steal_fd(&run);
+    }
 }
 
 static int start(struct engine *e, struct container *c, const struct start_options *options,
@@ -154,29 +169,22 @@ static int start(struct engine *e, struct container *c, const struct start_optio
     cleanup_strv struct strv argv = {0};
     cleanup_close int run = -1;
     struct shim_report report;
-    struct spawn_request request = {.process_fd = -1, .attach = ret_attach != NULL};
-    int attach = -1, r = claim(e, c, err);
+    int r = claim(e, c, err);
 
     if (r < 0)
         return r;
-    r = shim_arguments(e, c, options, request.attach, &argv, err);
+    r = shim_arguments(e, c, options, ret_attach != NULL, &argv, err);
     if (!r) {
         run = lock_run_dir(e, c->id, err);
         r = run < 0 ? run : 0;
     }
-    request.argv = argv.items;
-    request.lock_fd = run;
     if (!r)
-        r = shim_spawn(&request, &report, &attach, err);
+        r = shim_order(e, "run", c->id, &argv, run, &report, ret_attach, err);
     if (r < 0) {
-        close_fd(&attach);
         after_failure(e, c, err);
         return r;
     }
-    r = record_started(e, c, &report, err);
-    if (ret_attach)
-        *ret_attach = attach;
-    return r;
+    return record_started(e, c, &report, err);
 }
 
 static int attach_to_running(struct engine *e, const struct container *c, int *ret_attach,

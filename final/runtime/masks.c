@@ -49,16 +49,18 @@ static int open_guarded(int root, const char *path, struct err *err)
     return steal_fd(&fd);
 }
 
+/* The first directory gets the tmpfs itself, the others binds of it. It is cloned only once it is
+ * in its place: before Linux 6.15 a mount that is in no namespace yet cannot be. */
 static int mask_directory(int target, int *empty, struct err *err)
 {
+    const uint64_t attributes =
+        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     cleanup_close int copy = -1;
 
-    if (*empty < 0)
-        *empty = mount_new(
-            "tmpfs", "tmpfs", "size=0,nr_inodes=1,mode=555",
-            MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
-    if (*empty < 0)
-        return -err->code;
+    if (*empty < 0) {
+        *empty = mount_new("tmpfs", "tmpfs", "size=4k,nr_inodes=1,mode=555", attributes, err);
+        return *empty < 0 ? -err->code : mount_attach(*empty, target, "", err);
+    }
     copy = mount_clone(*empty, "", false, err);
     return copy < 0 ? -err->code : mount_attach(copy, target, "", err);
 }

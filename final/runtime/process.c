@@ -38,14 +38,15 @@
  */
 
 /* What was ignored stays ignored over execve(2), and a blocked signal stays blocked: a program
- * expects neither (a shell pipeline with SIGPIPE ignored never ends). */
+ * expects neither (a shell pipeline with SIGPIPE ignored never ends). By the system call itself:
+ * libc refuses the two signals it keeps for itself, and posix_spawn(3) leaves them ignored. */
 static void reset_signals(void)
 {
+    static const unsigned long defaults[8]; /* a kernel sigaction: SIG_DFL, no flags, no mask */
     sigset_t none;
 
     for (int sig = 1; sig < NSIG; sig++)
-        if (sig != SIGKILL && sig != SIGSTOP)
-            signal(sig, SIG_DFL); /* the two numbers libc keeps for itself fail: fine */
+        syscall(SYS_rt_sigaction, sig, defaults, NULL, 8);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -178,8 +179,8 @@ static int own_terminal(const struct user *user, bool terminal, struct err *err)
     return 0;
 }
 
-/* Until now the host's null device stood in for missing stdio. The container's own takes its place, so
- * that /dev/stdin and the like can be opened again by name; an image that made something else of
+/* Until now the host's null device stood in for missing stdio. The container's own takes its place,
+ * so that /dev/stdin and the like can be opened again by name; an image that made something else of
  * /dev/null keeps the host's. */
 static int reopen_null(const struct process_setup *setup, int root, struct err *err)
 {

@@ -174,9 +174,9 @@ static int add_groups(struct filter *filter, const struct strv *caps, struct err
     return 0;
 }
 
-/* libseccomp has no "otherwise" for one call: an unconditional rule would swallow those with conditions.
- * A condition that always holds does it, on the same argument: tests for equality come before tests for
- * order in the program (a unit test runs it to make sure). */
+/* libseccomp has no "otherwise" for one call: an unconditional rule would swallow those with
+ * conditions. A condition that always holds does it, on the same argument: tests for equality come
+ * before tests for order in the program (a unit test runs it to make sure). */
 static int deny_otherwise(struct filter *filter, const struct seccomp_rule *rule, struct err *err)
 {
     const struct scmp_arg_cmp always = SCMP_CMP(rule->argument, SCMP_CMP_GE, 0);
@@ -200,8 +200,7 @@ static int add_rules(struct filter *filter, const struct strv *caps, struct err 
 
         if (!has_rules(rule->call, caps))
             continue;
-        if (add_rule(filter, rule, err) < 0 ||
-            (last && deny_otherwise(filter, rule, err) < 0))
+        if (add_rule(filter, rule, err) < 0 || (last && deny_otherwise(filter, rule, err) < 0))
             return -err->code;
     }
     return 0;

@@ -13,7 +13,8 @@
 
 #include <stddef.h>
 
-/* clang-format off: one name a line would be 400 lines */
+/* One name a line would be 400 lines. */
+/* clang-format off */
 const char *const seccomp_allowed[] = {
     /* files and directories */
     "access", "cachestat", "chdir", "chmod", "chown", "chown32", "close", "close_range",

@@ -14,8 +14,9 @@ struct seccomp_group {
 };
 extern const struct seccomp_group seccomp_groups[]; /* ends with cap NULL */
 
-/* Allowed if the argument, after `mask` unless that is 0, is `value`; a call with rules is denied (EPERM)
- * when none fits. `without`: a rule only for who lacks this capability (NULL: for everybody). */
+/* Allowed if the argument, after `mask` unless that is 0, is `value`; a call with rules is denied
+ * (EPERM) when none fits. `without`: a rule only for who lacks this capability (NULL: for
+ * everybody). */
 struct seccomp_rule {
     const char *call;
     const char *without;

@@ -239,6 +239,38 @@ int spec_parse_namespaces(const json_t *config, struct spec *ret, struct err *er
     return 0;
 }
 
+/* Members this runtime does not act on. Passing over a protection somebody asked for would be worse
+ * than not running. */
+static const char *const unsupported[] = {
+    "hooks",
+    "linux.gidMappings",
+    "linux.intelRdt",
+    "linux.mountLabel",
+    "linux.personality",
+    "linux.timeOffsets",
+    "linux.uidMappings",
+    "process.apparmorProfile",
+    "process.execCPUAffinity",
+    "process.ioPriority",
+    "process.scheduler",
+    "process.selinuxLabel",
+};
+
+static bool is_nothing(const json_t *value)
+{
+    return !value || json_is_null(value) || (json_is_string(value) && !json_string_length(value)) ||
+           (json_is_object(value) && !json_object_size(value)) ||
+           (json_is_array(value) && !json_array_size(value));
+}
+
+static int check_supported(const json_t *config, struct err *err)
+{
+    for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
+        if (!is_nothing(json_at(config, unsupported[i])))
+            return err_set(err, ENOTSUP, "'%s' is not supported: remove it", unsupported[i]);
+    return 0;
+}
+
 /* What would change the host if there were no namespace of one's own. */
 static int check_namespaces(const struct spec *spec, struct err *err)
 {
@@ -267,7 +299,8 @@ int spec_parse(const json_t *config, struct spec *ret, struct err *err)
     ret->devices = json_at(config, "linux.devices");
     if (!ret->root_path)
         return err_set(err, EINVAL, "config.json has no root.path");
-    if (spec_parse_process(json_at(config, "process"), &ret->process, err) < 0 ||
+    if (check_supported(config, err) < 0 ||
+        spec_parse_process(json_at(config, "process"), &ret->process, err) < 0 ||
         parse_mounts(json_at(config, "mounts"), ret, err) < 0 ||
         spec_parse_namespaces(config, ret, err) < 0 || check_namespaces(ret, err) < 0 ||
         parse_strings(json_at(config, "linux.maskedPaths"), "linux.maskedPaths", &ret->masked,

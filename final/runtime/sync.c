@@ -72,12 +72,15 @@ static int receive_message(int socket, struct sync_message *ret, int *ret_fd)
                             .msg_control = &control,
                             .msg_controllen = sizeof control};
     struct cmsghdr *head;
+    int reset = 0;
     ssize_t n;
 
     *ret_fd = -1;
+    /* A side that ends without having read everything resets the connection, and that is reported once,
+     * before what it said last. */
     do
         n = recvmsg(socket, &packet, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && (errno == EINTR || (errno == ECONNRESET && !reset++)));
     if (n < 0)
         return errno == ECONNRESET ? 0 : -errno;
     if (!n)

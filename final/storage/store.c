@@ -10,8 +10,9 @@
 
 #define DEFAULT_RUN "/run/cooper"
 
-static const char *const directories[] = {"blobs",      "blobs/sha256", "blobs/partial", "layers",
-                                          "containers", "volumes",      "staging",       "run"};
+/* "layers" is the last thing made: that it is there says that all are. */
+static const char *const directories[] = {
+    "blobs", "blobs/sha256", "blobs/partial", "containers", "volumes", "staging", "run"};
 
 /* The absolute form of the root: other processes (the shim) get it, with other working directories.
  */
@@ -56,7 +57,11 @@ static int make_directories(int root_fd, struct err *err)
         if (mkdirat(root_fd, directories[i], 0700) < 0 && errno != EEXIST)
             return err_errno(err, "cannot make directory '%s' in the state directory",
                              directories[i]);
-    return file_store(root_fd, "oci-layout", layout, strlen(layout), 0600, false, err);
+    if (file_store(root_fd, "oci-layout", layout, strlen(layout), 0600, false, err) < 0)
+        return -err->code;
+    if (mkdirat(root_fd, "layers", 0700) < 0 && errno != EEXIST)
+        return err_errno(err, "cannot make directory 'layers' in the state directory");
+    return 0;
 }
 
 static int open_root(struct store *s, struct err *err)

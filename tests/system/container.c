@@ -26,7 +26,7 @@ const char *container_dir(void)
 
 void container_setup(void)
 {
-    strcpy(directory, "/tmp/cooper-test-XXXXXX");
+    strcpy(directory, "/tmp/cooper-system-XXXXXX");
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         !mkdtemp(directory) || mount("tmpfs", directory, "tmpfs", 0, "mode=755") < 0) {
         perror("cannot prepare the system tests (they need root)");

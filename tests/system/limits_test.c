@@ -66,8 +66,9 @@ static unsigned long long throttled(const char *bundle)
     struct err err = {0};
     const char *found;
 
-    ck_assert_msg(!file_load(AT_FDCWD, runtime_cgroup_version(NULL) == 1 ? v1 : v2, 1 << 16, &text, &err),
-                  "%s", err.message);
+    ck_assert_msg(
+        !file_load(AT_FDCWD, runtime_cgroup_version(NULL) == 1 ? v1 : v2, 1 << 16, &text, &err),
+        "%s", err.message);
     found = strstr(text.data, "nr_throttled ");
     ck_assert_msg(found != NULL, "%s", text.data);
     return strtoull(found + strlen("nr_throttled "), NULL, 10);
@@ -123,9 +124,12 @@ END_TEST
 START_TEST(memory_and_swap_are_translated)
 {
     bool v1 = runtime_cgroup_version(NULL) == 1;
-    const char *memory = v1 ? "cat /sys/fs/cgroup/memory/memory.limit_in_bytes" : "cat /sys/fs/cgroup/memory.max";
-    const char *low = v1 ? "cat /sys/fs/cgroup/memory/memory.soft_limit_in_bytes" : "cat /sys/fs/cgroup/memory.low";
-    const char *swap = v1 ? "cat /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes" : "cat /sys/fs/cgroup/memory.swap.max";
+    const char *memory =
+        v1 ? "cat /sys/fs/cgroup/memory/memory.limit_in_bytes" : "cat /sys/fs/cgroup/memory.max";
+    const char *low = v1 ? "cat /sys/fs/cgroup/memory/memory.soft_limit_in_bytes"
+                         : "cat /sys/fs/cgroup/memory.low";
+    const char *swap = v1 ? "cat /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes"
+                          : "cat /sys/fs/cgroup/memory.swap.max";
     cleanup_free char *bundle = container_bundle();
     cleanup_free char *command = str_format("%s + %s + %s", memory, low, swap);
     cleanup_json json_t *config = container_config(bundle, command);
@@ -157,7 +161,8 @@ START_TEST(a_huge_cpuset_is_refused_at_once)
 }
 END_TEST
 
-static const char *const bad_paths[] = {"relative", "/", "/../escape", "/a/../../b", "/a//b", "/a/."};
+static const char *const bad_paths[] = {"relative",   "/",     "/../escape",
+                                        "/a/../../b", "/a//b", "/a/."};
 
 START_TEST(a_cgroup_path_that_is_not_plain_is_refused)
 {
@@ -167,12 +172,13 @@ START_TEST(a_cgroup_path_that_is_not_plain_is_refused)
 }
 END_TEST
 
-/* --- ends --------------------------------------------------------------------------------------- */
+/* --- ends ---------------------------------------------------------------------------------------
+ */
 
 static bool group_exists(const char *id)
 {
-    static const char *const hierarchies[] = {"", "/memory", "/pids", "/cpu", "/cpuacct", "/devices",
-                                              "/freezer", "/blkio", "/cpuset"};
+    static const char *const hierarchies[] = {
+        "", "/memory", "/pids", "/cpu", "/cpuacct", "/devices", "/freezer", "/blkio", "/cpuset"};
 
     for (size_t i = 0; i < sizeof hierarchies / sizeof *hierarchies; i++) {
         cleanup_free char *path =
@@ -211,7 +217,8 @@ START_TEST(destroy_kills_what_is_left)
     int status;
 
     container_remove_namespace(config, "pid");
-    ck_assert_msg(!runtime_create(&request, &c, &err) && !runtime_start(c, &err), "%s", err.message);
+    ck_assert_msg(!runtime_create(&request, &c, &err) && !runtime_start(c, &err), "%s",
+                  err.message);
     ck_assert_int_eq(waitpid(runtime_pid(c), &status, 0), runtime_pid(c));
     ck_assert_int_eq(runtime_cgroup_count(NULL, group, &err), 5);
     ck_assert_msg(!runtime_destroy(c, &err), "%s", err.message);
@@ -297,8 +304,10 @@ SUITE(limits)
     tcase_add_test(t, without_a_quota_nothing_throttles);
     tcase_add_test(t, cpu_shares_and_cpus_are_set);
     tcase_add_test(t, memory_and_swap_are_translated);
-    tcase_add_loop_test(t, a_huge_cpuset_is_refused_at_once, 0, sizeof bad_cpusets / sizeof *bad_cpusets);
-    tcase_add_loop_test(t, a_cgroup_path_that_is_not_plain_is_refused, 0, sizeof bad_paths / sizeof *bad_paths);
+    tcase_add_loop_test(t, a_huge_cpuset_is_refused_at_once, 0,
+                        sizeof bad_cpusets / sizeof *bad_cpusets);
+    tcase_add_loop_test(t, a_cgroup_path_that_is_not_plain_is_refused, 0,
+                        sizeof bad_paths / sizeof *bad_paths);
     tcase_add_test(t, no_cgroup_is_left);
     tcase_add_test(t, destroy_kills_what_is_left);
     tcase_add_test(t, a_group_can_be_destroyed_by_its_path);

@@ -1,4 +1,5 @@
-/* The compiled filters, run by a small interpreter of classic BPF: every verdict without a kernel. */
+/* The compiled filters, run by a small interpreter of classic BPF: every verdict without a kernel.
+ */
 #include "support/suite.h"
 
 #include <errno.h>
@@ -233,8 +234,8 @@ START_TEST(the_default_profile_decides)
     compile_default();
     ck_assert_msg(verdict(cases[_i].nr, cases[_i].argument) == cases[_i].verdict,
                   "call %d(0x%llx): %d instead of %d", cases[_i].nr,
-                  (unsigned long long)cases[_i].argument,
-                  verdict(cases[_i].nr, cases[_i].argument), cases[_i].verdict);
+                  (unsigned long long)cases[_i].argument, verdict(cases[_i].nr, cases[_i].argument),
+                  cases[_i].verdict);
 }
 END_TEST
 
@@ -242,8 +243,8 @@ END_TEST
 START_TEST(other_abis_are_filtered_too)
 {
     compile_default();
-    ck_assert_int_eq(verdict_on(AUDIT_ARCH_I386, 3, 0, 0), 0);              /* read */
-    ck_assert_int_eq(verdict_on(AUDIT_ARCH_I386, 21, 0, 0), EPERM);         /* mount */
+    ck_assert_int_eq(verdict_on(AUDIT_ARCH_I386, 3, 0, 0), 0);                /* read */
+    ck_assert_int_eq(verdict_on(AUDIT_ARCH_I386, 21, 0, 0), EPERM);           /* mount */
     ck_assert_int_eq(verdict_on(AUDIT_ARCH_I386, 120, 0x10000000, 0), EPERM); /* clone NEWUSER */
     ck_assert_int_eq(verdict_on(AUDIT_ARCH_I386, 120, 0x11, 0), 0);
     ck_assert_int_eq(verdict_on(AUDIT_ARCH_I386, 310, 0, 0), EPERM);        /* unshare */
@@ -256,7 +257,8 @@ END_TEST
 
 START_TEST(a_capability_opens_its_calls)
 {
-    static const char *const admin[] = {"CAP_SYS_ADMIN", NULL}, *const time[] = {"CAP_SYS_TIME", NULL};
+    static const char *const admin[] = {"CAP_SYS_ADMIN", NULL}, *const time[] = {"CAP_SYS_TIME",
+                                                                                 NULL};
 
     compile_with(admin);
     ck_assert_int_eq(verdict(SYS_mount, 0), 0);
@@ -292,15 +294,23 @@ START_TEST(a_profile_file_is_read_as_docker_does)
     static const char profile[] =
         "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":38,\"syscalls\":["
         "{\"names\":[\"read\",\"nosuchcall\"],\"action\":\"SCMP_ACT_ALLOW\"},"
-        "{\"name\":\"write\",\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":1,\"op\":\"SCMP_CMP_EQ\"},"
+        "{\"name\":\"write\",\"action\":\"SCMP_ACT_ALLOW\",\"args\":[{\"index\":0,\"value\":1,"
+        "\"op\":\"SCMP_CMP_EQ\"},"
         "{\"index\":0,\"value\":2,\"op\":\"SCMP_CMP_EQ\"}]},"
-        "{\"names\":[\"chroot\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"caps\":[\"CAP_SYS_CHROOT\"]}},"
-        "{\"names\":[\"mount\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"caps\":[\"CAP_SYS_ADMIN\"]}},"
-        "{\"names\":[\"kill\"],\"action\":\"SCMP_ACT_ALLOW\",\"excludes\":{\"caps\":[\"CAP_KILL\"]}},"
-        "{\"names\":[\"ptrace\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"minKernel\":\"4.8\"}},"
-        "{\"names\":[\"getpid\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"minKernel\":\"99.0\"}},"
-        "{\"names\":[\"getuid\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"arches\":[\"s390x\"]}},"
-        "{\"names\":[\"getgid\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"arches\":[\"amd64\"]}},"
+        "{\"names\":[\"chroot\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"caps\":[\"CAP_SYS_"
+        "CHROOT\"]}},"
+        "{\"names\":[\"mount\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"caps\":[\"CAP_SYS_"
+        "ADMIN\"]}},"
+        "{\"names\":[\"kill\"],\"action\":\"SCMP_ACT_ALLOW\",\"excludes\":{\"caps\":[\"CAP_KILL\"]}"
+        "},"
+        "{\"names\":[\"ptrace\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"minKernel\":\"4.8\"}"
+        "},"
+        "{\"names\":[\"getpid\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"minKernel\":\"99."
+        "0\"}},"
+        "{\"names\":[\"getuid\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"arches\":[\"s390x\"]"
+        "}},"
+        "{\"names\":[\"getgid\"],\"action\":\"SCMP_ACT_ALLOW\",\"includes\":{\"arches\":[\"amd64\"]"
+        "}},"
         "{\"names\":[\"reboot\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":13}]}";
 
     compile_text(profile, runtime_default_caps);
@@ -320,12 +330,19 @@ START_TEST(a_profile_file_is_read_as_docker_does)
 END_TEST
 
 static const char *const bad_profiles[] = {
-    "", "{", "[]", "{\"defaultAction\":\"ALLOW\"}",
-    "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[1],\"action\":\"SCMP_ACT_KILL\"}]}",
-    "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_ACT_X\"}]}",
-    "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_ACT_KILL\","
+    "",
+    "{",
+    "[]",
+    "{\"defaultAction\":\"ALLOW\"}",
+    "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[1],\"action\":\"SCMP_ACT_"
+    "KILL\"}]}",
+    "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_"
+    "ACT_X\"}]}",
+    "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_"
+    "ACT_KILL\","
     "\"args\":[{\"index\":9,\"op\":\"SCMP_CMP_EQ\"}]}]}",
-    "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_ACT_KILL\","
+    "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_"
+    "ACT_KILL\","
     "\"args\":[{\"index\":1,\"op\":\"EQ\"}]}]}",
 };
 
@@ -350,7 +367,8 @@ SUITE(seccomp_profile)
     tcase_add_test(t, other_abis_are_filtered_too);
     tcase_add_test(t, a_capability_opens_its_calls);
     tcase_add_test(t, a_profile_file_is_read_as_docker_does);
-    tcase_add_loop_test(t, a_bad_profile_is_an_error, 0, sizeof bad_profiles / sizeof *bad_profiles);
+    tcase_add_loop_test(t, a_bad_profile_is_an_error, 0,
+                        sizeof bad_profiles / sizeof *bad_profiles);
     suite_add_tcase(suite, t);
 }
 

@@ -269,6 +269,8 @@ START_TEST(only_the_expected_state_is_changed)
     add_image("sha256:" HEX_B, "sha256:" HEX_A, "docker.io/library/x:1");
     a = new_container(HEX_A, "web");
     ck_assert_int_eq(store_container_add(store, &a, &err), 0);
+    free(a.state);
+    a.state = str_copy("created");
     ck_assert_int_eq(store_container_created(store, &a, &err), 0);
     free(a.state);
     a.state = str_copy("starting");

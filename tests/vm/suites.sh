@@ -3,7 +3,7 @@
 # shellcheck disable=SC2086  # lists of words are meant to split
 # what depends on the kernel (pulling was tested outside, and emulated cryptography is slow).
 set -u
-engine_suites="life limits terminal"
+engine_suites="run states logs limits terminal crash"
 
 status=0
 for program in "$@"; do

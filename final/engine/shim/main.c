@@ -105,15 +105,39 @@ static void apply_option(struct shim_options *o, int option, char *value)
     }
 }
 
-/* Its only caller is the engine, so wrong arguments are not explained. */
-static void parse_options(int argc, char **argv, struct shim_options *ret)
+/* Waits for the order; the end of the socket means that it was not needed. */
+static size_t receive_order(char *text, size_t size, int *ret_fd)
 {
-    int option;
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {text, size};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    struct cmsghdr *header;
+    ssize_t n;
 
-    if (argc < 2)
-        _exit(125);
-    ret->exec = !strcmp(argv[1], "exec");
-    optind = 2;
+    do
+        n = recvmsg(SHIM_REPORT_FD, &message, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (!header || header->cmsg_type != SCM_RIGHTS || text[n - 1])
+        _exit(0);
+    memcpy(ret_fd, CMSG_DATA(header), sizeof *ret_fd);
+    return (size_t)n;
+}
+
+/* Its only caller is the engine, so wrong arguments are not explained. */
+static void parse_options(char *text, size_t len, struct shim_options *ret)
+{
+    char *argv[64] = {NULL};
+    int argc = 0, option;
+
+    for (char *p = text; p < text + len && argc < 63; p += strlen(p) + 1)
+        argv[argc++] = p;
     while ((option = getopt_long(argc, argv, "", option_table, NULL)) != -1)
         apply_option(ret, option, optarg);
     if (!ret->id || !ret->dir || !ret->run)
@@ -213,10 +237,8 @@ static int reap(pid_t pid)
 
 static void add_first_client(const struct shim_options *o, struct shim_relay *relay)
 {
-    if (!o->attached)
-        return;
-    fcntl(SHIM_ATTACH_FD, F_SETFD, FD_CLOEXEC);
-    shim_relay_add_client(relay, SHIM_ATTACH_FD);
+    if (o->attached)
+        shim_relay_add_client(relay, SHIM_ATTACH_FD);
 }
 
 /* run/<id>/ says that somebody is there; it goes when nobody is. */
@@ -252,10 +274,12 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
     if (shim_record_exit(o, code, oom_killed, err) < 0)
         r = -err->code;
     owner_present = shim_relay_owner_present(relay);
+    shim_relay_announce(relay, code, oom_killed);
     if (runtime_destroy(c, err) < 0)
         r = -err->code;
     remove_run_dir(o);
-    shim_relay_finish(relay, code, oom_killed);
+    close(o->order_fd); /* the lock: the cgroup and run/<id> are free for the next start */
+    shim_relay_finish(relay);
     if (o->remove && !owner_present)
         become_remover(o);
     return r;
@@ -314,13 +338,21 @@ static int run_container(const struct shim_options *o, struct err *err)
     return supervise(o, c, relay, err);
 }
 
+static json_t *load_process(int fd, struct err *err)
+{
+    cleanup_buf struct buf text = {0};
+
+    if (file_load_fd(fd, SPEC_MAX, &text, err) < 0)
+        return NULL;
+    return json_parse(text.data, text.len, "the process document", err);
+}
+
 static int spawn_process(const struct shim_options *o, const struct proc_id *init, pid_t *ret_pid,
                          struct shim_stdio *ret_io, struct err *err)
 {
     cleanup_free char *path = str_format("%s/config.json", o->dir);
     cleanup_json json_t *config = json_load(AT_FDCWD, path, SPEC_MAX, err);
-    cleanup_json json_t *process =
-        config ? json_load(AT_FDCWD, "/proc/self/fd/5", SPEC_MAX, err) : NULL;
+    cleanup_json json_t *process = config ? load_process(o->order_fd, err) : NULL;
     cleanup_close int pidfd = proc_open(init);
     struct runtime_exec_request request = {.init = init->pid,
                                            .init_pidfd = pidfd,
@@ -366,21 +398,35 @@ static int exec_process(const struct shim_options *o, struct err *err)
     relay = shim_relay_new(o, &io, -1, NULL);
     add_first_client(o, relay);
     r = shim_relay_run(relay, pidfd, err);
-    shim_relay_finish(relay, reap(pid), false);
+    shim_relay_announce(relay, reap(pid), false);
+    shim_relay_finish(relay);
     return r;
+}
+
+/* Keeps what the engine gave, and drops what the user's shell happened to leave open: a pipe or a
+ * lock held here would be held for as long as the container runs. */
+static void take_descriptors(void)
+{
+    fcntl(SHIM_REPORT_FD, F_SETFD, FD_CLOEXEC);
+    fcntl(SHIM_ATTACH_FD, F_SETFD, FD_CLOEXEC);
+    if (proc_close_from(SHIM_ATTACH_FD + 1) < 0)
+        _exit(125);
 }
 
 int main(int argc, char **argv)
 {
-    struct shim_options options = {0};
+    static char order[SHIM_ORDER_MAX];
+    struct shim_options options = {.exec = argc > 1 && !strcmp(argv[1], "exec")};
     struct err err = {0};
+    size_t len;
     int r;
 
-    parse_options(argc, argv, &options);
-    fcntl(SHIM_REPORT_FD, F_SETFD, FD_CLOEXEC);
-    fcntl(SHIM_PROCESS_FD, F_SETFD, FD_CLOEXEC);
-    fcntl(SHIM_LOCK_FD, F_SETFD, FD_CLOEXEC);
+    take_descriptors();
     become_supervisor();
+    len = receive_order(order, sizeof order, &options.order_fd);
+    parse_options(order, len, &options);
+    if (!options.attached)
+        close(SHIM_ATTACH_FD);
     r = options.exec ? exec_process(&options, &err) : run_container(&options, &err);
     return r < 0 ? 125 : 0;
 }

@@ -7,9 +7,11 @@
  * once: the log must be whole before the exit is recorded.
  */
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,9 +19,12 @@
 #include "engine/attach.h"
 #include "engine/shim/shim.h"
 
+#define PTY_HOLDS (1u << 17) /* the tty layer buffers 64 KiB and a line */
+
 struct client {
     int fd;
     bool owner;        /* was there from the start */
+    bool quiet;        /* wants only the exit status */
     struct buf *queue; /* packets not taken yet */
     size_t queued;
 };
@@ -61,6 +66,7 @@ struct shim_relay *shim_relay_new(const struct shim_options *options,
     set_nonblocking(stdio->out);
     set_nonblocking(stdio->err);
     set_nonblocking(stdio->console);
+    set_nonblocking(listen_fd);
     return relay;
 }
 
@@ -131,6 +137,8 @@ static bool flush_queue(struct client *client, int flags)
 static void broadcast(struct shim_relay *relay, const char *packet, size_t len)
 {
     for (size_t i = relay->client_count; i-- > 0;) {
+        if (relay->clients[i].quiet)
+            continue;
         queue_packet(&relay->clients[i], packet, len);
         if (!flush_queue(&relay->clients[i], MSG_DONTWAIT))
             drop_client(relay, i);
@@ -145,27 +153,27 @@ static bool any_client_behind(const struct shim_relay *relay)
     return false;
 }
 
-/* Reads once; false when there is nothing (more) to read. */
-static bool take_output(struct shim_relay *relay, int *fd, int stream)
+/* Reads once; the number of bytes, 0 when there is nothing (more) to read. */
+static size_t take_output(struct shim_relay *relay, int *fd, int stream)
 {
     char packet[ATTACH_MAX];
     ssize_t n;
 
     if (*fd < 0)
-        return false;
-    n = read(*fd, packet + 1, sizeof packet - 1);
-    if (n < 0 && errno == EINTR)
-        return true;
+        return 0;
+    do
+        n = read(*fd, packet + 1, sizeof packet - 1);
+    while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EAGAIN)
-        return false;
+        return 0;
     if (n <= 0) {
         close_fd(fd);
-        return false;
+        return 0;
     }
     packet[0] = stream == 2 ? ATTACH_STDERR : ATTACH_STDOUT;
     shim_log_write(relay->log, stream, packet + 1, (size_t)n);
     broadcast(relay, packet, (size_t)n + 1);
-    return true;
+    return (size_t)n;
 }
 
 static int stdin_fd(const struct shim_relay *relay)
@@ -223,16 +231,20 @@ static bool serve_client(struct shim_relay *relay, struct client *client)
         close_stdin(relay);
     } else if (packet[0] == ATTACH_RESIZE) {
         resize(relay, packet + 1, (size_t)n - 1);
+    } else if (packet[0] == ATTACH_QUIET) {
+        client->quiet = true;
     }
     return true;
 }
 
-static void accept_client(struct shim_relay *relay)
+/* False when nobody is waiting at the door. */
+static bool accept_client(struct shim_relay *relay)
 {
-    int fd = accept4(relay->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    int fd = relay->listen_fd < 0 ? -1 : accept4(relay->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd >= 0)
         add_client(relay, fd, false);
+    return fd >= 0;
 }
 
 enum { POLL_PIDFD, POLL_OUT, POLL_ERR, POLL_CONSOLE, POLL_STDIN, POLL_LISTEN, POLL_FIXED };
@@ -272,29 +284,60 @@ static void serve_clients(struct shim_relay *relay, const struct pollfd *p, size
     }
 }
 
+/* What is in the pipe or pty now, and no more: a process that outlived its parent may write for
+ * ever. */
+static void drain(struct shim_relay *relay, int *fd, int stream)
+{
+    int held = *fd < 0 ? 0 : fcntl(*fd, F_GETPIPE_SZ);
+    size_t taken = 0, most = held < 0 ? PTY_HOLDS : (size_t)held, n;
+
+    while (taken < most && (n = take_output(relay, fd, stream)) > 0)
+        taken += n;
+}
+
 static void drain_output(struct shim_relay *relay)
 {
-    while (take_output(relay, &relay->io.out, 1))
-        ;
-    while (take_output(relay, &relay->io.err, 2))
-        ;
-    while (take_output(relay, &relay->io.console, 1))
-        ;
+    drain(relay, &relay->io.out, 1);
+    drain(relay, &relay->io.err, 2);
+    drain(relay, &relay->io.console, 1);
     shim_log_flush(relay->log);
+}
+
+/* A container that lives this long may live for months: what starting it needed goes back to the
+ * kernel. The pages of the program that only starting touched are dropped; a fault brings back what
+ * is used again. */
+#define SETTLED_AFTER_MS 1000
+
+static void give_back_memory(void)
+{
+    extern char __executable_start, etext;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *text = (char *)((size_t)&__executable_start / page * page);
+
+    malloc_trim(0);
+    madvise(text, (size_t)(&etext - text), MADV_DONTNEED);
 }
 
 int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err)
 {
+    bool settled = false;
+
     for (;;) {
         size_t count = relay->client_count;
         struct pollfd *p = mem_alloc((POLL_FIXED + count) * sizeof *p);
         cleanup_free void *p_owned = p;
+        int ready;
 
         fill_poll(relay, pidfd, p);
-        if (poll(p, POLL_FIXED + count, -1) < 0) {
-            if (errno == EINTR)
-                continue;
+        ready = poll(p, POLL_FIXED + count, settled ? -1 : SETTLED_AFTER_MS);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready < 0)
             return err_errno(err, "poll");
+        if (!ready) {
+            give_back_memory();
+            settled = true;
+            continue;
         }
         if (p[POLL_PIDFD].revents)
             break;
@@ -314,16 +357,22 @@ int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err)
     return 0;
 }
 
-void shim_relay_finish(struct shim_relay *relay, int exit_code, bool oom_killed)
+void shim_relay_announce(struct shim_relay *relay, int exit_code, bool oom_killed)
 {
     struct attach_exit status = {exit_code, oom_killed};
     char packet[1 + sizeof status];
 
     packet[0] = ATTACH_EXIT;
     memcpy(packet + 1, &status, sizeof status);
-    for (size_t i = relay->client_count; i-- > 0;) {
-        queue_packet(&relay->clients[i], packet, sizeof packet);
-        if (!flush_queue(&relay->clients[i], 0))
-            drop_client(relay, i);
+    while (accept_client(relay)) /* who connected just before the end is told, too */
+        ;
+    broadcast(relay, packet, sizeof packet);
+}
+
+void shim_relay_finish(struct shim_relay *relay)
+{
+    while (relay->client_count) {
+        flush_queue(&relay->clients[0], 0);
+        drop_client(relay, 0);
     }
 }

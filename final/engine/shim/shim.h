@@ -42,15 +42,17 @@ struct shim_options {
     const char *user; /* exec: whom to look up, or NULL */
     unsigned short rows, columns;
     bool attached; /* descriptor SHIM_ATTACH_FD is a client */
+    int order_fd;  /* what came with the order */
 };
 
-/* Descriptors the spawner gives. */
-#define SHIM_REPORT_FD  3
-#define SHIM_ATTACH_FD  4
-#define SHIM_PROCESS_FD 5 /* exec: a file with the OCI process object */
-#define SHIM_LOCK_FD    6 /* run: run/<id>, locked; held open until the end */
+/* Descriptors the spawner gives. On the first one comes the order: one packet of NUL-terminated
+ * arguments with a descriptor (run: the locked run/<id>; exec: a file with the OCI process object),
+ * and goes the report. */
+#define SHIM_REPORT_FD 3
+#define SHIM_ATTACH_FD 4
+#define SHIM_ORDER_MAX 65536
 
-/* The one message on SHIM_REPORT_FD: the program runs, or why it does not. */
+/* The answer on SHIM_REPORT_FD: the program runs, or why it does not. */
 struct shim_report {
     int32_t code;        /* errno, 0: started */
     int32_t exit_status; /* 125, 126, 127 with an error */
@@ -85,8 +87,10 @@ struct shim_relay *shim_relay_new(const struct shim_options *options,
 void shim_relay_add_client(struct shim_relay *relay, int fd);
 /* Relays until the process behind pidfd is gone and everything it wrote has reached the log. */
 int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err);
-/* Hands every client what is left, then the exit status; waits for slow ones. */
-void shim_relay_finish(struct shim_relay *relay, int exit_code, bool oom_killed);
+/* Tells every client the exit status, behind the output it has not taken yet; does not wait. */
+void shim_relay_announce(struct shim_relay *relay, int exit_code, bool oom_killed);
+/* Hands every client what is left, waiting for slow ones, and closes. */
+void shim_relay_finish(struct shim_relay *relay);
 /* True while a client that was attached from the start is still connected. */
 bool shim_relay_owner_present(const struct shim_relay *relay);
 

@@ -244,6 +244,9 @@ static int fork_bomb(char **a)
             break;
         }
         if (!pid) {
+            close(0); /* nobody shall wait for us at the other end */
+            close(1);
+            close(2);
             pause();
             _exit(0);
         }

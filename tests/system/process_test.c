@@ -1,0 +1,573 @@
+/* The user's program: how it is found, who it is, what it is told; exec into a running container;
+ * the terminal; cooper-init. */
+#include "support/suite.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "container.h"
+
+/* --- exit codes and errors ----------------------------------------------------------------------
+ */
+
+START_TEST(the_exit_code_is_the_programs)
+{
+    cleanup_outcome struct outcome o, killed;
+
+    container_probe("exit 42", &o);
+    ck_assert(WIFEXITED(o.status) && WEXITSTATUS(o.status) == 42);
+    container_probe("call 62 0 9",
+                    &killed); /* PID 1 cannot kill itself: kill(0, SIGKILL) is ignored */
+    ck_assert(WIFEXITED(killed.status));
+}
+END_TEST
+
+static const struct {
+    const char *program;
+    int exit_status;
+    const char *message;
+} bad_programs[] = {
+    {"nosuch", 127, "exec: \"nosuch\": executable file not found in $PATH"},
+    {"/bin/nosuch", 127, "exec: \"/bin/nosuch\": stat /bin/nosuch: no such file or directory"},
+    {"/etc/passwd", 126, "exec: \"/etc/passwd\": permission denied"},
+    {"/etc", 126, "exec: \"/etc\": is a directory"},
+    {"/bin/garbage", 126, "exec /bin/garbage: exec format error"},
+    {"/bin/script", 127, "exec /bin/script: no such file or directory"},
+    {"", 127, "exec: \"\": executable file not found in $PATH"},
+};
+
+static void put_program(const char *bundle, const char *name, const char *text)
+{
+    cleanup_free char *path = str_format("%s/rootfs/bin/%s", bundle, name);
+    struct err err = {0};
+
+    ck_assert(!file_store(AT_FDCWD, path, text, strlen(text), 0755, false, &err));
+}
+
+START_TEST(a_program_that_cannot_run_says_why)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "true");
+    cleanup_outcome struct outcome o;
+
+    put_program(bundle, "garbage", "\x01\x02\x03");
+    put_program(bundle, "script", "#!/no/such/interpreter\n");
+    container_set(config, "process.args", json_pack("[s]", bad_programs[_i].program));
+    container_run(bundle, config, &o);
+    ck_assert_int_eq(o.created, 0);
+    ck_assert_int_lt(o.started, 0);
+    ck_assert_str_eq(o.err.message, bad_programs[_i].message);
+    ck_assert_int_eq(o.err.exit_status, bad_programs[_i].exit_status);
+}
+END_TEST
+
+START_TEST(path_is_searched_in_order)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "true");
+    cleanup_outcome struct outcome o;
+
+    container_set(config, "process.args", json_pack("[s,s]", "probe", "self"));
+    container_set(config, "process.env", json_pack("[s]", "PATH=/nowhere:/etc:/bin"));
+    container_run(bundle, config, &o);
+    ck_assert_msg(!o.started, "%s", o.err.message);
+    ck_assert_ptr_ne(strstr(answer(&o, "self"), "pid=1 "), NULL);
+}
+END_TEST
+
+static const struct {
+    const char *path, *value; /* JSON */
+} bad_configs[] = {
+    {"process.args", "[]"},
+    {"process.args", "[\"a\\u0000b\"]"},
+    {"process.cwd", "\"relative\""},
+    {"process.user.uid", "4294967296"},
+    {"process.user.uid", "-1"},
+    {"process.capabilities.bounding", "[\"CAP_NOPE\"]"},
+    {"process.rlimits", "[{\"type\":\"RLIMIT_NOPE\",\"soft\":1,\"hard\":1}]"},
+    {"process.rlimits", "[{\"type\":\"RLIMIT_CORE\",\"soft\":2,\"hard\":1}]"},
+    {"root", "{}"},
+    {"process.apparmorProfile", "\"docker-default\""},
+    {"hooks", "{\"prestart\":[{\"path\":\"/bin/true\"}]}"},
+    {"linux.namespaces", "[]"},
+    {"linux.namespaces", "[{\"type\":\"mount\"},{\"type\":\"mount\"}]"},
+    {"linux.namespaces", "[{\"type\":\"nope\"}]"},
+    {"linux.cgroupsPath", "\"/a/../b\""},
+    {"linux.resources.devices", "[{\"allow\":false,\"access\":\"x\"}]"},
+    {"linux.rootfsPropagation", "\"sideways\""},
+    {"mounts", "[{\"destination\":\"relative\",\"type\":\"tmpfs\"}]"},
+    {"mounts", "[{\"destination\":\"/x\",\"type\":\"nosuchfs\"}]"},
+    {"mounts", "[{\"destination\":\"/x\",\"type\":\"bind\",\"source\":\"/no/such/"
+               "source\",\"options\":[\"bind\"]}]"},
+    {"mounts", "[{\"destination\":\"/x\",\"type\":\"tmpfs\",\"options\":[\"size=banana\"]}]"},
+};
+
+START_TEST(a_bad_config_is_an_error_and_leaves_nothing)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "true");
+    cleanup_free char *group = str_format(TEST_CGROUPS "/%s", strrchr(bundle, '/') + 1);
+    cleanup_outcome struct outcome o;
+    struct err err = {0};
+    json_error_t where;
+
+    container_set(config, bad_configs[_i].path,
+                  json_loads(bad_configs[_i].value, JSON_DECODE_ANY | JSON_ALLOW_NUL, &where));
+    container_run(bundle, config, &o);
+    ck_assert_int_lt(o.created, 0);
+    ck_assert_str_ne(o.err.message, "");
+    ck_assert_int_eq(o.err.exit_status, 125);
+    ck_assert_int_eq(runtime_cgroup_count(NULL, group, &err), -ENOENT);
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* no child is left, not even a zombie */
+}
+END_TEST
+
+/* --- who ----------------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *user, *ids, *home;
+} users[] = {
+    {"root", "0 0 [0 10 500 ]", "/root"},
+    {"app", "1000 1001 [10 29 1001 ]", "/home/app"},
+    {"1000", "1000 1001 [10 29 1001 ]", "/home/app"},
+    {"app:wheel", "1000 10 [10 ]", "/home/app"},
+    {"app:4000", "1000 4000 [4000 ]", "/home/app"},
+    {"1234", "1234 0 [0 ]", "/"}, /* a number, whatever is called so */
+    {"55:66", "55 66 [66 ]", "/"},
+    {":wheel", "0 10 [10 ]", "/root"},
+};
+
+START_TEST(users_are_looked_up_in_the_image)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "ids + env HOME");
+    cleanup_outcome struct outcome o;
+
+    container_annotate(config, "org.cooper.user", users[_i].user);
+    container_run(bundle, config, &o);
+    ck_assert_msg(!o.created && !o.started, "%s", o.err.message);
+    ck_assert_str_eq(answer(&o, "ids"), users[_i].ids);
+    ck_assert_str_eq(answer(&o, "env HOME"), users[_i].home);
+}
+END_TEST
+
+static const struct {
+    const char *user, *message;
+} bad_users[] = {
+    {"nosuch", "unable to find user nosuch: no matching entries in passwd file"},
+    {"app:nosuch", "unable to find group nosuch: no matching entries in group file"},
+    {"4294967296", "uids and gids must be in range 0-2147483647: '4294967296'"},
+    {"2147483648", "uids and gids must be in range 0-2147483647: '2147483648'"},
+    {"0:99999999999999999999",
+     "uids and gids must be in range 0-2147483647: '99999999999999999999'"},
+    {"-1", "unable to find user -1: no matching entries in passwd file"},
+};
+
+START_TEST(a_user_that_is_not_there_is_an_error)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "true");
+    cleanup_outcome struct outcome o;
+
+    container_annotate(config, "org.cooper.user", bad_users[_i].user);
+    container_run(bundle, config, &o);
+    ck_assert_int_lt(o.created, 0);
+    ck_assert_str_eq(o.err.message, bad_users[_i].message);
+}
+END_TEST
+
+START_TEST(a_user_who_is_not_root_has_no_capabilities)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config =
+        container_config(bundle, "status CapPrm + status CapEff + status CapBnd + status CapAmb + "
+                                 "put /etc/passwd x + status Seccomp");
+    cleanup_outcome struct outcome o;
+
+    container_annotate(config, "org.cooper.user", "app");
+    container_run(bundle, config, &o);
+    ck_assert_msg(!o.created && !o.started, "%s", o.err.message);
+    ck_assert_str_eq(answer(&o, "status CapPrm"), "0000000000000000");
+    ck_assert_str_eq(answer(&o, "status CapEff"), "0000000000000000");
+    ck_assert_str_eq(answer(&o, "status CapAmb"), "0000000000000000");
+    ck_assert_str_eq(answer(&o, "status CapBnd"), "00000000a80425fb");
+    ck_assert_str_eq(answer(&o, "put /etc/passwd x"), "EACCES");
+    ck_assert_str_eq(answer(&o, "status Seccomp"), "2");
+}
+END_TEST
+
+/* A program only root may run is not run by anybody else with root's help. */
+START_TEST(the_program_is_run_with_the_users_rights)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_free char *program = str_format("%s/rootfs/bin/probe", bundle);
+    cleanup_json json_t *config = container_config(bundle, "true");
+    cleanup_outcome struct outcome o;
+
+    ck_assert(!chmod(program, 0700));
+    container_annotate(config, "org.cooper.user", "app");
+    container_run(bundle, config, &o);
+    ck_assert_int_lt(o.started, 0);
+    ck_assert_str_eq(o.err.message, "exec: \"/bin/probe\": permission denied");
+    ck_assert_int_eq(o.err.exit_status, 126);
+}
+END_TEST
+
+/* CVE-2024-9676: it would block whoever opens it. */
+START_TEST(a_fifo_for_passwd_does_not_hang)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_free char *passwd = str_format("%s/rootfs/etc/passwd", bundle);
+    cleanup_json json_t *config = container_config(bundle, "true");
+    cleanup_outcome struct outcome o;
+
+    ck_assert(!unlink(passwd) && !mkfifo(passwd, 0644));
+    container_annotate(config, "org.cooper.user", "root");
+    container_run(bundle, config, &o);
+    ck_assert_int_lt(o.created, 0);
+    ck_assert_ptr_ne(strstr(o.err.message, "not a regular file"), NULL);
+}
+END_TEST
+
+START_TEST(an_image_without_passwd_takes_numbers)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_free char *etc = str_format("%s/rootfs/etc", bundle);
+    cleanup_json json_t *config = container_config(bundle, "ids + env HOME");
+    cleanup_outcome struct outcome o;
+    struct err err = {0};
+
+    ck_assert(!file_remove_tree(AT_FDCWD, etc, &err));
+    container_annotate(config, "org.cooper.user", "5:6");
+    container_run(bundle, config, &o);
+    ck_assert_msg(!o.created && !o.started, "%s", o.err.message);
+    ck_assert_str_eq(answer(&o, "ids"), "5 6 [6 ]");
+}
+END_TEST
+
+START_TEST(the_environment_is_what_was_given)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "environment");
+    cleanup_outcome struct outcome o;
+
+    setenv("LEAK", "from the engine", 1);
+    container_set(config, "process.env", json_pack("[s,s]", "A=1", "HOME=/given"));
+    container_run(bundle, config, &o);
+    ck_assert_str_eq(answer(&o, "environment"), "A=1;HOME=/given;");
+}
+END_TEST
+
+START_TEST(the_working_directory_is_made)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "self + stat /srv/a/b");
+    cleanup_outcome struct outcome o;
+
+    container_set(config, "process.cwd", json_string("/srv/a/b"));
+    container_run(bundle, config, &o);
+    ck_assert_ptr_ne(strstr(answer(&o, "self"), "cwd=/srv/a/b "), NULL);
+    ck_assert_int_eq(strncmp(answer(&o, "stat /srv/a/b"), "040755 0:0", 10), 0);
+}
+END_TEST
+
+/* --- exec ---------------------------------------------------------------------------------------
+ */
+
+struct executed {
+    int status;
+    char *output;
+    struct err err;
+    int result;
+};
+
+static void exec_in(struct running *r, const char *bundle, const json_t *config,
+                    const char *command, const char *user, struct executed *ret)
+{
+    cleanup_json json_t *process = json_deep_copy(json_object_get(config, "process"));
+    cleanup_free char *line = str_format("/bin/probe %s", command);
+    struct strv words = {0};
+    int out[2], console = -1;
+    pid_t pid;
+    struct runtime_exec_request request = {.init = runtime_pid(r->c),
+                                           .init_pidfd = runtime_pidfd(r->c),
+                                           .bundle = bundle,
+                                           .config = config,
+                                           .process = process,
+                                           .user = user,
+                                           .stdio = {-1, -1, -1}};
+
+    memset(ret, 0, sizeof *ret);
+    strv_split(&words, line, ' ');
+    json_put(process, "args", json_from_strings(&words));
+    strv_free(&words);
+    ck_assert(!pipe2(out, O_CLOEXEC));
+    request.stdio[1] = request.stdio[2] = out[1];
+    ret->result = runtime_exec(&request, &pid, &console, &ret->err);
+    close(out[1]);
+    ret->output = read_all(out[0]);
+    close(out[0]);
+    if (!ret->result)
+        ck_assert_int_eq(waitpid(pid, &ret->status, 0), pid);
+}
+
+START_TEST(exec_joins_everything)
+{
+    static const char *const kinds[] = {"mnt", "pid", "net", "ipc", "uts", "cgroup"};
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "put /tmp/mark x + wait");
+    struct executed e;
+    struct outcome o = {0};
+    struct running r;
+
+    container_start(bundle, config, &r);
+    container_await(&r, "put /tmp/mark x: ok");
+    exec_in(
+        &r, bundle, config,
+        "fds + link /proc/self/ns/mnt + link /proc/self/ns/pid + link /proc/self/ns/net + "
+        "link /proc/self/ns/ipc + link /proc/self/ns/uts + link /proc/self/ns/cgroup + "
+        "cat /tmp/mark + status CapEff + status CapInh + status Seccomp + status CapBnd + self + "
+        "cat /proc/self/cgroup + link /proc/self/fd/0 + env HOME",
+        NULL, &e);
+    ck_assert_msg(!e.result, "%s", e.err.message);
+    o.output = e.output;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        cleanup_free char *there = str_format("/proc/%d/ns/%s", runtime_pid(r.c), kinds[i]);
+        cleanup_free char *command = str_format("link /proc/self/ns/%s", kinds[i]);
+        char expected[64] = "";
+
+        ck_assert_int_gt(readlink(there, expected, sizeof expected - 1), 0);
+        ck_assert_str_eq(answer(&o, command), expected);
+    }
+    ck_assert_str_eq(answer(&o, "cat /tmp/mark"), "x");
+    ck_assert_str_eq(answer(&o, "status CapEff"), "00000000a80425fb");
+    ck_assert_str_eq(answer(&o, "status CapBnd"), "00000000a80425fb");
+    ck_assert_str_eq(answer(&o, "status CapInh"), "0000000000000000");
+    ck_assert_str_eq(answer(&o, "status Seccomp"), "2");
+    ck_assert_str_eq(answer(&o, "fds"), "0 1 2 ");
+    ck_assert_str_eq(answer(&o, "link /proc/self/fd/0"), "/dev/null");
+    ck_assert_str_eq(answer(&o, "env HOME"), "/root");
+    ck_assert_ptr_ne(strstr(answer(&o, "self"), "ppid=0 "), NULL);
+    ck_assert_ptr_eq(strstr(answer(&o, "cat /proc/self/cgroup"), "/cooper"), NULL);
+    outcome_free(&o);
+    container_end(&r);
+}
+END_TEST
+
+/* Our own PID namespace for children is back: the next child is an ordinary one. */
+START_TEST(exec_leaves_the_caller_as_it_was)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "wait");
+    char before[64] = "", after[64] = "";
+    struct executed e;
+    struct running r;
+
+    ck_assert_int_gt(readlink("/proc/self/ns/pid_for_children", before, 63), 0);
+    container_start(bundle, config, &r);
+    exec_in(&r, bundle, config, "exit 9", NULL, &e);
+    ck_assert_msg(!e.result, "%s", e.err.message);
+    ck_assert(WIFEXITED(e.status) && WEXITSTATUS(e.status) == 9);
+    ck_assert_int_gt(readlink("/proc/self/ns/pid_for_children", after, 63), 0);
+    ck_assert_str_eq(before, after);
+    free(e.output);
+    container_end(&r);
+}
+END_TEST
+
+START_TEST(exec_counts_in_the_cgroup_and_as_the_user)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "wait");
+    struct outcome o = {0};
+    struct executed e;
+    struct running r;
+
+    container_set(config, "linux.resources.pids.limit", json_integer(6));
+    container_start(bundle, config, &r);
+    exec_in(&r, bundle, config, "ids + status CapEff + fork 50", "app", &e);
+    ck_assert_msg(!e.result, "%s", e.err.message);
+    o.output = e.output;
+    ck_assert_str_eq(answer(&o, "ids"), "1000 1001 [10 29 1001 ]");
+    ck_assert_str_eq(answer(&o, "status CapEff"), "0000000000000000");
+    ck_assert_str_eq(answer(&o, "fork 50"), "4 EAGAIN");
+    outcome_free(&o);
+    container_end(&r);
+}
+END_TEST
+
+START_TEST(exec_reports_what_it_cannot_run)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "wait");
+    cleanup_free char *program = str_format("%s/rootfs/bin/probe", bundle);
+    struct executed e;
+    struct running r;
+
+    container_start(bundle, config, &r);
+    ck_assert(!unlink(program));
+    exec_in(&r, bundle, config, "true", NULL, &e);
+    ck_assert_int_lt(e.result, 0);
+    ck_assert_int_eq(e.err.exit_status, 127);
+    ck_assert_str_eq(e.err.message,
+                     "exec: \"/bin/probe\": stat /bin/probe: no such file or directory");
+    free(e.output);
+    container_end(&r);
+}
+END_TEST
+
+/* --- terminal -----------------------------------------------------------------------------------
+ */
+
+static char *read_terminal(int master)
+{
+    struct buf text = {0};
+    char chunk[1024];
+    ssize_t n;
+
+    while ((n = read(master, chunk, sizeof chunk)) > 0) /* EIO: all slaves are closed */
+        buf_add(&text, chunk, (size_t)n);
+    return buf_steal(&text);
+}
+
+START_TEST(a_terminal_is_the_containers_own)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(
+        bundle, "tty + stat /dev/console + fds + list /dev/pts + open /dev/tty + exit 3");
+    struct runtime_container *c;
+    struct runtime_request request = {.id = "tty",
+                                      .bundle = bundle,
+                                      .config = config,
+                                      .stdio = {-1, -1, -1},
+                                      .rows = 33,
+                                      .columns = 99};
+    cleanup_outcome struct outcome o = {0};
+    struct err err = {0};
+
+    container_set(config, "process.terminal", json_true());
+    ck_assert_msg(!runtime_create(&request, &c, &err), "%s", err.message);
+    ck_assert_int_ge(runtime_console(c), 0);
+    ck_assert(fcntl(runtime_console(c), F_GETFD) & FD_CLOEXEC);
+    ck_assert_msg(!runtime_start(c, &err), "%s", err.message);
+    o.output = read_terminal(runtime_console(c));
+    ck_assert_int_eq(waitpid(runtime_pid(c), &o.status, 0), runtime_pid(c));
+    ck_assert(!runtime_destroy(c, &err));
+    runtime_free(c);
+    for (char *p = o.output; (p = strstr(p, "\r\n"));)
+        memmove(p, p + 1, strlen(p));
+    ck_assert_str_eq(answer(&o, "tty"), "111 /dev/pts/0 33x99 foreground=1");
+    ck_assert_int_eq(strncmp(answer(&o, "stat /dev/console"), "02062", 5), 0);
+    ck_assert_str_eq(answer(&o, "fds"), "0 1 2 ");
+    ck_assert_str_eq(answer(&o, "list /dev/pts"), "[0 ptmx ]");
+    ck_assert_str_eq(answer(&o, "open /dev/tty"), "ok");
+    ck_assert(WIFEXITED(o.status) && WEXITSTATUS(o.status) == 3);
+}
+END_TEST
+
+START_TEST(exec_has_a_terminal_too)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "wait");
+    cleanup_json json_t *process = NULL;
+    cleanup_outcome struct outcome o = {0};
+    struct runtime_exec_request request;
+    struct err err = {0};
+    struct running r;
+    int console = -1;
+    pid_t pid;
+
+    container_start(bundle, config, &r);
+    process = json_deep_copy(json_object_get(config, "process"));
+    json_put(process, "args", json_pack("[s,s]", "probe", "tty"));
+    json_put(process, "terminal", json_true());
+    request = (struct runtime_exec_request){.init = runtime_pid(r.c),
+                                            .init_pidfd = runtime_pidfd(r.c),
+                                            .bundle = bundle,
+                                            .config = config,
+                                            .process = process,
+                                            .stdio = {-1, -1, -1},
+                                            .rows = 10,
+                                            .columns = 20};
+    ck_assert_msg(!runtime_exec(&request, &pid, &console, &err), "%s", err.message);
+    o.output = read_terminal(console);
+    close(console);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert_ptr_ne(strstr(o.output, "tty: 111 /dev/pts/0 10x20 foreground=1"), NULL);
+    container_end(&r);
+}
+END_TEST
+
+/* The parent dies before start: init must not wait for ever. */
+START_TEST(init_ends_with_its_parent)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "true");
+    cleanup_free char *group = str_format(TEST_CGROUPS "/%s", strrchr(bundle, '/') + 1);
+    int alive[2], status;
+    struct err err = {0};
+    struct pollfd end;
+    pid_t parent;
+    char c;
+
+    ck_assert(!pipe(alive)); /* inherited as stdin: its end closes when the last holder dies */
+    parent = fork();
+    if (!parent) {
+        struct runtime_request request = {
+            .id = "p", .bundle = bundle, .config = config, .stdio = {alive[1], -1, -1}};
+        struct runtime_container *created;
+
+        close(alive[0]);
+        _exit(runtime_create(&request, &created, &err) ? 1 : 0);
+    }
+    close(alive[1]);
+    ck_assert_int_eq(waitpid(parent, &status, 0), parent);
+    ck_assert_int_eq(status, 0);
+    end = (struct pollfd){.fd = alive[0], .events = POLLIN};
+    ck_assert_int_eq(poll(&end, 1, 10000), 1);
+    ck_assert_int_eq(read(alive[0], &c, 1), 0);
+    ck_assert_int_eq(runtime_cgroup_destroy(NULL, group, &err), 0);
+}
+END_TEST
+
+SUITE(process)
+{
+    TCase *t = tcase_create("process");
+
+    tcase_set_timeout(t, 30);
+    tcase_add_unchecked_fixture(t, container_setup, container_teardown);
+    tcase_add_test(t, the_exit_code_is_the_programs);
+    tcase_add_loop_test(t, a_program_that_cannot_run_says_why, 0,
+                        sizeof bad_programs / sizeof *bad_programs);
+    tcase_add_test(t, path_is_searched_in_order);
+    tcase_add_loop_test(t, a_bad_config_is_an_error_and_leaves_nothing, 0,
+                        sizeof bad_configs / sizeof *bad_configs);
+    tcase_add_loop_test(t, users_are_looked_up_in_the_image, 0, sizeof users / sizeof *users);
+    tcase_add_loop_test(t, a_user_that_is_not_there_is_an_error, 0,
+                        sizeof bad_users / sizeof *bad_users);
+    tcase_add_test(t, a_user_who_is_not_root_has_no_capabilities);
+    tcase_add_test(t, the_program_is_run_with_the_users_rights);
+    tcase_add_test(t, a_fifo_for_passwd_does_not_hang);
+    tcase_add_test(t, an_image_without_passwd_takes_numbers);
+    tcase_add_test(t, the_environment_is_what_was_given);
+    tcase_add_test(t, the_working_directory_is_made);
+    tcase_add_test(t, exec_joins_everything);
+    tcase_add_test(t, exec_leaves_the_caller_as_it_was);
+    tcase_add_test(t, exec_counts_in_the_cgroup_and_as_the_user);
+    tcase_add_test(t, exec_reports_what_it_cannot_run);
+    tcase_add_test(t, a_terminal_is_the_containers_own);
+    tcase_add_test(t, exec_has_a_terminal_too);
+    tcase_add_test(t, init_ends_with_its_parent);
+    suite_add_tcase(suite, t);
+}
