@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 
 static int check_log_level(const char *value, struct err *err)
 {
@@ -23,11 +24,17 @@ static int check_log_level(const char *value, struct err *err)
                    "unknown level, one of debug, info, warn, error, fatal is expected");
 }
 
+/* An unset variable in a script must not mean everybody's containers. */
+static int check_root(const char *value, struct err *err)
+{
+    return *value ? 0 : err_set(err, EINVAL, "no directory: leave the flag out for the default");
+}
+
 const struct flag cli_global_flags[] = {
     {'D', "debug", .help = "Enable debug mode"},
     {'l', "log-level", FLAG_ONE, "string", check_log_level, "info",
      .help = "Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")"},
-    {0, "root", FLAG_ONE, "string", NULL, NULL,
+    {0, "root", FLAG_ONE, "string", check_root, NULL,
      .help = "Directory of everything the engine keeps (COOPER_ROOT; " STORE_DEFAULT_ROOT ")"},
     {'v', "version", .help = "Print version information and quit"},
     FLAGS_END,
@@ -121,11 +128,25 @@ static const struct command *carried(const struct command *command,
     return command;
 }
 
+/* What is asked for is recorded as JSON, which has no other text. */
+static int check_text(char *const *words, struct err *err)
+{
+    for (; *words; words++) {
+        cleanup_json json_t *text = json_string(*words);
+
+        if (!text)
+            return err_set(err, EILSEQ, "the argument '%s' is not valid UTF-8", *words);
+    }
+    return 0;
+}
+
 static int run_command(struct cli *cli, char **words)
 {
     struct err err = {0};
     int r;
 
+    if (check_text(words, &err) < 0)
+        return cli_fail(cli, &err);
     if (options_parse(cli->command->flags, words, cli->command->stop_at_first, &cli->options,
                       &err) < 0)
         return fail_usage(&err, cli->path, cli->command->arguments);

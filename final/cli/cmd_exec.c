@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/values.h"
@@ -37,6 +38,13 @@ static int fill_request(const struct options *o, struct exec_request *ret, struc
             return -err->code;
     for (size_t i = 0; i < given->len; i++)
         value_add_env(&ret->env, given->items[i]);
+    for (size_t i = 0; i < ret->env.len; i++) { /* `-e NAME` took what our environment had */
+        cleanup_json json_t *text = json_string(ret->env.items[i]);
+
+        if (!text)
+            return err_set(err, EILSEQ, "the environment variable '%.*s' is not valid UTF-8",
+                           (int)strcspn(ret->env.items[i], "="), ret->env.items[i]);
+    }
     for (char **word = o->args + 1; *word; word++)
         strv_add(&ret->argv, *word);
     ret->user = options_one(o, "user");

@@ -51,13 +51,16 @@ static int inspect_container(struct cli *cli, const char *name, bool size, json_
     return *ret ? 0 : -err->code;
 }
 
-static int inspect_image(struct cli *cli, const char *name, json_t **ret, struct err *err)
+static int inspect_image(struct cli *cli, const char *name, bool size, json_t **ret,
+                         struct err *err)
 {
     struct image image;
     int r = engine_find_image(cli->engine, name, &image, err);
 
     if (r < 0)
         return r;
+    if (size)
+        fputs("WARNING: --size ignored for image\n", stderr);
     *ret = engine_inspect_image(cli->engine, &image, err);
     image_free(&image);
     return *ret ? 0 : -err->code;
@@ -67,14 +70,15 @@ static int inspect_image(struct cli *cli, const char *name, json_t **ret, struct
 static int inspect_one(struct cli *cli, const char *name, const char *type, json_t **ret,
                        struct err *err)
 {
-    bool size = strcmp(type, "image") && options_flag(&cli->options, "size");
+    bool typed = strcmp(cli->path, "inspect"); /* image inspect has no such flag */
+    bool size = !(typed && !strcmp(type, "image")) && options_flag(&cli->options, "size");
     int r = -ENOENT;
 
     if (strcmp(type, "image"))
         r = inspect_container(cli, name, size, ret, err);
     if (r == -ENOENT && strcmp(type, "container")) {
         err_clear(err);
-        r = inspect_image(cli, name, ret, err);
+        r = inspect_image(cli, name, size, ret, err);
     }
     return r;
 }

@@ -70,7 +70,13 @@ static int load_text(const char *path, struct buf *text, struct err *err)
     if (fd < 0)
         return err_set(err, errno, "open %s: %s", path,
                        errno == ENOENT ? "no such file or directory" : strerror(errno));
-    return file_load_fd(fd, ENV_FILE_MAX, text, err);
+    return file_load_fd(fd, ENV_FILE_MAX, text, err) < 0 ? err_wrap(err, "%s", path) : 0;
+}
+
+/* Editors on other systems begin a file with U+FEFF; it is no part of a name. */
+static char *skip_bom(char *text)
+{
+    return text && str_starts(text, "\xef\xbb\xbf") ? text + 3 : text;
 }
 
 int value_load_env_file(const char *path, const char *what, struct strv *env, struct err *err)
@@ -80,7 +86,7 @@ int value_load_env_file(const char *path, const char *what, struct strv *env, st
 
     if (load_text(path, &text, err) < 0)
         return -err->code;
-    for (char *line = text.data, *end; line && line < text.data + text.len;
+    for (char *line = skip_bom(text.data), *end; line && line < text.data + text.len;
          line = end + 1, number++) {
         end = memchr(line, '\n', (size_t)(text.data + text.len - line));
         if (!end)

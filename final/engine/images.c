@@ -154,7 +154,7 @@ static int remove_found(struct engine *e, const char *name, const struct image *
     cleanup_strv struct strv users = {0};
     struct reference reference;
     struct err ignored;
-    bool by_name = false;
+    bool by_name = false, others = image->references.len > 1;
     int r;
 
     if (!str_starts(name, "sha256:") && !reference_parse(name, &reference, &ignored)) {
@@ -162,8 +162,10 @@ static int remove_found(struct engine *e, const char *name, const struct image *
         reference_free(&reference);
         by_name = strv_contains(&image->references, canonical) ||
                   strv_contains(&image->digests, canonical);
+        /* name@digest is a name of its own: a tag outlives it */
+        others |= image->references.len && strv_contains(&image->digests, canonical);
     }
-    if (by_name && image->references.len > 1)
+    if (by_name && others)
         return untag_only(e, image, canonical, lines, err);
     if (!by_name && image->references.len > 1 && !force)
         return err_set(err, EBUSY,

@@ -373,6 +373,8 @@ static int transfer(struct pull *p, struct findings *f, const struct pull_option
     return 0;
 }
 
+#define SCRATCH "docker.io/library/scratch:"
+
 static int prepare(struct findings *f, const char *name, const struct pull_options *options,
                    struct err *err)
 {
@@ -381,6 +383,8 @@ static int prepare(struct findings *f, const char *name, const struct pull_optio
     if (r < 0)
         return r;
     f->canonical = reference_canonical(&f->ref);
+    if (!strncmp(f->canonical, SCRATCH, strlen(SCRATCH))) /* FROM scratch: the name for no image */
+        return err_set(err, EINVAL, "'scratch' is a reserved name");
     f->familiar = reference_familiar(f->canonical);
     platform_host(&f->platform);
     return options && options->platform ? platform_parse(options->platform, &f->platform, err) : 0;

@@ -386,7 +386,7 @@ static const struct failure {
     int code;
     const char *text;
 } failures[] = {
-    {CURLE_COULDNT_RESOLVE_HOST, EHOSTUNREACH, "dial tcp: lookup: no such host"},
+    {CURLE_COULDNT_RESOLVE_HOST, EHOSTUNREACH, "dial tcp: lookup"},
     {CURLE_COULDNT_RESOLVE_PROXY, EHOSTUNREACH, "dial tcp: lookup of the proxy: no such host"},
     {CURLE_COULDNT_CONNECT, ECONNREFUSED, "dial tcp: connect"},
     {CURLE_OPERATION_TIMEDOUT, ETIMEDOUT, "timed out"},
@@ -434,6 +434,28 @@ static bool never_sent(CURL *curl)
     return curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &sent) == CURLE_OK && !sent;
 }
 
+/* Nobody was reached, so what was wanted of them matters little: docker's text, which names the
+ * protocol's root and who did not answer. That may be a proxy, which only curl's own message knows.
+ * `number` and `why` belong to a failed connect(2). */
+static int explain_dial(struct exchange *x, int number, const char *why)
+{
+    const char *url = x->request->url, *host = strstr(url, "://"), *api = strstr(url, "/v2/");
+    const char *method = x->request->form ? "Post" : "Get";
+    int shown = api ? (int)(api + strlen("/v2/") - url) : (int)strcspn(url, "?");
+    char peer[256] = "";
+    unsigned port = 0;
+
+    host = host ? host + 3 : url;
+    if (!number)
+        return err_set(x->err, EHOSTUNREACH, "%s \"%.*s\": dial tcp: lookup %.*s: no such host",
+                       method, shown, url, (int)strcspn(host, ":/?"), host);
+    if (sscanf(x->reason, "Failed to connect to %255s port %u", peer, &port) != 2)
+        return err_set(x->err, number, "%s \"%.*s\": dial tcp: connect: %s", method, shown, url,
+                       why);
+    return err_set(x->err, number, "%s \"%.*s\": dial tcp %s:%u: connect: %s", method, shown, url,
+                   peer, port, why);
+}
+
 static int explain(struct exchange *x, CURLcode code)
 {
     const struct failure *f = find_failure(code);
@@ -449,6 +471,8 @@ static int explain(struct exchange *x, CURLcode code)
     }
     if (code == CURLE_COULDNT_CONNECT)
         number = connect_error(x->curl, why);
+    if (code == CURLE_COULDNT_RESOLVE_HOST || (code == CURLE_COULDNT_CONNECT && number))
+        return explain_dial(x, number, why);
     if (code == CURLE_OPERATION_TIMEDOUT && never_sent(x->curl))
         return err_set(x->err, EHOSTUNREACH, "Get \"%.*s\": dial tcp: i/o timeout", shown,
                        x->request->url);

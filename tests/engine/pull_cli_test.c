@@ -198,6 +198,22 @@ START_TEST(a_digest_is_a_name_too)
 }
 END_TEST
 
+/* The tag was not named, so it and the image stay. */
+START_TEST(rmi_of_a_digest_leaves_the_tag)
+{
+    cleanup_free char *digest = NULL, *name = NULL, *said = NULL;
+
+    serve(NULL, NULL);
+    EXPECT(0, NULL, "", "pull", image);
+    digest = skopeo_digest();
+    name = str_format("%s/me/app@%s", server.address, digest);
+    said = str_format("Untagged: %s\n", name);
+    EXPECT(0, said, "", "rmi", name);
+    EXPECT(0, "v1 <none>\n", "", "images", "--format", "{{.Tag}} {{.Digest}}");
+    EXPECT(0, "", "", "run", "--rm", image, "true");
+}
+END_TEST
+
 START_TEST(run_pulls_what_is_missing)
 {
     cleanup_free char *text = NULL;
@@ -379,6 +395,7 @@ SUITE(pull_cli)
     tcase_add_loop_test(t, every_form_runs, 0, (int)(sizeof forms / sizeof *forms));
     tcase_add_test(t, the_configuration_is_honoured);
     tcase_add_test(t, a_digest_is_a_name_too);
+    tcase_add_test(t, rmi_of_a_digest_leaves_the_tag);
     tcase_add_test(t, run_pulls_what_is_missing);
     tcase_add_test(t, rmi_leaves_nothing);
     tcase_add_test(t, a_tampered_layer_is_refused);

@@ -219,7 +219,7 @@ static int load(const char *text, size_t len, struct strv *env, struct err *err)
 START_TEST(env_files_hold_assignments_comments_and_names_of_ours)
 {
     static const char text[] =
-        "# comment\n\n  A=1 2 # no comment\r\nB=\nCOOPER_TEST_C\nCOOPER_TEST_UNSET";
+        "\xef\xbb\xbf# comment\n\n  A=1 2 # no comment\r\nB=\nCOOPER_TEST_C\nCOOPER_TEST_UNSET";
     cleanup_strv struct strv env = {0};
     struct err err = {0};
 
