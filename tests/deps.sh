@@ -7,7 +7,8 @@
 set -eu
 
 build="gcc make libc6-dev pkg-config libsqlite3-dev libjansson-dev libcap-dev libseccomp-dev
-       libcurl4-openssl-dev libarchive-dev libisal-dev libzstd-dev zlib1g-dev libssl-dev"
+       libcurl4-openssl-dev libarchive-dev libisal-dev libzstd-dev libbz2-dev
+       liblzma-dev zlib1g-dev libssl-dev"
 # docker-registry is the server to pull from; skopeo and umoci make images independently of Cooper.
 test="bash check busybox-static docker-registry skopeo umoci curl openssl apache2-utils zstd strace procps"
 vm="qemu-system-x86 busybox-static kmod cpio xz-utils"
