@@ -151,8 +151,12 @@ int file_make_dirs(int dirfd, const char *path, mode_t mode, struct err *err)
     for (char *slash = strchr(copy + 1, '/');; slash = strchr(slash + 1, '/')) {
         if (slash)
             *slash = 0;
-        if (mkdirat(dirfd, copy, mode) < 0 && errno != EEXIST)
+        if (!mkdirat(dirfd, copy, mode)) { /* and the mode is meant, whatever the umask says */
+            if (fchmodat(dirfd, copy, mode, 0) < 0)
+                return err_errno(err, "cannot set the mode of directory '%s'", copy);
+        } else if (errno != EEXIST) {
             return err_errno(err, "cannot make directory '%s'", copy);
+        }
         if (!slash)
             return 0;
         *slash = '/';

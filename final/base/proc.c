@@ -157,8 +157,13 @@ char *proc_helper_path(const char *name, struct err *err)
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     char *slash;
 
-    if (given && *given)
-        return str_format("%s/%s", given, name);
+    if (given && *given) { /* it may hold only some: cooper itself is not in libexec/ */
+        char *path = str_format("%s/%s", given, name);
+
+        if (!access(path, X_OK))
+            return path;
+        free(path);
+    }
     if (n < 0) {
         err_errno(err, "cannot read '/proc/self/exe'");
         return NULL;

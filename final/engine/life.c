@@ -82,7 +82,10 @@ static int settle_after_end(struct engine *e, const struct container *c, int *re
     int r = store_container_find(e->store, c->id, &now, err);
 
     if (r == -ENOENT)
-        return 0;
+        return ret_code
+                   ? err_set(err, ENOENT,
+                             "container %s was removed before it was asked how it ended", c->name)
+                   : 0;
     if (r < 0)
         return r;
     r = container_settle(e, &now, err);

@@ -159,6 +159,25 @@ START_TEST(the_end_meets_endless_output)
 }
 END_TEST
 
+/* COOPER_LIBEXEC names the helpers' place; the shim needs cooper itself to remove. */
+START_TEST(a_shim_removes_with_helpers_elsewhere)
+{
+    static const char *const environment[] = {"COOPER_LIBEXEC=" BUILD_DIR "/libexec/cooper", NULL};
+    static const struct run_options options = {.environment = environment};
+    static const char *const command[] = {"run", "-d", "--rm", BOX, "true", NULL};
+    cleanup_run struct run_result r = {0};
+    cleanup_free char *path = NULL;
+
+    world_run(&r, &options, command);
+    ck_assert_msg(!r.code, "%s", r.err.data);
+    r.out.data[64] = 0;
+    path = str_format("%s/containers/%s", world_root(), r.out.data);
+    for (int i = world_ticks(10); i > 0 && !access(path, F_OK); i--)
+        world_tick();
+    ck_assert_msg(access(path, F_OK) < 0, "'%s' is still there", path);
+}
+END_TEST
+
 SUITE(races)
 {
     TCase *t = tcase_create("races");
@@ -173,6 +192,7 @@ SUITE(races)
     tcase_add_test(t, wait_meets_the_removal);
     tcase_add_test(t, start_meets_the_end);
     tcase_add_test(t, the_end_meets_endless_output);
+    tcase_add_test(t, a_shim_removes_with_helpers_elsewhere);
     tcase_add_test(t, no_descriptor_of_the_caller_stays);
     suite_add_tcase(suite, t);
 }

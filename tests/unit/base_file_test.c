@@ -80,6 +80,21 @@ START_TEST(removes_trees_deeper_than_descriptors)
 }
 END_TEST
 
+START_TEST(directories_have_the_mode_that_is_meant)
+{
+    mode_t before = umask(077);
+    struct err err = {0};
+    struct stat st;
+
+    ck_assert(!file_make_dirs(staging, "open/inner", 0755, &err));
+    umask(before);
+    ck_assert(!fstatat(staging, "open", &st, 0));
+    ck_assert_uint_eq(st.st_mode & 07777, 0755);
+    ck_assert(!fstatat(staging, "open/inner", &st, 0));
+    ck_assert_uint_eq(st.st_mode & 07777, 0755);
+}
+END_TEST
+
 START_TEST(counts_hard_links_once)
 {
     struct err err = {0};
@@ -137,6 +152,7 @@ SUITE(base_file)
         counts_hard_links_once,
         removes_trees_but_not_what_links_point_to,
         removes_trees_deeper_than_descriptors,
+        directories_have_the_mode_that_is_meant,
         paths_stay_beneath_the_root,
         directories_are_made_beneath_the_root,
     };
