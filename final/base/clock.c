@@ -17,7 +17,8 @@ int64_t clock_now(void)
 
 void clock_format_fixed(int64_t ns, char ret[40])
 {
-    time_t seconds = (time_t)(ns / NS);
+    int64_t fraction = (ns % NS + NS) % NS; /* also of what was before 1970 */
+    time_t seconds = ns / NS - (ns % NS < 0);
     struct tm utc;
     size_t n;
 
@@ -27,7 +28,7 @@ void clock_format_fixed(int64_t ns, char ret[40])
     }
     gmtime_r(&seconds, &utc);
     n = strftime(ret, 40, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(ret + n, 40 - n, ".%09lldZ", (long long)(ns % NS));
+    snprintf(ret + n, 40 - n, ".%09lldZ", (long long)fraction);
 }
 
 void clock_format(int64_t ns, char ret[40])
@@ -73,7 +74,11 @@ int clock_parse(const char *text, int64_t *ret)
     } else if (strcmp(p, "Z")) {
         return -EINVAL;
     }
-    *ret = utc.tm_year <= 1 - 1900 ? 0 : (timegm(&utc) - offset) * NS + fraction;
+    if (utc.tm_year <= 1 - 1900)
+        *ret = 0;
+    else if (__builtin_mul_overflow((int64_t)timegm(&utc) - offset, NS, ret) ||
+             __builtin_add_overflow(*ret, fraction, ret))
+        *ret = utc.tm_year < 70 ? INT64_MIN : INT64_MAX; /* an image may say 9999 */
     return 0;
 }
 

@@ -159,13 +159,52 @@ int file_make_dirs(int dirfd, const char *path, mode_t mode, struct err *err)
     }
 }
 
-static int remove_children(int fd, dev_t device, struct err *err);
+/* A container may make a tree deeper than a process may have open directories. So what lies
+ * LEVELS_MAX below the top is moved up into it, under a name of its own, and has its turn there. */
+#define LEVELS_MAX 64
+
+struct removal {
+    dev_t device;
+    int top; /* where subtrees move to; -1: not opened yet */
+    unsigned moved;
+};
+
+static int remove_children(struct removal *removal, int fd, int level, struct err *err);
+
+static int move_to_top(struct removal *removal, int fd, const char *name, struct err *err)
+{
+    for (;;) {
+        char moved[32];
+
+        snprintf(moved, sizeof moved, ".deep-%u", removal->moved++);
+        if (!renameat2(fd, name, removal->top, moved, RENAME_NOREPLACE) || errno == ENOENT)
+            return 0;
+        if (errno != EEXIST)
+            return err_errno(err, "cannot move directory '%s' to remove it", name);
+    }
+}
+
+/* Again, until nothing more has moved to the top. */
+static int remove_top(struct removal *removal, int fd, struct err *err)
+{
+    unsigned moved;
+    int r;
+
+    removal->top = fd;
+    do {
+        moved = removal->moved;
+        r = remove_children(removal, fd, 1, err);
+    } while (!r && removal->moved != moved);
+    return r;
+}
 
 /* Removes one entry of directory `fd`; directories of another mount are left alone (EXDEV). */
-static int remove_entry(int fd, const char *name, dev_t device, struct err *err)
+static int remove_entry(struct removal *removal, int fd, const char *name, int level,
+                        struct err *err)
 {
     cleanup_close int child = -1;
     struct stat st;
+    int r;
 
     if (!unlinkat(fd, name, 0) || errno == ENOENT)
         return 0;
@@ -175,21 +214,24 @@ static int remove_entry(int fd, const char *name, dev_t device, struct err *err)
         return 0;
     if (errno != ENOTEMPTY && errno != EEXIST)
         return err_errno(err, "cannot remove directory '%s'", name);
+    if (level == LEVELS_MAX)
+        return move_to_top(removal, fd, name, err);
     child = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (child < 0 && errno == ENOENT)
         return 0;
     if (child < 0 || fstat(child, &st) < 0)
         return err_errno(err, "cannot open directory '%s' to remove it", name);
-    if (st.st_dev != device)
+    if (st.st_dev != removal->device)
         return err_set(err, EXDEV, "'%s' is a mount point: not removed", name);
-    if (remove_children(child, device, err) < 0)
+    r = level ? remove_children(removal, child, level + 1, err) : remove_top(removal, child, err);
+    if (r < 0)
         return err_wrap(err, "'%s'", name);
     if (unlinkat(fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
         return err_errno(err, "cannot remove directory '%s'", name);
     return 0;
 }
 
-static int remove_children(int fd, dev_t device, struct err *err)
+static int remove_children(struct removal *removal, int fd, int level, struct err *err)
 {
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     cleanup_closedir DIR *dir = copy < 0 ? NULL : fdopendir(copy);
@@ -197,12 +239,13 @@ static int remove_children(int fd, dev_t device, struct err *err)
 
     if (!dir)
         return err_errno(err, "cannot list the directory");
+    rewinddir(dir); /* a copy shares its position with the original */
     while ((entry = readdir(dir))) {
         int r;
 
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
-        r = remove_entry(fd, entry->d_name, device, err);
+        r = remove_entry(removal, fd, entry->d_name, level, err);
         if (r < 0)
             return r;
     }
@@ -211,11 +254,13 @@ static int remove_children(int fd, dev_t device, struct err *err)
 
 int file_remove_tree(int dirfd, const char *path, struct err *err)
 {
+    struct removal removal = {.top = -1};
     struct stat st;
 
     if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : err_errno(err, "cannot stat '%s'", path);
-    return remove_entry(dirfd, path, st.st_dev, err);
+    removal.device = st.st_dev;
+    return remove_entry(&removal, dirfd, path, 0, err);
 }
 
 /* The inodes with several links that were counted already, sorted. */

@@ -13,9 +13,10 @@ int container_settle(struct engine *e, struct container *c, struct err *err);
 /* True between start and exit. */
 bool container_running(const struct container *c);
 void container_set_state(struct container *c, const char *state);
-/* Waits until the start that another command has begun has succeeded or failed; *ret is the
- * container then ("running" as soon as its shim says so). -ENOENT: it is gone. */
+/* Waits until the start (or creation) that another command has begun has succeeded or failed; *ret
+ * is the container then ("running" as soon as its shim says so). -ENOENT: it is gone. */
 int container_await_start(struct engine *e, const char *id, struct container *ret, struct err *err);
+/* Another command is making or starting it. */
 bool container_starting(const struct container *c);
 /* Polls with two descriptors until containers/<id>/exit.json is there or the shim is dead.
  * timeout_ms < 0: for ever. 0, or -ETIMEDOUT. */

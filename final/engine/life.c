@@ -222,14 +222,13 @@ int engine_remove(struct engine *e, const struct container *c, bool force, bool 
 {
     int r = 0;
 
-    if (container_running(c) || container_starting(c)) {
-        if (!force)
-            return err_set(
-                err, EBUSY,
-                "You cannot remove a running container %s. Stop the container before attempting "
-                "removal or force remove",
-                c->id);
-        AFTER_START(e, c, now, err, engine_remove(e, &now, force, volumes, err));
+    if (!force && (container_running(c) || !strcmp(c->state, "starting")))
+        return err_set(err, EBUSY,
+                       "You cannot remove a running container %s. Stop the container before "
+                       "attempting removal or force remove",
+                       c->id);
+    AFTER_START(e, c, now, err, engine_remove(e, &now, force, volumes, err));
+    if (container_running(c)) {
         r = engine_kill(e, c, SIGKILL, err);
         if (!r)
             r = container_wait_exit(e, c, -1, err);

@@ -34,7 +34,7 @@ static int check_memory(json_t *host, struct err *err)
         return bad(err,
                    "Minimum memory limit can not be less than memory reservation limit, see usage");
     if (memory > 0 && !swap)
-        json_put(host, "MemorySwap", json_integer(2 * memory));
+        json_put(host, "MemorySwap", json_integer(memory > INT64_MAX / 2 ? -1 : 2 * memory));
     return 0;
 }
 

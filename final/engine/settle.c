@@ -43,11 +43,6 @@ bool container_running(const struct container *c)
     return !strcmp(c->state, "running");
 }
 
-bool container_starting(const struct container *c)
-{
-    return !strcmp(c->state, "starting");
-}
-
 void container_set_state(struct container *c, const char *state)
 {
     free(c->state);
@@ -60,6 +55,13 @@ static bool this_boot(const struct container *c)
     char boot[37];
 
     return !proc_boot_id(boot, &ignored) && !strcmp(boot, c->boot_id);
+}
+
+bool container_starting(const struct container *c)
+{
+    if (!strcmp(c->state, "creating"))
+        return c->owner.pid != getpid() && this_boot(c) && proc_alive(&c->owner);
+    return !strcmp(c->state, "starting");
 }
 
 /* containers/<id>/exit.json into the record. False while it is not there. */
@@ -232,13 +234,19 @@ int container_await_start(struct engine *e, const char *id, struct container *re
         if (inotify_add_watch(watch, run, IN_MOVED_TO) < 0 && errno != ENOENT)
             return err_errno(err, "cannot watch '%s'", run);
         r = engine_find(e, id, ret, err);
-        if (r < 0 || strcmp(ret->state, "starting") || started_already(e, ret))
+        if (r < 0 || !container_starting(ret) || started_already(e, ret))
             return r;
         r = wait_for_news(watch, &ret->owner, err);
         container_free(ret);
         if (r < 0)
             return r;
     }
+}
+
+/* Another command is making it: there is no container yet, only a name that is taken. */
+static bool still_being_made(const struct container *c)
+{
+    return !strcmp(c->state, "creating") && c->owner.pid != getpid();
 }
 
 int engine_find(struct engine *e, const char *name_or_id, struct container *ret, struct err *err)
@@ -248,6 +256,8 @@ int engine_find(struct engine *e, const char *name_or_id, struct container *ret,
 
     if (!r) {
         r = container_settle(e, &c, err);
+        if (!r && still_being_made(&c))
+            r = -ENOENT;
         if (r < 0)
             container_free(&c);
     }
@@ -273,7 +283,7 @@ int engine_list(struct engine *e, struct container_list *ret, struct err *err)
 
         if (settled < 0 && settled != -ENOENT && !r)
             r = settled;
-        if (settled < 0 || !strcmp(all.items[i].state, "creating"))
+        if (settled < 0 || still_being_made(&all.items[i]))
             container_free(&all.items[i]);
         else
             kept.items[kept.len++] = all.items[i];

@@ -301,8 +301,8 @@ static int fill(const struct spec_input *in, json_t *spec, struct err *err)
     json_put(spec, "linux", linux_object);
     json_put(spec, "annotations", annotations(in));
     add_default_mounts(mounts, in);
-    add_host_files(mounts, in);
     add_user_mounts(mounts, in->mounts);
+    add_host_files(mounts, in); /* after, so that a mount on /etc does not hide them */
     if (json_flag(in->host, "Init", false) &&
         add_init(mounts, json_at(spec, "process.args"), err) < 0)
         return -err->code;

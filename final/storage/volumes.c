@@ -47,6 +47,24 @@ int store_volume_use(struct store *s, const char *name, const char *container_id
     return 0;
 }
 
+static char *garbage_name(const char *volume)
+{
+    return str_format("0-0-%s", volume);
+}
+
+/* Into staging/, as nobody's: without its record the directory would be found by nobody else, if we
+ * are killed before it is emptied. */
+static int move_away(struct store *s, const char *volume, struct err *err)
+{
+    cleanup_free char *name = garbage_name(volume);
+    cleanup_free char *from = str_format("volumes/%s", volume);
+    cleanup_free char *to = str_format("staging/%s", name);
+
+    if (renameat(s->root_fd, from, s->root_fd, to) < 0 && errno != ENOENT)
+        return err_errno(err, "cannot move '%s' away to remove it", from);
+    return 0;
+}
+
 /* Names of anonymous volumes only this container uses, whose records go now. */
 static int forget_uses(struct store *s, const char *container_id, bool remove_anonymous,
                        struct strv *ret_orphans, struct err *err)
@@ -62,8 +80,11 @@ static int forget_uses(struct store *s, const char *container_id, bool remove_an
     if (r >= 0)
         r = db_run(s->db, err, "DELETE FROM container_volumes WHERE container = ?", "s",
                    container_id);
-    for (size_t i = 0; i < ret_orphans->len && r >= 0; i++)
+    for (size_t i = 0; i < ret_orphans->len && r >= 0; i++) {
         r = db_run(s->db, err, "DELETE FROM volumes WHERE name = ?", "s", ret_orphans->items[i]);
+        if (r >= 0)
+            r = move_away(s, ret_orphans->items[i], err);
+    }
     return r;
 }
 
@@ -92,9 +113,9 @@ int store_volumes_release(struct store *s, const char *container_id, bool remove
         return r;
     r = db_end(s->db, forget_uses(s, container_id, remove_anonymous, &orphans, err), err);
     for (size_t i = 0; i < orphans.len && r >= 0; i++) {
-        cleanup_free char *path = str_format("volumes/%s", orphans.items[i]);
+        cleanup_free char *name = garbage_name(orphans.items[i]);
 
-        r = file_remove_tree(s->root_fd, path, err);
+        r = store_stage_drop(s, name, err);
     }
     return r;
 }

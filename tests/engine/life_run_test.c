@@ -291,6 +291,18 @@ START_TEST(bind_of_a_file_and_of_what_is_missing)
 }
 END_TEST
 
+START_TEST(host_files_are_there_whatever_is_mounted_on_etc)
+{
+    cleanup_free char *dir = temp_dir(), *flag = str_format("%s:/etc", dir);
+
+    EXPECT(0, "web\n", "", "run", "--rm", "-v", flag, "--hostname", "web", SHELL,
+           "grep -q localhost /etc/hosts && cat /etc/hostname");
+    EXPECT(0, "web\n", "", "run", "--rm", "--tmpfs", "/etc", "--hostname", "web", BOX, "cat",
+           "/etc/hostname");
+    temp_dir_remove(steal_ptr(&dir));
+}
+END_TEST
+
 /* --- the image stays as it was
  * -------------------------------------------------------------------- */
 
@@ -393,6 +405,7 @@ SUITE(run)
     tcase_add_test(t, env_file_is_read);
     tcase_add_test(t, bind_shows_the_hosts_directory);
     tcase_add_test(t, bind_of_a_file_and_of_what_is_missing);
+    tcase_add_test(t, host_files_are_there_whatever_is_mounted_on_etc);
     tcase_add_test(t, writes_stay_in_one_container);
     tcase_add_test(t, stdin_only_with_i);
     tcase_add_test(t, a_large_stream_passes_whole);

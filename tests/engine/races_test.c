@@ -23,7 +23,7 @@ START_TEST(rm_force_meets_a_start)
             cleanup_run struct run_result r = {0};
 
             COOPER(&r, "rm", "-f", "web");
-            ck_assert_int_eq(r.code, 0);
+            ck_assert_msg(!r.code, "%s", r.err.data);
         }
         ck_assert_msg(world_now() - begun < 12, "rm -f waited for the container's end");
         unlink(log);

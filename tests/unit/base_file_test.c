@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,6 +54,29 @@ START_TEST(removes_trees_but_not_what_links_point_to)
     ck_assert(!exists("a"));
     ck_assert_int_eq(file_remove_tree(staging, "a", &err), 0);
     check_outside();
+}
+END_TEST
+
+/* Deeper than there may be descriptors: a container's legacy must not make `rm` fail. */
+START_TEST(removes_trees_deeper_than_descriptors)
+{
+    struct rlimit few = {160, 160};
+    struct err err = {0};
+    int at = openat(staging, ".", O_RDONLY | O_DIRECTORY);
+
+    ck_assert(!mkdirat(at, "deep", 0700));
+    for (int i = 0; i < 1000; i++) {
+        int next = openat(at, i ? "d" : "deep", O_RDONLY | O_DIRECTORY);
+
+        ck_assert_int_ge(next, 0);
+        ck_assert(!mkdirat(next, "d", 0700) && !mkdirat(next, "e", 0700));
+        close(at);
+        at = next;
+    }
+    close(at);
+    ck_assert(!setrlimit(RLIMIT_NOFILE, &few));
+    ck_assert_msg(!file_remove_tree(staging, "deep", &err), "%s", err.message);
+    ck_assert(!exists("deep"));
 }
 END_TEST
 
@@ -108,9 +132,13 @@ END_TEST
 SUITE(base_file)
 {
     const TTest *const tests[] = {
-        stores_whole_files,          a_fifo_does_not_hang,
-        counts_hard_links_once,      removes_trees_but_not_what_links_point_to,
-        paths_stay_beneath_the_root, directories_are_made_beneath_the_root,
+        stores_whole_files,
+        a_fifo_does_not_hang,
+        counts_hard_links_once,
+        removes_trees_but_not_what_links_point_to,
+        removes_trees_deeper_than_descriptors,
+        paths_stay_beneath_the_root,
+        directories_are_made_beneath_the_root,
     };
 
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {

@@ -195,6 +195,15 @@ START_TEST(swap_defaults_to_twice_the_memory)
 }
 END_TEST
 
+START_TEST(twice_an_enormous_memory_is_no_limit)
+{
+    cleanup_json json_t *host = parse("{\"Memory\":8000000000000000000}");
+
+    ck_assert_int_eq(limits_check(host, &err), 0);
+    ck_assert_int_eq(json_int(host, "MemorySwap", 0), -1);
+}
+END_TEST
+
 START_TEST(names)
 {
     ck_assert(name_valid("web"));
@@ -250,6 +259,7 @@ SUITE(engine_config)
     tcase_add_test(t, same_destination_twice_is_refused);
     tcase_add_loop_test(t, limits_are_checked, 0, COUNT(limits));
     tcase_add_test(t, swap_defaults_to_twice_the_memory);
+    tcase_add_test(t, twice_an_enormous_memory_is_no_limit);
     tcase_add_test(t, names);
     tcase_add_loop_test(t, capabilities_are_chosen, 0, COUNT(caps));
     suite_add_tcase(suite, t);

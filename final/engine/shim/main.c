@@ -252,6 +252,15 @@ static void remove_run_dir(const struct shim_options *o)
     rmdir(o->run);
 }
 
+/* Whoever has connected is told the end; who comes later finds no door, instead of one that is
+ * opened by nobody. */
+static void take_away_socket(const struct shim_options *o)
+{
+    cleanup_free char *path = str_format("%s/attach.sock", o->run);
+
+    unlink(path);
+}
+
 /* --rm, and the command that would have removed the container is gone or was never attached: the
  * shim, at its end, becomes `cooper` and does it. */
 static void become_remover(const struct shim_options *o)
@@ -274,6 +283,7 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
     if (shim_record_exit(o, code, oom_killed, err) < 0)
         r = -err->code;
     owner_present = shim_relay_owner_present(relay);
+    take_away_socket(o);
     shim_relay_announce(relay, code, oom_killed);
     if (runtime_destroy(c, err) < 0)
         r = -err->code;

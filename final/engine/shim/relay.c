@@ -366,7 +366,11 @@ void shim_relay_announce(struct shim_relay *relay, int exit_code, bool oom_kille
     memcpy(packet + 1, &status, sizeof status);
     while (accept_client(relay)) /* who connected just before the end is told, too */
         ;
-    broadcast(relay, packet, sizeof packet);
+    for (size_t i = relay->client_count; i-- > 0;) {
+        queue_packet(&relay->clients[i], packet, sizeof packet);
+        if (!flush_queue(&relay->clients[i], MSG_DONTWAIT))
+            drop_client(relay, i);
+    }
 }
 
 void shim_relay_finish(struct shim_relay *relay)
