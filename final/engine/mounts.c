@@ -52,30 +52,32 @@ static char *clean_destination(const char *path)
     return str_format("/%s", joined);
 }
 
-/* What may stand behind the last colon of -v, and what it means to the kernel. */
+/* What may stand behind the last colon of -v, and what it means to the kernel. At most one word of
+ * each group: "ro,rw" says nothing. */
 static const struct {
     const char *word, *option;
-    bool read_only, no_copy;
+    enum { ACCESS, LABEL, COPY, PROPAGATION, CONSISTENCY } group;
 } bind_words[] = {
-    {"rw", NULL, false, false},
-    {"ro", "ro", true, false},
-    {"z", NULL, false, false},
-    {"Z", NULL, false, false},
-    {"nocopy", NULL, false, true},
-    {"private", "private", false, false},
-    {"rprivate", "rprivate", false, false},
-    {"shared", "shared", false, false},
-    {"rshared", "rshared", false, false},
-    {"slave", "slave", false, false},
-    {"rslave", "rslave", false, false},
-    {"cached", NULL, false, false},
-    {"delegated", NULL, false, false},
-    {"consistent", NULL, false, false},
+    {"rw", NULL, ACCESS},
+    {"ro", "ro", ACCESS},
+    {"z", NULL, LABEL},
+    {"Z", NULL, LABEL},
+    {"nocopy", NULL, COPY},
+    {"private", "private", PROPAGATION},
+    {"rprivate", "rprivate", PROPAGATION},
+    {"shared", "shared", PROPAGATION},
+    {"rshared", "rshared", PROPAGATION},
+    {"slave", "slave", PROPAGATION},
+    {"rslave", "rslave", PROPAGATION},
+    {"cached", NULL, CONSISTENCY},
+    {"delegated", NULL, CONSISTENCY},
+    {"consistent", NULL, CONSISTENCY},
 };
 
 static int apply_bind_words(struct mount_point *m, struct err *err)
 {
     cleanup_strv struct strv words = {0};
+    unsigned seen = 0;
 
     strv_split(&words, m->mode, ',');
     for (size_t w = 0; w < words.len; w++) {
@@ -83,10 +85,11 @@ static int apply_bind_words(struct mount_point *m, struct err *err)
 
         for (i = 0; i < n && strcmp(bind_words[i].word, words.items[w]); i++)
             ;
-        if (i == n)
+        if (i == n || (seen & 1u << bind_words[i].group))
             return err_set(err, EINVAL, "invalid mode: %s", m->mode);
-        m->read_only |= bind_words[i].read_only;
-        m->no_copy |= bind_words[i].no_copy;
+        seen |= 1u << bind_words[i].group;
+        m->read_only |= !strcmp(bind_words[i].word, "ro");
+        m->no_copy |= bind_words[i].group == COPY;
         if (bind_words[i].option)
             strv_add(&m->options, bind_words[i].option);
     }
