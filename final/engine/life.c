@@ -95,11 +95,14 @@ static int settle_after_end(struct engine *e, const struct container *c, int *re
     return r == -ENOENT ? 0 : r;
 }
 
+/* Milliseconds for poll(2); -1, for ever, also for what it could not hold: more than three weeks. */
 static int stop_timeout(const struct container *c, int timeout_s)
 {
-    if (timeout_s != ENGINE_STOP_DEFAULT)
-        return timeout_s < 0 ? -1 : timeout_s > 2000000 ? -1 : timeout_s * 1000;
-    return (int)json_int(c->config, "Config.StopTimeout", STOP_TIMEOUT_S) * 1000;
+    long long seconds = timeout_s;
+
+    if (timeout_s == ENGINE_STOP_DEFAULT)
+        seconds = json_int(c->config, "Config.StopTimeout", STOP_TIMEOUT_S);
+    return seconds < 0 || seconds > 2000000 ? -1 : (int)seconds * 1000;
 }
 
 int engine_stop(struct engine *e, const struct container *c, int sig, int timeout_s,
