@@ -95,6 +95,8 @@ static int prefer_error_of_init(struct runtime_container *c, struct err *err)
 
 static int bring_up(struct creation *creation, struct runtime_container *c, struct err *err)
 {
+    const struct runtime_request *request = creation->request;
+
     if (make_cgroup(creation, c, true, err) < 0 || spawn_init(creation, c, err) < 0)
         return -err->code;
     c->socket = creation->sockets[0];
@@ -103,6 +105,8 @@ static int bring_up(struct creation *creation, struct runtime_container *c, stru
         return -err->code;
     if (sync_send(c->socket, SYNC_CGROUP, -1, err) < 0)
         return prefer_error_of_init(c, err);
+    if (request->meanwhile && request->meanwhile(request->context, c->pid, err) < 0)
+        return -err->code;
     return sync_wait(c->socket, SYNC_READY, &c->console, err);
 }
 

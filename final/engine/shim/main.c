@@ -272,19 +272,31 @@ static void become_remover(const struct shim_options *o)
         execv(o->cooper, argv);
 }
 
+/* The end is recorded before anybody is told, so that whoever hears of it finds it true. Only where
+ * the command that hears of it removes the container at once (--rm) would the record be in its way.
+ */
+static int tell_end(const struct shim_options *o, struct shim_relay *relay, int code,
+                    bool oom_killed, struct err *err)
+{
+    bool removed_at_once = o->remove && shim_relay_owner_present(relay);
+    int r = removed_at_once ? 0 : shim_record_exit(o, code, oom_killed, err);
+
+    take_away_socket(o);
+    shim_relay_announce(relay, code, oom_killed);
+    if (removed_at_once && !shim_relay_owner_present(relay)) /* it was killed a moment ago */
+        r = shim_record_exit(o, code, oom_killed, err);
+    return r;
+}
+
 static int supervise(const struct shim_options *o, struct runtime_container *c,
                      struct shim_relay *relay, struct err *err)
 {
-    int code, r = shim_relay_run(relay, runtime_pidfd(c), err);
-    bool oom_killed, owner_present;
+    int r = shim_relay_run(relay, runtime_pidfd(c), err), code = reap(runtime_pid(c));
+    bool owner_present;
 
-    code = reap(runtime_pid(c));
-    oom_killed = runtime_oom_killed(c);
-    if (shim_record_exit(o, code, oom_killed, err) < 0)
+    if (tell_end(o, relay, code, runtime_oom_killed(c), err) < 0)
         r = -err->code;
     owner_present = shim_relay_owner_present(relay);
-    take_away_socket(o);
-    shim_relay_announce(relay, code, oom_killed);
     if (runtime_destroy(c, err) < 0)
         r = -err->code;
     remove_run_dir(o);
@@ -295,13 +307,33 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
     return r;
 }
 
-static int create(const struct shim_options *o, struct runtime_container **ret,
-                  struct shim_stdio *ret_io, struct err *err)
+/* What has to be there before the container starts, done while init is at its mounts. */
+struct preparation {
+    const struct shim_options *options;
+    struct shim_log *log;
+    struct shim_report report;
+};
+
+static int prepare(void *context, pid_t init, struct err *err)
+{
+    struct preparation *p = context;
+    int r = shim_log_open(p->options, &p->log, err);
+
+    return r < 0 ? r : shim_record_pids(p->options, init, &p->report, err);
+}
+
+static int create(const struct shim_options *o, struct preparation *preparation,
+                  struct runtime_container **ret, struct shim_stdio *ret_io, struct err *err)
 {
     cleanup_free char *path = str_format("%s/config.json", o->dir);
     cleanup_json json_t *config = json_load(AT_FDCWD, path, SPEC_MAX, err);
-    struct runtime_request request = {
-        .id = o->id, .bundle = o->dir, .config = config, .rows = o->rows, .columns = o->columns};
+    struct runtime_request request = {.id = o->id,
+                                      .bundle = o->dir,
+                                      .config = config,
+                                      .rows = o->rows,
+                                      .columns = o->columns,
+                                      .meanwhile = prepare,
+                                      .context = preparation};
     int r;
 
     if (!config)
@@ -320,17 +352,12 @@ static int create(const struct shim_options *o, struct runtime_container **ret,
 static int run_container(const struct shim_options *o, struct err *err)
 {
     struct runtime_container *c = NULL;
+    struct preparation prepared = {.options = o};
     struct shim_relay *relay;
-    struct shim_report started = {0};
-    struct shim_log *log = NULL;
     struct shim_stdio io;
     int listener = listen_for_clients(o, err);
-    int r = listener < 0 ? listener : create(o, &c, &io, err);
+    int r = listener < 0 ? listener : create(o, &prepared, &c, &io, err);
 
-    if (!r)
-        r = shim_log_open(o, &log, err);
-    if (!r)
-        r = shim_record_pids(o, runtime_pid(c), &started, err);
     if (!r)
         r = runtime_start(c, err);
     if (r < 0) {
@@ -342,8 +369,8 @@ static int run_container(const struct shim_options *o, struct err *err)
         report_failure(err);
         return r;
     }
-    report(&started);
-    relay = shim_relay_new(o, &io, listener, log);
+    report(&prepared.report);
+    relay = shim_relay_new(o, &io, listener, prepared.log);
     add_first_client(o, relay);
     return supervise(o, c, relay, err);
 }
