@@ -25,43 +25,32 @@ struct shim_log {
     struct buf encoded;
 };
 
-static int open_file(struct shim_log *log, struct err *err)
+/* With the first entry: a container that says nothing has no log file. If it fails the next entry
+ * tries again. */
+static void open_file(struct shim_log *log)
 {
     struct stat st;
 
     log->fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
-    if (log->fd < 0 || fstat(log->fd, &st) < 0)
-        return err_errno(err, "cannot open the log '%s'", log->path);
-    log->size = (unsigned long long)st.st_size;
-    return 0;
+    log->size = log->fd >= 0 && !fstat(log->fd, &st) ? (unsigned long long)st.st_size : 0;
 }
 
-int shim_log_open(const struct shim_options *o, struct shim_log **ret, struct err *err)
+struct shim_log *shim_log_new(const struct shim_options *o)
 {
     struct shim_log *log;
-    int r;
 
-    *ret = NULL;
     if (o->exec || !o->log || !strcmp(o->log, "none"))
-        return 0;
+        return NULL;
     log = mem_alloc(sizeof *log);
     log->path = str_format("%s/%s-json.log", o->dir, o->id);
+    log->fd = -1;
     log->max_size = o->log_max_size;
     log->max_file = o->log_max_file ? o->log_max_file : 1;
-    r = open_file(log, err);
-    if (r < 0) {
-        free(log->path);
-        free(log);
-        return r;
-    }
-    *ret = log;
-    return 0;
+    return log;
 }
 
 static void rotate(struct shim_log *log)
 {
-    struct err ignored;
-
     for (unsigned long long i = log->max_file - 1; i > 0; i--) {
         cleanup_free char *to = str_format("%s.%llu", log->path, i);
         cleanup_free char *from =
@@ -73,13 +62,15 @@ static void rotate(struct shim_log *log)
     if (log->max_file == 1)
         unlink(log->path);
     close_fd(&log->fd);
-    open_file(log, &ignored);
+    log->size = 0;
 }
 
 static void write_encoded(struct shim_log *log)
 {
     if (!log->encoded.len)
         return;
+    if (log->fd < 0)
+        open_file(log);
     if (log->fd >= 0 && !file_write(log->fd, log->encoded.data, log->encoded.len))
         log->size += log->encoded.len;
     log->encoded.len = 0;

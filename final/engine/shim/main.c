@@ -317,9 +317,9 @@ struct preparation {
 static int prepare(void *context, pid_t init, struct err *err)
 {
     struct preparation *p = context;
-    int r = shim_log_open(p->options, &p->log, err);
 
-    return r < 0 ? r : shim_record_pids(p->options, init, &p->report, err);
+    p->log = shim_log_new(p->options);
+    return shim_record_pids(p->options, init, &p->report, err);
 }
 
 static int create(const struct shim_options *o, struct preparation *preparation,

@@ -65,7 +65,8 @@ struct shim_report {
  */
 
 struct shim_log;
-int shim_log_open(const struct shim_options *options, struct shim_log **ret, struct err *err);
+/* NULL for --log-driver none. */
+struct shim_log *shim_log_new(const struct shim_options *options);
 /* stream 1 or 2. Splits into lines; a line longer than 16 KiB becomes several entries, as docker's.
  * A disk that is full loses log lines, never the container. */
 void shim_log_write(struct shim_log *log, int stream, const char *data, size_t len);
