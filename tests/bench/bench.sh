@@ -189,9 +189,13 @@ SCRIPT
     verdict "cooper pull" "curl | tar xz" 0.9
 }
 
+private_memory() {
+    awk '/^Private_(Clean|Dirty):/ {sum += $2} END {print sum}' "/proc/$1/smaps_rollup"
+}
+
 # Resident memory of the command in the foreground and private memory of the shim behind it.
 bench_memory() {
-    local client init='' shim tries resident private
+    local client init='' shim tries resident private started
     # The program itself, not a subshell around the function.
     "$build/bin/cooper" --root "$state/cooper" run --rm --name memory --network none bench:1 /bin/true wait </dev/null &
     client=$!
@@ -202,13 +206,20 @@ bench_memory() {
     done
     shim=$(awk '/^PPid:/ {print $2}' "/proc/$init/status")
     resident=$(awk '/^VmRSS:/ {print $2}' "/proc/$client/status")
-    private=$(awk '/^Private_(Clean|Dirty):/ {sum += $2} END {print sum}' "/proc/$shim/smaps_rollup")
+    started=$(private_memory "$shim")
+    # What starting needed is given back when the container has run for a moment.
+    private=$started
+    for ((tries = 0; tries < 40 && private >= started; tries++)); do
+        sleep 0.05
+        private=$(private_memory "$shim")
+    done
     cooper kill memory >/dev/null
     wait "$client" || true
     printf '\nMemory while a container runs\n'
-    awk -v r="$resident" -v p="$private" 'BEGIN {
+    awk -v r="$resident" -v p="$private" -v s="$started" 'BEGIN {
         printf "cooper run: %.1f MiB resident (aim: below 10): %s\n", r / 1024, r < 10240 ? "reached" : "MISSED"
-        printf "cooper-shim: %.2f MiB private (aim: below 1): %s\n", p / 1024, p < 1024 ? "reached" : "MISSED"}'
+        printf "cooper-shim: %.2f MiB private, %.2f just after starting (aim: below 1): %s\n",
+            p / 1024, s / 1024, p < 1024 ? "reached" : "MISSED"}'
 }
 
 trap clean_up EXIT

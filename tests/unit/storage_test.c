@@ -17,13 +17,13 @@
 #define HEX_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define HEX_C "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
 
-static char root[] = "/tmp/cooper-storage-XXXXXX";
+static char root[4096];
 static struct store *store;
 static struct err err;
 
 static void setup(void)
 {
-    strcpy(root, "/tmp/cooper-storage-XXXXXX");
+    snprintf(root, sizeof root, "%s/storage-XXXXXX", getenv("TMPDIR"));
     ck_assert_ptr_nonnull(mkdtemp(root));
     ck_assert_msg(!store_open(root, &store, &err), "%s", err.message);
 }

@@ -303,10 +303,10 @@ static void drain_output(struct shim_relay *relay)
     shim_log_flush(relay->log);
 }
 
-/* A container that lives this long may live for months: what starting it needed goes back to the
+/* A container that lives this long may well live for months: what starting it needed goes back to the
  * kernel. The pages of the program that only starting touched are dropped; a fault brings back what
  * is used again. */
-#define SETTLED_AFTER_MS 1000
+#define SETTLED_AFTER_MS 100
 
 static void give_back_memory(void)
 {
