@@ -138,17 +138,6 @@ int proc_signal_number(const char *text)
     return realtime_signal(text);
 }
 
-const char *proc_signal_name(int sig)
-{
-    static char names[NSIG][16];
-    const char *short_name = sigabbrev_np(sig);
-
-    if (sig <= 0 || sig >= NSIG || !short_name)
-        return NULL;
-    snprintf(names[sig], sizeof names[sig], "SIG%s", short_name);
-    return names[sig];
-}
-
 char *proc_helper_path(const char *name, struct err *err)
 {
     static const char *const places[] = {"../libexec/cooper", ".", "../../libexec/cooper"};

@@ -31,8 +31,6 @@ int proc_close_from(int first);
 
 /* "SIGTERM", "TERM", "15" -> 15; -EINVAL. Real-time signals as RTMIN+n, RTMAX-n. */
 int proc_signal_number(const char *text);
-/* 15 -> "SIGTERM"; NULL for what is no signal. */
-const char *proc_signal_name(int sig);
 
 /* The file beside (or near) this program: ../libexec/cooper/NAME as seen from the directory of
  * /proc/self/exe, and the same directory; COOPER_LIBEXEC overrides. Caller frees; NULL and err if

@@ -249,7 +249,7 @@ static int client_failed(const struct cli *cli, const struct err *err)
 
 static int run_attached(struct creation *c, const struct client_options *client)
 {
-    struct start_options options = {.attach_stdin = client->stdin_too};
+    struct start_options options = {0};
     struct err err = {0};
     enum client_end end;
     int fd = -1, code = 0;

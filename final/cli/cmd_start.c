@@ -66,8 +66,8 @@ static int start_failed(struct cli *cli, const char *name, const struct err *err
 
 static int start_attached(struct cli *cli, const char *name)
 {
-    struct start_options options = {.attach_stdin = options_flag(&cli->options, "interactive")};
-    struct client_options client = {.stdin_too = options.attach_stdin,
+    struct start_options options = {0};
+    struct client_options client = {.stdin_too = options_flag(&cli->options, "interactive"),
                                     .proxy_signals = true,
                                     .detach_keys = options_one(&cli->options, "detach-keys"),
                                     .engine = cli->engine};
@@ -80,7 +80,6 @@ static int start_attached(struct cli *cli, const char *name)
     client.container = c.id;
     client.tty = json_flag(c.config, "Config.Tty", false);
     client.stdin_too = client.stdin_too && json_flag(c.config, "Config.OpenStdin", false);
-    options.attach_stdin = client.stdin_too;
     if (client.tty)
         client_terminal_size(&options.rows, &options.columns);
     code = check_terminal(cli, &client);

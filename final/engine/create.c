@@ -256,7 +256,6 @@ int engine_create(struct engine *e, const struct create_request *request, char r
     cleanup_draft struct draft d = {0};
     int r = draft_fill(e, request, &d, err);
 
-    (void)ret_warnings;
     if (r < 0)
         return r;
     draft_record(request, &d);
@@ -277,6 +276,7 @@ int engine_create(struct engine *e, const struct create_request *request, char r
         engine_remove(e, &d.c, true, true, &ignored);
         return r;
     }
+    security_warnings(&d.security, ret_warnings);
     strcpy(ret_id, d.c.id);
     return 0;
 }

@@ -38,7 +38,7 @@ struct create_request {
                          */
 };
 /* Creates the record, directories and config.json. -ENOENT with err "No such image: X" if the image
- * is not here (the caller pulls). `ret_warnings` as docker's API. err->exit_status is set for bad
+ * is not here (the caller pulls). `ret_warnings`: what will not be as asked. err->exit_status is set for bad
  * input. */
 int engine_create(struct engine *e, const struct create_request *request, char ret_id[65],
                   struct strv *ret_warnings, struct err *err);
@@ -47,7 +47,6 @@ int engine_create(struct engine *e, const struct create_request *request, char r
  * the first byte of output (see attach.h) and, if the container is --rm, removes it (engine_remove)
  * after the end. */
 struct start_options {
-    bool attach_stdin;
     unsigned short rows, columns; /* of the caller's terminal, 0 without */
 };
 int engine_start(struct engine *e, const char *id, const struct start_options *options,

@@ -78,6 +78,8 @@ struct security {
 };
 int security_parse(const json_t *host, struct security *ret, struct err *err);
 void security_free(struct security *s);
+/* Capabilities that were asked for and that this process does not have to give. */
+void security_warnings(const struct security *s, struct strv *ret);
 /* Puts the compiled filter into the container's directory when the built-in one does not fit.
  * `ret_annotation`: "default", "seccomp.bpf", or NULL for no filter. */
 int security_filter(const struct security *s, int dir, const char **ret_annotation,
@@ -123,4 +125,3 @@ json_t *inspect_complete(const char *section, json_t *given);
 
 /* --- directory.c: a container's files */
 char *container_path(struct engine *e, const char *id);
-int container_remove_files(struct engine *e, const char *id, struct err *err);

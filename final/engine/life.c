@@ -95,7 +95,8 @@ static int settle_after_end(struct engine *e, const struct container *c, int *re
     return r == -ENOENT ? 0 : r;
 }
 
-/* Milliseconds for poll(2); -1, for ever, also for what it could not hold: more than three weeks. */
+/* Milliseconds for poll(2); -1, for ever, also for what it could not hold: more than three weeks.
+ */
 static int stop_timeout(const struct container *c, int timeout_s)
 {
     long long seconds = timeout_s;
@@ -166,7 +167,7 @@ int engine_wait(struct engine *e, const struct container *c, int *ret_code, stru
     return r < 0 ? r : settle_after_end(e, c, ret_code, err);
 }
 
-int container_remove_files(struct engine *e, const char *id, struct err *err)
+static int container_remove_files(struct engine *e, const char *id, struct err *err)
 {
     cleanup_free char *path = str_format("containers/%s", id);
     int r = file_remove_tree(e->store->run_fd, id, err);

@@ -147,6 +147,17 @@ int security_parse(const json_t *host, struct security *ret, struct err *err)
     return 0;
 }
 
+void security_warnings(const struct security *s, struct strv *ret)
+{
+    cleanup_strv struct strv ours = {0};
+
+    runtime_all_caps(&ours);
+    for (size_t i = 0; i < s->caps.len; i++)
+        if (!strv_contains(&ours, s->caps.items[i]))
+            strv_take(ret, str_format("%s is not given: cooper itself does not have it here",
+                                      s->caps.items[i]));
+}
+
 static bool is_default_set(const struct strv *caps)
 {
     size_t n = 0;

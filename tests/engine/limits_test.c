@@ -2,9 +2,11 @@
  * v1 and v2 (make check-vm), whatever the files are called. */
 #include "engine/world.h"
 
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/cleanup.h"
 
@@ -125,6 +127,20 @@ START_TEST(devices_are_out_of_reach)
 }
 END_TEST
 
+/* What cannot be given is said, on standard error, and only then; --log-level error keeps it quiet.
+ */
+START_TEST(a_capability_we_do_not_have_is_a_warning)
+{
+    bool ours = prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE) == 1;
+
+    EXPECT(0, "", ours ? "" : "WARNING: CAP_SYS_RESOURCE is not given", "run", "--rm", "--cap-add",
+           "SYS_RESOURCE", BOX, "true");
+    EXPECT(0, "", "", "--log-level", "error", "run", "--rm", "--cap-add", "SYS_RESOURCE", BOX,
+           "true");
+    EXPECT(0, "", "", "run", "--rm", "--cap-add", "NET_ADMIN", BOX, "true");
+}
+END_TEST
+
 SUITE(limits)
 {
     TCase *t = tcase_create("limits");
@@ -143,5 +159,6 @@ SUITE(limits)
                         (int)(sizeof file_cases / sizeof *file_cases));
     tcase_add_test(t, limits_are_out_of_reach);
     tcase_add_test(t, devices_are_out_of_reach);
+    tcase_add_test(t, a_capability_we_do_not_have_is_a_warning);
     suite_add_tcase(suite, t);
 }
