@@ -124,21 +124,14 @@ static bool match_reference(void *context, const char *value)
     return !fnmatch(value, k->familiar, FNM_PATHNAME) || !fnmatch(value, repository, FNM_PATHNAME);
 }
 
-static const struct {
-    const char *key;
-    filter_match *match;
-} filters[] = {
-    {"dangling", match_dangling}, {"label", match_label},         {"before", match_before},
-    {"since", match_since},       {"reference", match_reference},
-};
+static const struct filter_rule filters[] = {{"dangling", match_dangling},   {"label", match_label},
+                                             {"before", match_before},       {"since", match_since},
+                                             {"reference", match_reference}, {NULL, NULL}};
 
 static bool passes(struct candidate *k)
 {
-    const struct strv *given = options_list(&k->cli->options, "filter");
-
-    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
-        if (!filter_holds(given, filters[i].key, filters[i].match, k))
-            return false;
+    if (!filter_all_hold(options_list(&k->cli->options, "filter"), filters, k))
+        return false;
     /* `images NAME[:TAG]` is the filter "reference" in another dress. */
     return !k->cli->options.arg_count || match_reference(k, k->cli->options.args[0]);
 }

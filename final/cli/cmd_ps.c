@@ -159,23 +159,14 @@ static bool match_since(void *context, const char *value)
     return place < k->all->len && (size_t)(k->c - k->all->items) < place;
 }
 
-static const struct {
-    const char *key;
-    filter_match *match;
-} filters[] = {
+static const struct filter_rule filters[] = {
     {"id", match_id},         {"name", match_name},     {"label", match_label},
     {"status", match_status}, {"exited", match_exited}, {"ancestor", match_ancestor},
-    {"before", match_before}, {"since", match_since},
-};
+    {"before", match_before}, {"since", match_since},   {NULL, NULL}};
 
 static bool passes(struct candidate *k)
 {
-    const struct strv *given = options_list(&k->cli->options, "filter");
-
-    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
-        if (!filter_holds(given, filters[i].key, filters[i].match, k))
-            return false;
-    return true;
+    return filter_all_hold(options_list(&k->cli->options, "filter"), filters, k);
 }
 
 /* Running ones only, unless something was asked that concerns all. */

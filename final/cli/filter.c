@@ -59,3 +59,11 @@ bool filter_holds(const struct strv *filters, const char *key, filter_match *mat
     }
     return !asked;
 }
+
+bool filter_all_hold(const struct strv *filters, const struct filter_rule *rules, void *context)
+{
+    for (; rules->key; rules++)
+        if (!filter_holds(filters, rules->key, rules->match, context))
+            return false;
+    return true;
+}

@@ -18,3 +18,9 @@ int filter_check_values(const struct strv *filters, const char *key, const char 
 /* True when no filter has this key, or `match` holds for a value of one that has. */
 typedef bool filter_match(void *context, const char *value);
 bool filter_holds(const struct strv *filters, const char *key, filter_match *match, void *context);
+/* The same for all keys of a command; the table ends with a NULL key. */
+struct filter_rule {
+    const char *key;
+    filter_match *match;
+};
+bool filter_all_hold(const struct strv *filters, const struct filter_rule *rules, void *context);
