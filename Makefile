@@ -4,6 +4,7 @@
 #   sudo make check      install what is missing, build, run every test suite
 #
 #   make                 build; installs nothing
+#   make rootfs          the small root file system and image that the chapters run
 #   sudo make deps       install the Debian or Ubuntu packages that are missing (tests/deps.sh has the list)
 #   sudo make install    into PREFIX=/usr/local (below DESTDIR= if given); make uninstall takes it out
 #   sudo make check-vm   the suites in a virtual machine with Debian's kernel and nothing but cgroup v2
@@ -115,6 +116,7 @@ uninstall:
 clean:
 	rm -rf build build-asan
 
+include tutorial/rootfs.mk
 include tests/tests.mk
 
 .PHONY: all install uninstall clean
