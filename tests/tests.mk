@@ -1,6 +1,6 @@
 # The test programs: one a kind. A test file registers its suite with SUITE() (tests/support/suite.h) and is
 # found by its place: tests/unit (no privileges), tests/system (root, the real kernel), tests/engine (the
-# built commands from outside). tests/tree looks at the sources themselves and belongs to the unit program.
+# built commands from outside), tests/steps (the keg of each step, from outside). tests/tree looks at the sources themselves and belongs to the unit program.
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lm -lrt -lpthread)
 TEST_CPPFLAGS = $(CPPFLAGS) -Itests -DBUILD_DIR='"$(abspath $(BUILD))"' -DSOURCE_DIR='"$(CURDIR)"'
 
@@ -17,7 +17,7 @@ $(BUILD)/tests/$(1): $(call objects,$(call test_sources,$(1))) $(ROOM_LIBS)
 	@echo "  LD      $$@"
 	@$$(CC) $$(ALL_CFLAGS) -pie $(call objects,$(call test_sources,$(1))) $$(rooms) $$(HEAVY_LIBS) $$(CHECK_LIBS) -o $$@
 endef
-$(foreach k,unit system engine,$(eval $(call test_program,$(k))))
+$(foreach k,unit system engine steps,$(eval $(call test_program,$(k))))
 
 # Programs that run inside containers and tell what they see: one file each, static.
 payloads := $(patsubst tests/system/payload/%.c,$(BUILD)/tests/payload/%,$(wildcard tests/system/payload/*.c))
@@ -27,13 +27,22 @@ $(BUILD)/tests/payload/%: tests/system/payload/%.c
 	@$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static $< -o $@
 $(BUILD)/tests/system: | $(payloads) $(LIBEXEC)/cooper-init
 
+# The keg of every step, built outside of its directory; each makefile knows what is up to date.
+STEP_DIRS := $(sort $(wildcard steps/[0-9][0-9]-*))
+step_kegs := $(patsubst %,$(BUILD)/%/keg,$(STEP_DIRS))
+$(step_kegs): $(BUILD)/%/keg: FORCE
+	@$(MAKE) --no-print-directory -s -C $* BUILD=$(abspath $(BUILD))/$* CFLAGS="$(CFLAGS) $(SANITIZE)"
+$(BUILD)/tests/steps: | $(step_kegs) rootfs
+FORCE:
+.PHONY: FORCE
+
 # --- running them ------------------------------------------------------------------------------------
 # Packages are installed before the rest of the makefile is read again (pkg-config answers differently
 # then), so these targets call make anew, step by step.
 
 JOBS  ?= 2
 # The kinds that have a test here.
-KINDS := $(foreach k,unit system engine,$(if $(wildcard tests/$(k)/*_test.c),$(k)))
+KINDS := $(foreach k,unit system engine steps,$(if $(wildcard tests/$(k)/*_test.c),$(k)))
 TESTS := $(addprefix $(BUILD)/tests/,$(KINDS))
 STEP   = +@$(MAKE) --no-print-directory
 
