@@ -36,7 +36,7 @@ STATIC_LDFLAGS := -pie
 endif
 LDFLAGS += -Wl,-z,relro,-z,now -Wl,--gc-sections
 
-BIN     := $(BUILD)/bin
+PROGRAM_DIR := $(BUILD)/bin
 LIBEXEC := $(BUILD)/libexec/cooper
 
 ROOMS := cli engine runtime image registry storage base
@@ -45,7 +45,7 @@ room_sources = $(filter-out $(mains),$(wildcard final/$(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ROOM_LIBS := $(foreach r,$(ROOMS),$(BUILD)/lib/lib$(r).a)
 
-PROGRAMS := $(BIN)/cooper $(LIBEXEC)/cooper-shim $(LIBEXEC)/cooper-image $(LIBEXEC)/cooper-init
+PROGRAMS := $(PROGRAM_DIR)/cooper $(LIBEXEC)/cooper-shim $(LIBEXEC)/cooper-image $(LIBEXEC)/cooper-init
 
 all: $(PROGRAMS)
 
@@ -68,7 +68,7 @@ rooms = -Wl,--start-group $(ROOM_LIBS) -Wl,--end-group
 LIGHT_LIBS := -lsqlite3 -ljansson -lcap -lseccomp -lm -lpthread
 HEAVY_LIBS := -lsqlite3 -ljansson -lcap -lseccomp -lcurl -larchive -lisal -lzstd -lbz2 -llzma -lz -lcrypto -lpthread
 
-$(BIN)/cooper: $(call objects,final/cli/main.c) $(ROOM_LIBS)
+$(PROGRAM_DIR)/cooper: $(call objects,final/cli/main.c) $(ROOM_LIBS)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	@$(CC) $(ALL_CFLAGS) $(STATIC_LDFLAGS) $(LDFLAGS) $< $(rooms) $(LIGHT_LIBS) -o $@ 2>$@.ld || (cat $@.ld; false)
@@ -106,7 +106,7 @@ HELPERS        := $(notdir $(filter $(LIBEXEC)/%,$(PROGRAMS)))
 
 install: $(PROGRAMS)
 	install -d $(INSTALL_BIN) $(INSTALL_LIBEXEC)
-	install -m 755 $(BIN)/cooper $(INSTALL_BIN)/
+	install -m 755 $(PROGRAM_DIR)/cooper $(INSTALL_BIN)/
 	install -m 755 $(addprefix $(LIBEXEC)/,$(HELPERS)) $(INSTALL_LIBEXEC)/
 
 uninstall:

@@ -36,6 +36,8 @@ $(BUILD)/tests/steps: | $(step_kegs) rootfs
 FORCE:
 .PHONY: FORCE
 
+include tests/grade/grade.mk
+
 # --- running them ------------------------------------------------------------------------------------
 # Packages are installed before the rest of the makefile is read again (pkg-config answers differently
 # then), so these targets call make anew, step by step.
@@ -44,7 +46,7 @@ JOBS  ?= 2
 # The kinds that have a test here.
 KINDS := $(foreach k,unit system engine steps,$(if $(wildcard tests/$(k)/*_test.c),$(k)))
 TESTS := $(addprefix $(BUILD)/tests/,$(KINDS))
-STEP   = +@$(MAKE) --no-print-directory
+SUBMAKE = +@$(MAKE) --no-print-directory
 
 .PHONY: deps tests unit check suites check-vm asan demo bench need-root
 
@@ -57,9 +59,9 @@ need-root:
 	@[ "$$(id -u)" = 0 ] || { echo "this needs root: sudo make $(MAKECMDGOALS); without: make unit" >&2; exit 1; }
 
 check: need-root
-	$(STEP) deps
-	$(STEP) -j$(JOBS) tests
-	$(STEP) suites
+	$(SUBMAKE) deps
+	$(SUBMAKE) -j$(JOBS) tests
+	$(SUBMAKE) suites
 
 # Runs every program even when one fails, so that one run tells all; Check prints each program's result.
 suites:
@@ -67,21 +69,21 @@ suites:
 
 unit:
 	@tests/deps.sh build test
-	$(STEP) -j$(JOBS) $(BUILD)/tests/unit
+	$(SUBMAKE) -j$(JOBS) $(BUILD)/tests/unit
 	@$(BUILD)/tests/unit
 
 # Emulation is slow: Check's time limits are stretched, and what only computes (unit) stays outside.
 check-vm: need-root
 	@tests/deps.sh build test vm
-	$(STEP) -j$(JOBS) tests
+	$(SUBMAKE) -j$(JOBS) tests
 	@CK_TIMEOUT_MULTIPLIER=10 tests/vm/check-vm.sh tests/vm/suites.sh $(filter-out %/unit,$(TESTS))
 
 # The sanitizers' run-time library is a shared object: nothing is linked statically here.
 ASAN = BUILD=build-asan STATIC=0 \
        SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
 asan: need-root
-	$(STEP) deps
-	$(STEP) -j$(JOBS) $(ASAN) tests
+	$(SUBMAKE) deps
+	$(SUBMAKE) -j$(JOBS) $(ASAN) tests
 	+@ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 CK_TIMEOUT_MULTIPLIER=4 \
 		$(MAKE) --no-print-directory $(ASAN) suites
 
@@ -90,7 +92,7 @@ demo: need-root
 
 bench: need-root
 	@tests/deps.sh build test bench
-	$(STEP) -j$(JOBS) all $(BUILD)/bench/floor $(BUILD)/bench/measure $(BUILD)/bench/true
+	$(SUBMAKE) -j$(JOBS) all $(BUILD)/bench/floor $(BUILD)/bench/measure $(BUILD)/bench/true
 	@BUILD=$(BUILD) tests/bench/bench.sh
 
 $(BUILD)/bench/%: tests/bench/%.c
