@@ -57,7 +57,7 @@ void keg_probe(struct keg *ret, const char *const options[]);
 void keg_await(struct keg *k);
 /* One request to the probe and its answer (in a static buffer). NULL: it ended instead. */
 const char *keg_ask(struct keg *k, const char *request);
-/* Waits for the keg's end; the code as a shell shows it. -1 after ten seconds. */
+/* Waits for the keg's end; the code as a shell shows it. -1 after some seconds. */
 int keg_wait(struct keg *k);
 /* Tells the probe to end, and waits. */
 int keg_end(struct keg *k);
@@ -87,5 +87,7 @@ bool fact_same_content(const char *a, const char *b);
 /* Waits until the process is gone or a zombie; false after some seconds. */
 bool fact_gone(int pidfd);
 int fact_pidfd(pid_t pid);
+/* How long the judge waits for one thing. */
+int fact_patience_ms(void);
 /* Tries `holds` again and again for some seconds; for what no descriptor announces. */
 bool fact_becomes(bool (*holds)(void *), void *context);
