@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -132,10 +133,21 @@ static void make_world(void)
         give_up("separate the mounts of", "the judge");
 }
 
+/* overlayfs leaves a directory of mode 0 in its workshop. */
+static int make_readable(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)ftw;
+    if (type == FTW_DNR)
+        chmod(path, 0700);
+    return 0;
+}
+
 static void remove_world(void)
 {
     struct err err = {0};
 
+    nftw(grade.directory, make_readable, 16, FTW_PHYS);
     if (file_remove_tree(AT_FDCWD, grade.directory, &err) < 0)
         fprintf(stderr, "grade: left behind: %s\n", err.message);
 }
