@@ -20,6 +20,7 @@ extern struct grade {
     bool is_root;
     char *directory; /* of this run, removed at the end */
     char *root;      /* the root file system: directory/root */
+    char *store;     /* KEG_STORE: where images are unpacked */
     char *secret;    /* a file of the host that nobody inside may see: directory/secret */
 } grade;
 

@@ -6,7 +6,7 @@ grade_probe   := $(BUILD)/tests/grade-probe
 $(BUILD)/tests/grade: $(grade_objects) $(BUILD)/lib/libbase.a | $(grade_probe)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	@$(CC) $(ALL_CFLAGS) -pie $^ $(CHECK_LIBS) -o $@
+	@$(CC) $(ALL_CFLAGS) -pie $^ $(CHECK_LIBS) -lcrypto -lz -o $@
 
 # Static: the root it runs in has no libraries. Never with a sanitizer.
 $(grade_probe): tests/grade/payload/probe.c

@@ -31,6 +31,7 @@ static struct keg running[8]; /* of this check; nobody has waited for them */
     dup2(out, 1);
     dup2(out, 2);
     dup2(host, 9);
+    setenv("KEG_STORE", grade.store, 1);
     setenv("JUDGE_SECRET", "of the host", 1);
     execv(argv[0], argv);
     dprintf(2, "cannot run '%s': %s\n", argv[0], strerror(errno));

@@ -121,6 +121,7 @@ static void make_world(void)
     if (!mkdtemp(grade.directory) || chmod(grade.directory, 0755) < 0)
         give_up("make the directory", grade.directory);
     grade.root = str_format("%s/root", grade.directory);
+    grade.store = str_format("%s/store", grade.directory);
     grade.secret = str_format("%s/secret", grade.directory);
     make_root();
     make_file(grade.secret, "of the host\n", strlen("of the host\n"), 0644);
