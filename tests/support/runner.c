@@ -96,6 +96,8 @@ int main(int argc, char **argv)
     char *directory;
     int failed;
 
+    if (suite_command && argc > 1 && !strncmp(argv[1], "--", 2))
+        return suite_command(argc, argv);
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
     qsort(suites, suite_count, sizeof *suites, by_name);
