@@ -37,7 +37,7 @@ KINDS := $(foreach k,unit system engine tutorial,$(if $(wildcard tests/$(k)/*_te
 TESTS := $(addprefix $(BUILD)/tests/,$(KINDS))
 STEP   = +@$(MAKE) --no-print-directory
 
-.PHONY: deps tests unit check check-tutorial tutorial-update suites check-vm asan demo bench need-root
+.PHONY: deps tests unit check check-tutorial tutorial-update diagrams suites check-vm asan demo bench need-root
 
 tests: all $(TESTS)
 
@@ -87,6 +87,12 @@ check-tutorial: need-root
 tutorial-update: need-root
 	$(STEP) -j$(JOBS) $(BUILD)/tests/tutorial
 	@$(BUILD)/tests/tutorial --update $(addprefix --only ,$(ONLY)) $(CHAPTER)
+
+# The diagrams are in the tree as drawn: a reader needs no dpic.
+DIAGRAMS := $(patsubst %.pic,%.svg,$(filter-out %/style.pic,$(wildcard tutorial/diagrams/*.pic)))
+diagrams: $(DIAGRAMS)
+$(DIAGRAMS): %.svg: %.pic $(addprefix tutorial/diagrams/,style.pic draw.sh sheet.css)
+	@tutorial/diagrams/draw.sh $< >$@.new && mv $@.new $@
 
 demo: need-root
 	@tests/demo/demo.sh
