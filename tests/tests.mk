@@ -37,7 +37,7 @@ KINDS := $(foreach k,unit system engine tutorial,$(if $(wildcard tests/$(k)/*_te
 TESTS := $(addprefix $(BUILD)/tests/,$(KINDS))
 STEP   = +@$(MAKE) --no-print-directory
 
-.PHONY: deps tests unit check check-tutorial tutorial-update diagrams suites check-vm asan demo bench need-root
+.PHONY: deps tests unit check check-tutorial tutorial-update diagrams book suites check-vm asan demo bench need-root
 
 tests: all $(TESTS)
 
@@ -93,6 +93,12 @@ DIAGRAMS := $(patsubst %.pic,%.svg,$(filter-out %/style.pic,$(wildcard tutorial/
 diagrams: $(DIAGRAMS)
 $(DIAGRAMS): %.svg: %.pic $(addprefix tutorial/diagrams/,style.pic draw.sh sheet.css)
 	@tutorial/diagrams/draw.sh $< >$@.new && mv $@.new $@
+
+# One offline HTML page a chapter, in $(BUILD)/book.
+book:
+	@command -v pandoc >/dev/null || { echo "this needs pandoc: apt-get install pandoc" >&2; exit 1; }
+	@tutorial/book/build.sh tutorial $(BUILD)/book
+	@echo "$(BUILD)/book/index.html"
 
 demo: need-root
 	@tests/demo/demo.sh
