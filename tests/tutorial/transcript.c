@@ -86,6 +86,7 @@ bool transcript_parse(struct transcript *t, const char *text)
 static const struct mask {
     const char *name, *pattern;
 } masks[] = {
+    {NULL, "\\bsha(1|256|512)\\b"},
     {"<date>", "\\b[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+Z?)?"},
     {"<date>", "\\b((Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|"
                "Dec) +[0-9]{1,2}( +[0-2][0-9]:[0-5][0-9](:[0-9]{2})?)?( UTC)?( +20[0-9]{2})?\\b"},

@@ -231,6 +231,13 @@ static void serve(const char *link_to)
                                 NULL});
 }
 
+static void close_ends(const struct shell *s)
+{
+    close(s->commands);
+    close(s->status);
+    close(s->output);
+}
+
 void world_outside(const struct inside *in)
 {
     int go[2];
@@ -261,6 +268,8 @@ void world_outside(const struct inside *in)
     if (write(go[1], "", 1) != 1)
         _exit(1);
     close(in->report);
+    close_ends(&in->root); /* so that a shell that ends is seen to */
+    close_ends(&in->user);
     waitpid(pid, NULL, 0);
     _exit(0);
 }

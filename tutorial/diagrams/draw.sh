@@ -13,7 +13,7 @@ viewbox=$(printf '%s\n' "$svg" | sed -n 's/.*viewBox="\([^"]*\)".*/\1/p' |
 width=$(printf '%s\n' "$viewbox" | cut -d' ' -f3)
 
 printf '<svg xmlns="http://www.w3.org/2000/svg" class="diagram" role="img" viewBox="%s" ' "$viewbox"
-printf 'width="%s" style="max-width:100%%;height:auto" ' "$width"
+printf 'width="%s" style="max-width:100%%;min-width:min(%spx,26rem);height:auto" ' "$width" "$width"
 printf 'text-anchor="middle" stroke-miterlimit="10" stroke-width="1.07" fill="none">\n'
 printf '<title>%s</title>\n<style>\n' "$title"
 cat sheet.css
