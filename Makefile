@@ -4,6 +4,7 @@
 #   sudo make check      install what is missing, build, run every test suite
 #
 #   make                 build; installs nothing
+#   make rootfs          the small root file system and image that the chapters run
 #   sudo make deps       install the Debian or Ubuntu packages that are missing (tests/deps.sh has the list)
 #   sudo make install    into PREFIX=/usr/local (below DESTDIR= if given); make uninstall takes it out
 #   sudo make check-vm   the suites in a virtual machine with Debian's kernel and nothing but cgroup v2
@@ -37,7 +38,7 @@ STATIC_LDFLAGS := -pie
 endif
 LDFLAGS += -Wl,-z,relro,-z,now -Wl,--gc-sections
 
-BIN     := $(BUILD)/bin
+PROGRAM_DIR := $(BUILD)/bin
 LIBEXEC := $(BUILD)/libexec/cooper
 
 ROOMS := cli engine runtime image registry storage base
@@ -46,7 +47,7 @@ room_sources = $(filter-out $(mains),$(wildcard final/$(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ROOM_LIBS := $(foreach r,$(ROOMS),$(BUILD)/lib/lib$(r).a)
 
-PROGRAMS := $(BIN)/cooper $(LIBEXEC)/cooper-shim $(LIBEXEC)/cooper-image $(LIBEXEC)/cooper-init
+PROGRAMS := $(PROGRAM_DIR)/cooper $(LIBEXEC)/cooper-shim $(LIBEXEC)/cooper-image $(LIBEXEC)/cooper-init
 
 all: $(PROGRAMS)
 
@@ -69,7 +70,7 @@ rooms = -Wl,--start-group $(ROOM_LIBS) -Wl,--end-group
 LIGHT_LIBS := -lsqlite3 -ljansson -lcap -lseccomp -lm -lpthread
 HEAVY_LIBS := -lsqlite3 -ljansson -lcap -lseccomp -lcurl -larchive -lisal -lzstd -lbz2 -llzma -lz -lcrypto -lpthread
 
-$(BIN)/cooper: $(call objects,final/cli/main.c) $(ROOM_LIBS)
+$(PROGRAM_DIR)/cooper: $(call objects,final/cli/main.c) $(ROOM_LIBS)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	@$(CC) $(ALL_CFLAGS) $(STATIC_LDFLAGS) $(LDFLAGS) $< $(rooms) $(LIGHT_LIBS) -o $@ 2>$@.ld || (cat $@.ld; false)
@@ -107,7 +108,7 @@ HELPERS        := $(notdir $(filter $(LIBEXEC)/%,$(PROGRAMS)))
 
 install: $(PROGRAMS)
 	install -d $(INSTALL_BIN) $(INSTALL_LIBEXEC)
-	install -m 755 $(BIN)/cooper $(INSTALL_BIN)/
+	install -m 755 $(PROGRAM_DIR)/cooper $(INSTALL_BIN)/
 	install -m 755 $(addprefix $(LIBEXEC)/,$(HELPERS)) $(INSTALL_LIBEXEC)/
 
 uninstall:
@@ -117,6 +118,7 @@ uninstall:
 clean:
 	rm -rf build build-asan
 
+include tutorial/rootfs.mk
 include tests/tests.mk
 
 .PHONY: all install uninstall clean

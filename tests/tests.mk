@@ -1,6 +1,6 @@
 # The test programs: one a kind. A test file registers its suite with SUITE() (tests/support/suite.h) and is
 # found by its place: tests/unit (no privileges), tests/system (root, the real kernel), tests/engine (the
-# built commands from outside). tests/tree looks at the sources themselves and belongs to the unit program.
+# built commands from outside), tests/steps (the keg of each step, from outside). tests/tree looks at the sources themselves and belongs to the unit program.
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lm -lrt -lpthread)
 TEST_CPPFLAGS = $(CPPFLAGS) -Itests -DBUILD_DIR='"$(abspath $(BUILD))"' -DSOURCE_DIR='"$(CURDIR)"'
 
@@ -17,7 +17,7 @@ $(BUILD)/tests/$(1): $(call objects,$(call test_sources,$(1))) $(ROOM_LIBS)
 	@echo "  LD      $$@"
 	@$$(CC) $$(ALL_CFLAGS) -pie $(call objects,$(call test_sources,$(1))) $$(rooms) $$(HEAVY_LIBS) $$(CHECK_LIBS) -o $$@
 endef
-$(foreach k,unit system engine tutorial,$(eval $(call test_program,$(k))))
+$(foreach k,unit system engine steps tutorial,$(eval $(call test_program,$(k))))
 
 # Programs that run inside containers and tell what they see: one file each, static.
 payloads := $(patsubst tests/system/payload/%.c,$(BUILD)/tests/payload/%,$(wildcard tests/system/payload/*.c))
@@ -27,15 +27,26 @@ $(BUILD)/tests/payload/%: tests/system/payload/%.c
 	@$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static $< -o $@
 $(BUILD)/tests/system: | $(payloads) $(LIBEXEC)/cooper-init
 
+# The keg of every step, built outside of its directory; each makefile knows what is up to date.
+STEP_DIRS := $(sort $(wildcard steps/[0-9][0-9]-*))
+step_kegs := $(patsubst %,$(BUILD)/%/keg,$(STEP_DIRS))
+$(step_kegs): $(BUILD)/%/keg: FORCE
+	@$(MAKE) --no-print-directory -s -C $* BUILD=$(abspath $(BUILD))/$* CFLAGS="$(CFLAGS) $(SANITIZE)"
+$(BUILD)/tests/steps: | $(step_kegs) rootfs
+FORCE:
+.PHONY: FORCE
+
+include tests/grade/grade.mk
+
 # --- running them ------------------------------------------------------------------------------------
 # Packages are installed before the rest of the makefile is read again (pkg-config answers differently
 # then), so these targets call make anew, step by step.
 
 JOBS  ?= 2
 # The kinds that have a test here.
-KINDS := $(foreach k,unit system engine tutorial,$(if $(wildcard tests/$(k)/*_test.c),$(k)))
+KINDS := $(foreach k,unit system engine steps tutorial,$(if $(wildcard tests/$(k)/*_test.c),$(k)))
 TESTS := $(addprefix $(BUILD)/tests/,$(KINDS))
-STEP   = +@$(MAKE) --no-print-directory
+SUBMAKE = +@$(MAKE) --no-print-directory
 
 .PHONY: deps tests unit check check-tutorial tutorial-update diagrams book suites check-vm asan demo bench need-root
 
@@ -48,9 +59,9 @@ need-root:
 	@[ "$$(id -u)" = 0 ] || { echo "this needs root: sudo make $(MAKECMDGOALS); without: make unit" >&2; exit 1; }
 
 check: need-root
-	$(STEP) deps
-	$(STEP) -j$(JOBS) tests
-	$(STEP) suites
+	$(SUBMAKE) deps
+	$(SUBMAKE) -j$(JOBS) tests
+	$(SUBMAKE) suites
 
 # Runs every program even when one fails, so that one run tells all; Check prints each program's result.
 suites:
@@ -58,34 +69,34 @@ suites:
 
 unit:
 	@tests/deps.sh build test
-	$(STEP) -j$(JOBS) $(BUILD)/tests/unit
+	$(SUBMAKE) -j$(JOBS) $(BUILD)/tests/unit
 	@$(BUILD)/tests/unit
 
 # Emulation is slow: Check's time limits are stretched, and what only computes (unit) stays outside.
 check-vm: need-root
 	@tests/deps.sh build test vm
-	$(STEP) -j$(JOBS) tests
+	$(SUBMAKE) -j$(JOBS) tests
 	@CK_TIMEOUT_MULTIPLIER=10 tests/vm/check-vm.sh tests/vm/suites.sh $(filter-out %/unit,$(TESTS))
 
 # The sanitizers' run-time library is a shared object: nothing is linked statically here.
 ASAN = BUILD=build-asan STATIC=0 \
        SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
 asan: need-root
-	$(STEP) deps
-	$(STEP) -j$(JOBS) $(ASAN) tests
+	$(SUBMAKE) deps
+	$(SUBMAKE) -j$(JOBS) $(ASAN) tests
 	+@ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 CK_TIMEOUT_MULTIPLIER=4 \
 		$(MAKE) --no-print-directory $(ASAN) suites
 
 # The chapters of the tutorial against the sources and against what their commands print.
 check-tutorial: need-root
-	$(STEP) deps
-	$(STEP) -j$(JOBS) $(BUILD)/tests/tutorial
+	$(SUBMAKE) deps
+	$(SUBMAKE) -j$(JOBS) $(BUILD)/tests/tutorial
 	@$(BUILD)/tests/tutorial
 
 # Writes into the chapters what the sources say and the commands print; git diff shows what that was.
 # ONLY=code or ONLY=console, CHAPTER="02 03": not everything.
 tutorial-update: need-root
-	$(STEP) -j$(JOBS) $(BUILD)/tests/tutorial
+	$(SUBMAKE) -j$(JOBS) $(BUILD)/tests/tutorial
 	@$(BUILD)/tests/tutorial --update $(addprefix --only ,$(ONLY)) $(CHAPTER)
 
 # The diagrams are in the tree as drawn: a reader needs no dpic.
@@ -105,7 +116,7 @@ demo: need-root
 
 bench: need-root
 	@tests/deps.sh build test bench
-	$(STEP) -j$(JOBS) all $(BUILD)/bench/floor $(BUILD)/bench/measure $(BUILD)/bench/true
+	$(SUBMAKE) -j$(JOBS) all $(BUILD)/bench/floor $(BUILD)/bench/measure $(BUILD)/bench/true
 	@BUILD=$(BUILD) tests/bench/bench.sh
 
 $(BUILD)/bench/%: tests/bench/%.c

@@ -1,9 +1,6 @@
 /* The rules of the tree, held by a test: arrows between rooms point down, files and functions stay
  * small, and nothing shells out or sleeps. Each rule looks at every source line; a violation names
- * file and line.
- *
- * A function is what clang-format makes of it: from a line that is only "{" in column 0 to one that
- * begins with "}" in column 0 (structures and tables open their brace at the end of a line). */
+ * file and line. */
 #include "support/suite.h"
 
 #include <ftw.h>
@@ -12,6 +9,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "support/sources.h"
 
 enum { MAX_FILE_LINES = 600, MAX_FUNCTION_LINES = 60, MAX_MEDIAN_LINES = 18 };
 
@@ -78,34 +76,12 @@ static void forget_sources(void)
     buf_free(&violations);
 }
 
-typedef void line_rule(const char *path, int line, const char *text);
-
-/* Calls `rule` for each line of a file, without its newline; returns the number of lines. */
-static int for_lines(const char *path, line_rule *rule)
-{
-    FILE *f = fopen(path, "re");
-    char *text = NULL;
-    size_t room = 0;
-    int line = 0;
-
-    ck_assert_msg(f != NULL, "cannot open %s", path);
-    while (getline(&text, &room, f) >= 0) {
-        text[strcspn(text, "\n")] = 0;
-        line++;
-        if (rule)
-            rule(path, line, text);
-    }
-    free(text);
-    fclose(f);
-    return line;
-}
-
-static void check_all(const char *directory, line_rule *rule, const char *law)
+static void check_all(const char *directory, source_rule *rule, const char *law)
 {
     ck_assert_msg(sources.len > 20, "only %zu sources below %s", sources.len, SOURCE_DIR);
     for (size_t i = 0; i < sources.len; i++)
         if (below(sources.items[i], directory))
-            for_lines(sources.items[i], rule);
+            source_for_lines(sources.items[i], rule);
     ck_assert_msg(violations.len == 0, "%s\n%s", law, violations.data ? violations.data : "");
 }
 
@@ -149,7 +125,7 @@ END_TEST
 START_TEST(files_are_short)
 {
     for (size_t i = 0; i < sources.len; i++) {
-        int lines = for_lines(sources.items[i], NULL);
+        int lines = source_for_lines(sources.items[i], NULL);
 
         if (lines > MAX_FILE_LINES)
             violation(sources.items[i], lines, "the file is too long", "");
@@ -165,15 +141,11 @@ static size_t functions;
 
 static void measure_function(const char *path, int line, const char *text)
 {
+    int length = source_function_end(&opened, line, text);
     char detail[32];
-    int length;
 
-    if (str_equal(text, "{"))
-        opened = line;
-    if (*text != '}' || !opened)
+    if (length < 0)
         return;
-    length = line - opened - 1;
-    opened = 0;
     lengths = mem_grow(lengths, functions + 1, sizeof *lengths);
     lengths[functions++] = length;
     snprintf(detail, sizeof detail, "%d lines", length);
@@ -181,18 +153,12 @@ static void measure_function(const char *path, int line, const char *text)
         violation(path, line, "the function is too long: ", detail);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    return *(const int *)a - *(const int *)b;
-}
-
 START_TEST(functions_are_short)
 {
     int median;
 
     check_all("", measure_function, "at most 60 lines a function:");
-    qsort(lengths, functions, sizeof *lengths, by_value);
-    median = lengths[functions / 2];
+    median = source_median(lengths, (int)functions);
     free(lengths);
     ck_assert_msg(median <= MAX_MEDIAN_LINES, "%zu functions have a median of %d lines, over %d",
                   functions, median, MAX_MEDIAN_LINES);

@@ -1,0 +1,38 @@
+#include "steps/steps.h"
+
+#include <check.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct strv *steps_all(void)
+{
+    static struct strv names;
+    glob_t found = {0};
+
+    if (names.len)
+        return &names;
+    glob(SOURCE_DIR "/steps/[0-9][0-9]-*", 0, NULL, &found);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        strv_add(&names, strrchr(found.gl_pathv[i], '/') + 1);
+    globfree(&found);
+    return &names;
+}
+
+const char *steps_name(int number)
+{
+    for (size_t i = 0; i < steps_all()->len; i++)
+        if (atoi(steps_all()->items[i]) == number)
+            return steps_all()->items[i];
+    return NULL;
+}
+
+const char *steps_keg(int number)
+{
+    static char path[4096];
+
+    ck_assert_msg(steps_name(number) != NULL, "there is no step %d", number);
+    snprintf(path, sizeof path, "%s/steps/%s/keg", BUILD_DIR, steps_name(number));
+    return path;
+}
