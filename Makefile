@@ -10,6 +10,8 @@
 #   sudo make check-vm   the suites in a virtual machine with Debian's kernel and nothing but cgroup v2
 #   sudo make asan       the suites again with AddressSanitizer and UndefinedBehaviorSanitizer
 #   sudo make bench      speed and memory beside crun, runc, podman and docker
+#   sudo make check-tutorial   the chapters against the sources and against what their commands print
+#   make book            the tutorial as HTML, in build/book (needs pandoc)
 #   make unit            only the tests that need no root;  make clean
 
 PREFIX  ?= /usr/local

@@ -17,7 +17,7 @@ $(BUILD)/tests/$(1): $(call objects,$(call test_sources,$(1))) $(ROOM_LIBS)
 	@echo "  LD      $$@"
 	@$$(CC) $$(ALL_CFLAGS) -pie $(call objects,$(call test_sources,$(1))) $$(rooms) $$(HEAVY_LIBS) $$(CHECK_LIBS) -o $$@
 endef
-$(foreach k,unit system engine steps,$(eval $(call test_program,$(k))))
+$(foreach k,unit system engine steps tutorial,$(eval $(call test_program,$(k))))
 
 # Programs that run inside containers and tell what they see: one file each, static.
 payloads := $(patsubst tests/system/payload/%.c,$(BUILD)/tests/payload/%,$(wildcard tests/system/payload/*.c))
@@ -44,11 +44,11 @@ include tests/grade/grade.mk
 
 JOBS  ?= 2
 # The kinds that have a test here.
-KINDS := $(foreach k,unit system engine steps,$(if $(wildcard tests/$(k)/*_test.c),$(k)))
+KINDS := $(foreach k,unit system engine steps tutorial,$(if $(wildcard tests/$(k)/*_test.c),$(k)))
 TESTS := $(addprefix $(BUILD)/tests/,$(KINDS))
 SUBMAKE = +@$(MAKE) --no-print-directory
 
-.PHONY: deps tests unit check suites check-vm asan demo bench need-root
+.PHONY: deps tests unit check check-tutorial tutorial-update diagrams book suites check-vm asan demo bench need-root
 
 tests: all $(TESTS)
 
@@ -86,6 +86,30 @@ asan: need-root
 	$(SUBMAKE) -j$(JOBS) $(ASAN) tests
 	+@ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 CK_TIMEOUT_MULTIPLIER=4 \
 		$(MAKE) --no-print-directory $(ASAN) suites
+
+# The chapters of the tutorial against the sources and against what their commands print.
+check-tutorial: need-root
+	$(SUBMAKE) deps
+	$(SUBMAKE) -j$(JOBS) $(BUILD)/tests/tutorial
+	@$(BUILD)/tests/tutorial
+
+# Writes into the chapters what the sources say and the commands print; git diff shows what that was.
+# ONLY=code or ONLY=console, CHAPTER="02 03": not everything.
+tutorial-update: need-root
+	$(SUBMAKE) -j$(JOBS) $(BUILD)/tests/tutorial
+	@$(BUILD)/tests/tutorial --update $(addprefix --only ,$(ONLY)) $(CHAPTER)
+
+# The diagrams are in the tree as drawn: a reader needs no dpic.
+DIAGRAMS := $(patsubst %.pic,%.svg,$(filter-out %/style.pic,$(wildcard tutorial/diagrams/*.pic)))
+diagrams: $(DIAGRAMS)
+$(DIAGRAMS): %.svg: %.pic $(addprefix tutorial/diagrams/,style.pic draw.sh sheet.css)
+	@tutorial/diagrams/draw.sh $< >$@.new && mv $@.new $@
+
+# One offline HTML page a chapter, in $(BUILD)/book.
+book:
+	@command -v pandoc >/dev/null || { echo "this needs pandoc: apt-get install pandoc" >&2; exit 1; }
+	@tutorial/book/build.sh tutorial $(BUILD)/book
+	@echo "$(BUILD)/book/index.html"
 
 demo: need-root
 	@tests/demo/demo.sh

@@ -16,6 +16,7 @@
 
 extern struct grade {
     int step;        /* checks of this step and all before it apply */
+    int exercise;    /* of that step's chapter; 0: none */
     const char *bin; /* the keg under test */
     bool is_root;
     char *directory; /* of this run, removed at the end */
@@ -29,7 +30,11 @@ struct check {
     const char *title;
     void (*run)(void);
     bool needs_root;
+    int exercise; /* in exercises_N: which one of the chapter it judges */
 };
+/* What each exercise of a chapter asks for, on top of the step's own checks. */
+extern const struct check exercises_1[], exercises_2[], exercises_3[], exercises_4[], exercises_5[],
+    exercises_6[];
 extern const struct check checks_1[], checks_2[], checks_3[], checks_4[], checks_5[], checks_6[];
 
 /* Ends the check as failed. `look` says where to read on. */

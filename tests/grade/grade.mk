@@ -1,4 +1,4 @@
-# `make grade STEP=03 BIN=./mine`: the judge of the exercises. It runs a keg, its reader's or ours, and looks at
+# `make grade STEP=03 BIN=./mine [EXERCISE=2]`: the judge of the exercises. It runs a keg, its reader's or ours, and looks at
 # what the kernel says of the process inside.
 grade_objects := $(call objects,$(wildcard tests/grade/*.c))
 grade_probe   := $(BUILD)/tests/grade-probe
@@ -14,7 +14,8 @@ $(grade_probe): tests/grade/payload/probe.c
 	@echo "  CC      $@"
 	@$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static $< -o $@
 
-grade: $(BUILD)/tests/grade # finds the probe beside itself
-	@$(BUILD)/tests/grade "$(STEP)" "$(BIN)"
+# It finds the probe beside itself.
+grade: $(BUILD)/tests/grade
+	@$(BUILD)/tests/grade "$(STEP)" "$(BIN)" $(EXERCISE)
 
 .PHONY: grade

@@ -98,6 +98,8 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
+    if (suite_command && argc > 1 && !strncmp(argv[1], "--", 2))
+        return suite_command(argc, argv);
     qsort(suites, suite_count, sizeof *suites, by_name);
     for (size_t i = 0; i < suite_count; i++) {
         Suite *suite;

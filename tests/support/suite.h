@@ -26,6 +26,10 @@ void suite_register(const char *name, suite_fill *fill);
     }                                                                                              \
     static void fill_##name(Suite *suite)
 
+/* What a program does, instead of testing, when its first argument begins with "--"; returns its exit code.
+ * Defined by the programs that have such a thing. */
+int suite_command(int argc, char **argv) __attribute__((weak));
+
 /* A tag and how to find out whether this machine has it. Registered by the programs that use it. */
 typedef const char *tag_probe(void); /* NULL: fine; else the reason it is left out */
 void tag_register(const char *tag, tag_probe *probe);
