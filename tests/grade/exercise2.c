@@ -1,4 +1,4 @@
 /* What the exercises of chapter 2 ask for. */
 #include "grade/grade.h"
 
-const struct check exercises_2[] = {{0}};
+const struct exercise exercises_2[] = {{0, {0}}};

@@ -30,11 +30,16 @@ struct check {
     const char *title;
     void (*run)(void);
     bool needs_root;
-    int exercise; /* in exercises_N: which one of the chapter it judges */
 };
-/* What each exercise of a chapter asks for, on top of the step's own checks. */
-extern const struct check exercises_1[], exercises_2[], exercises_3[], exercises_4[], exercises_5[],
-    exercises_6[];
+/* What an exercise of a chapter asks for, on top of the step's own checks; number 0 ends the list.
+ */
+struct exercise {
+    int number;
+    struct check check;
+};
+extern const struct exercise exercises_1[], exercises_2[], exercises_3[], exercises_4[],
+    exercises_5[], exercises_6[];
+
 extern const struct check checks_1[], checks_2[], checks_3[], checks_4[], checks_5[], checks_6[];
 
 /* Ends the check as failed. `look` says where to read on. */

@@ -26,8 +26,8 @@ struct grade grade;
 
 static const struct check *const all_checks[] = {checks_1, checks_2, checks_3,
                                                  checks_4, checks_5, checks_6};
-static const struct check *const all_exercises[] = {exercises_1, exercises_2, exercises_3,
-                                                    exercises_4, exercises_5, exercises_6};
+static const struct exercise *const all_exercises[] = {exercises_1, exercises_2, exercises_3,
+                                                       exercises_4, exercises_5, exercises_6};
 enum { STEPS = sizeof all_checks / sizeof *all_checks };
 
 static const struct check *current;
@@ -250,9 +250,9 @@ static void judge_exercise(int step, int exercise)
     int found = 0;
 
     printf("exercise %d.%d\n", step, exercise);
-    for (const struct check *c = all_exercises[step - 1]; c->title; c++)
-        if (c->exercise == exercise && ++found)
-            judge_or_leave_out(c);
+    for (const struct exercise *e = all_exercises[step - 1]; e->number; e++)
+        if (e->number == exercise && ++found)
+            judge_or_leave_out(&e->check);
     if (!found)
         printf("  -       chapter %d has no exercise %d with a judge\n", step, exercise);
     failed += !found;
