@@ -108,7 +108,8 @@ static void expect_failure(const struct failure *f, int step)
     for (int i = 0; i < MOST_ARGS && f->args[i]; i++)
         argv[i + 1] = f->args[i];
     run_argv(&r, NULL, argv);
-    ck_assert_msg(r.code == f->code, "%s: %d, not %d: %s", argv[0], r.code, f->code, r.err.data);
+    ck_assert_msg(r.code == f->code, "%s: %d, not %d: %.3000s", argv[0], r.code, f->code,
+                  r.err.data);
     ck_assert_str_eq(r.out.data, "");
     expect_words(r.err.data, f->cause, f->hint, argv[0]);
     run_free(&r);
