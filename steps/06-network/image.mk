@@ -1,0 +1,1 @@
+LDLIBS += -larchive -ljansson -lcrypto

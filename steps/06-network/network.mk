@@ -1,0 +1,1 @@
+LDLIBS += -lmnl -lnftables
