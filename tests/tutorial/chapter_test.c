@@ -118,16 +118,17 @@ END_TEST
 
 START_TEST(nothing_is_left_of_a_chapter)
 {
-    static const char text[] = "```console\n# sleep 1000 & mkdir /var/lib/keg/x /home/reader/y && "
-                               "touch /tmp/left-by-chapter\n"
-                               "# ip link add keg0 type bridge && mount -t tmpfs none /mnt && curl "
-                               "-s http://203.0.113.1/\n"
-                               "hello from the outside\n```\n";
+    static const char text[] =
+        "```console\n# sleep 1000 & mkdir /var/lib/keg/x /home/reader/y && "
+        "touch /tmp/left-by-chapter\n"
+        "# ip link add left0 type bridge && mount -t tmpfs none /mnt && curl "
+        "-s http://203.0.113.1/\n"
+        "hello from the outside\n```\n";
 
     ck_assert_uint_eq(wrong_in(text, CHAPTER_CONSOLE, false), 0);
     ck_assert_int_lt(access("/tmp/left-by-chapter", F_OK), 0);
     ck_assert_int_lt(access("/var/lib/keg/x", F_OK), 0);
-    ck_assert_int_lt(access("/sys/class/net/keg0", F_OK), 0);
+    ck_assert_int_lt(access("/sys/class/net/left0", F_OK), 0);
 }
 END_TEST
 

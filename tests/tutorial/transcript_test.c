@@ -16,6 +16,8 @@ static const struct {
     {"2026-11-21T10:59:47Z up", "<date> up"},
     {"-rw-r--r-- 1 root root 12 Nov 21 10:53 LICENSE", "-rw-r--r-- 1 root root 12 <date> LICENSE"},
     {"took 10:59:47", "took <time>"},
+    {"time=0.05 ms", "time=<time>"},
+    {"5 sheep", "5 sheep"},
     {"link/ether 02:42:0a:63:00:02", "link/ether <mac>"},
     {"from 192.168.1.20/24", "from <ip>/24"},
     {"127.0.0.1 and 10.99.0.2/16", "127.0.0.1 and 10.99.0.2/16"},
