@@ -196,6 +196,29 @@ bool transcript_same(const char *expected, const char *actual, bool exact)
     return w == want.len;
 }
 
+char *transcript_keep(const char *expected, const char *actual)
+{
+    cleanup_strv struct strv old = {0}, want = {0}, lines = {0};
+    struct buf b = {0};
+    size_t next = 0;
+
+    strv_split(&old, expected, '\n');
+    strv_split(&lines, actual, '\n');
+    for (size_t i = 0; i < old.len; i++)
+        strv_take(&want, transcript_mask(old.items[i]));
+    for (size_t i = 0; i < lines.len; i++) {
+        cleanup_free char *masked = transcript_mask(lines.items[i]);
+        size_t at = next;
+
+        while (at < want.len && !str_equal(want.items[at], masked))
+            at++;
+        if (at < want.len)
+            next = at + 1;
+        buf_printf(&b, "%s%s", i ? "\n" : "", at < want.len ? old.items[at] : lines.items[i]);
+    }
+    return buf_steal(&b);
+}
+
 char *transcript_shown(const char *actual)
 {
     cleanup_strv struct strv lines = {0};
