@@ -16,6 +16,7 @@
 
 extern struct grade {
     int step;        /* checks of this step and all before it apply */
+    int exercise;    /* of that step's chapter; 0: none */
     const char *bin; /* the keg under test */
     bool is_root;
     char *directory; /* of this run, removed at the end */
@@ -29,6 +30,15 @@ struct check {
     void (*run)(void);
     bool needs_root;
 };
+/* What an exercise of a chapter asks for, on top of the step's own checks; number 0 ends the list.
+ */
+struct exercise {
+    int number;
+    struct check check;
+};
+extern const struct exercise exercises_1[], exercises_2[], exercises_3[], exercises_4[],
+    exercises_5[], exercises_6[];
+
 extern const struct check checks_1[], checks_2[], checks_3[], checks_4[], checks_5[], checks_6[];
 
 /* Ends the check as failed. `look` says where to read on. */

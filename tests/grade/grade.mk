@@ -16,6 +16,6 @@ $(grade_probe): tests/grade/payload/probe.c
 	@$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static $< -o $@
 
 grade: $(BUILD)/tests/grade
-	@$(BUILD)/tests/grade "$(STEP)" "$(BIN)"
+	@$(BUILD)/tests/grade "$(STEP)" "$(BIN)" $(EXERCISE)
 
 .PHONY: grade

@@ -1,6 +1,6 @@
-/* grade STEP BIN: runs the checks of all steps up to STEP on the program BIN, one after the other,
- * and says of each whether it holds. Ends with 0 when all do, 1 when one does not, 2 when nothing
- * could be judged. */
+/* grade STEP BIN [EXERCISE]: runs the checks of all steps up to STEP, and of that exercise of
+ * STEP's chapter, on the program BIN, one after the other, and says of each whether it holds. Ends
+ * with 0 when all do, 1 when one does not, 2 when nothing could be judged. */
 #include "grade/grade.h"
 
 #include <errno.h>
@@ -25,6 +25,8 @@ struct grade grade;
 
 static const struct check *const all_checks[] = {checks_1, checks_2, checks_3,
                                                  checks_4, checks_5, checks_6};
+static const struct exercise *const all_exercises[] = {exercises_1, exercises_2, exercises_3,
+                                                       exercises_4, exercises_5, exercises_6};
 enum { STEPS = sizeof all_checks / sizeof *all_checks };
 
 static const struct check *current;
@@ -203,17 +205,34 @@ static void judge(const struct check *check)
     end_leftovers();
 }
 
+static void judge_or_leave_out(const struct check *check)
+{
+    if (grade.is_root || !check->needs_root) {
+        judge(check);
+        return;
+    }
+    left_out++;
+    printf("  -       %s: needs root, left out\n", check->title);
+}
+
 static void judge_step(int step)
 {
     printf("step %d\n", step);
-    for (const struct check *c = all_checks[step - 1]; c->title; c++) {
-        if (grade.is_root || !c->needs_root) {
-            judge(c);
-            continue;
-        }
-        left_out++;
-        printf("  -       %s: needs root, left out\n", c->title);
-    }
+    for (const struct check *c = all_checks[step - 1]; c->title; c++)
+        judge_or_leave_out(c);
+}
+
+static void judge_exercise(int step, int exercise)
+{
+    int found = 0;
+
+    printf("exercise %d.%d\n", step, exercise);
+    for (const struct exercise *e = all_exercises[step - 1]; e->number; e++)
+        if (e->number == exercise && ++found)
+            judge_or_leave_out(&e->check);
+    if (!found)
+        printf("  -       chapter %d has no exercise %d with a judge\n", step, exercise);
+    failed += !found;
 }
 
 /* --- the run -------------------------------------------------------------------------------------
@@ -223,7 +242,7 @@ static int usage(void)
 {
     fprintf(
         stderr,
-        "usage: make grade STEP=01..06 BIN=./your-keg\n"
+        "usage: make grade STEP=01..06 BIN=./your-keg [EXERCISE=1..]\n"
         "Judges your program by what the kernel says about the process it runs. How your program\n"
         "is called is written in tests/grade/README.md. Step 1 and all limits and networks need\n"
         "root: sudo make grade ...; the rest is judged for an ordinary user too.\n");
@@ -236,7 +255,8 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
-    grade.step = argc == 3 ? atoi(argv[1]) : 0;
+    grade.step = argc >= 3 ? atoi(argv[1]) : 0;
+    grade.exercise = argc > 3 ? atoi(argv[3]) : 0;
     if (grade.step < 1 || grade.step > STEPS)
         return usage();
     grade.is_root = geteuid() == 0;
@@ -251,6 +271,8 @@ int main(int argc, char **argv)
     make_world();
     for (int step = 1; step <= grade.step; step++)
         judge_step(step);
+    if (grade.exercise)
+        judge_exercise(grade.step, grade.exercise);
     remove_world();
     printf("%d ok, %d not ok", passed, failed);
     printf(left_out ? ", %d left out\n" : "\n", left_out);
