@@ -35,7 +35,8 @@ static const char copy[] =
     "if [ -e .git ] && git ls-files -z --cached --others --exclude-standard >\"$2/list\" "
     "2>/dev/null\n"
     "then tar --null --ignore-failed-read -T \"$2/list\" -cf - 2>/dev/null\n"
-    "else tar --exclude=./build --exclude='./build-*' --exclude=./.git -cf - .\n"
+    "else tar --exclude=./build --exclude='./build-*' --exclude=./.git --exclude='./steps/*/*.o' "
+    "--exclude='./steps/*/keg' -cf - .\n"
     "fi | tar -xf - --no-same-owner -C \"$2/cooper\"\n"
     "rm -f \"$2/list\"\n"
     "chown -R 65534:65534 \"$2/cooper\"\n";
