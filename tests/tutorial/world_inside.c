@@ -126,6 +126,14 @@ static void own_var_lib(void)
     mount_here("tmpfs", "/var/lib/keg", 0, "mode=755");
 }
 
+/* What a command may write to without saying so. */
+static const struct {
+    const char *path, *mode;
+} empty[] = {
+    {"/root", "mode=700"},     {"/home", "mode=755"},     {"/run", "mode=755"},
+    {"/dev/shm", "mode=1777"}, {"/var/tmp", "mode=1777"},
+};
+
 static void own_files(const char *sources)
 {
     umount2("/mnt", MNT_DETACH); /* the outside's web pages */
@@ -136,8 +144,8 @@ static void own_files(const char *sources)
     if (mount("/mnt", "/tmp", NULL, MS_MOVE, NULL) < 0)
         fail("move the working copy to", "/tmp");
     own_var_lib();
-    mount_here("tmpfs", "/root", 0, "mode=700");
-    mount_here("tmpfs", "/home", 0, "mode=755");
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
+        mount_here("tmpfs", empty[i].path, 0, empty[i].mode);
     if (mkdir("/home/reader", 0755) < 0 || chown("/home/reader", WORLD_USER, WORLD_USER) < 0)
         fail("make", "/home/reader");
     RUN_HERE("bash", "-c", build);

@@ -29,7 +29,8 @@ rm -rf "$out"
 mkdir -p "$out"
 cp "$here/book.css" "$out/"
 
-prev= now=
+prev=
+now=
 for chapter in "$tutorial"/[0-9]*.md ""; do
     if [ -n "$now" ]; then
         set -- --toc --toc-depth=2 -V siblings=1
