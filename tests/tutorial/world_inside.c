@@ -153,6 +153,8 @@ static void own_files(const char *sources)
 
 static void own_network(void)
 {
+    /* As on a freshly installed machine: a new namespace may begin with what the first one has. */
+    write_here("/proc/sys/net/ipv4/ip_forward", "0");
     RUN_HERE("ip", "link", "set", "lo", "up");
     RUN_HERE("ip", "address", "add", "203.0.113.2/24", "dev", "eth0");
     RUN_HERE("ip", "link", "set", "eth0", "up");
