@@ -60,8 +60,6 @@ START_TEST(a_step_passes_its_grade_and_all_before)
 {
     struct run_result r = {0};
 
-    if (_i > highest_step())
-        return;
     grade_as_root(&r, _i, steps_keg(_i));
     ck_assert_msg(r.code == 0 && !strstr(r.out.data, "not ok ") && strstr(r.out.data, " ok, "),
                   "step %d: %d\n%.3000s%.2000s", _i, r.code, first_failure(&r), r.err.data);
@@ -76,8 +74,6 @@ START_TEST(a_step_passes_without_root)
     struct run_options o = {0};
     char *directory;
 
-    if (_i > highest_step())
-        return;
     directory = reachable_place(steps_keg(_i));
     judge = str_format("%s/grade", directory);
     keg = str_format("%s/keg", directory);
@@ -96,8 +92,6 @@ START_TEST(a_step_fails_the_next_grade)
 {
     struct run_result r = {0};
 
-    if (_i >= highest_step())
-        return;
     grade_as_root(&r, _i + 1, steps_keg(_i));
     ck_assert_msg(r.code == 1, "step %d passes as step %d\n%.3000s", _i, _i + 1, r.out.data);
     run_free(&r);
@@ -194,13 +188,20 @@ END_TEST
 SUITE(judge)
 {
     TCase *t = tcase_create("judge");
+    bool in_vm = getenv("COOPER_VM") != NULL;
+    int last = highest_step() + 1;
 
     tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, a_step_passes_its_grade_and_all_before, 1, 7);
-    tcase_add_loop_test(t, a_step_passes_without_root, 2, 7);
-    tcase_add_loop_test(t, a_step_fails_the_next_grade, 1, 6);
-    tcase_add_test(t, step_1_says_that_it_needs_root);
-    tcase_add_loop_test(t, a_cheat_fails, 0, CHEATS);
-    tcase_add_test(t, wrong_calls_are_explained);
+    /* On an emulated machine one grade takes a minute: the last step is all steps, and what judges
+     * the judge does not depend on the kernel. */
+    tcase_add_loop_test(t, a_step_passes_its_grade_and_all_before, in_vm ? highest_step() : 1,
+                        last);
+    tcase_add_loop_test(t, a_step_passes_without_root, in_vm ? highest_step() : 2, last);
+    if (!in_vm) {
+        tcase_add_loop_test(t, a_step_fails_the_next_grade, 1, highest_step());
+        tcase_add_test(t, step_1_says_that_it_needs_root);
+        tcase_add_loop_test(t, a_cheat_fails, 0, CHEATS);
+        tcase_add_test(t, wrong_calls_are_explained);
+    }
     suite_add_tcase(suite, t);
 }

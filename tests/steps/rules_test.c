@@ -297,6 +297,7 @@ SUITE(rules)
     tcase_add_test(t, main_is_a_page);
     tcase_add_test(t, a_function_fits_a_screen);
     tcase_add_test(t, a_step_is_small);
-    tcase_add_test(t, a_step_needs_only_its_directory);
+    if (!getenv("COOPER_VM")) /* compilers are slow there and no different */
+        tcase_add_test(t, a_step_needs_only_its_directory);
     suite_add_tcase(suite, t);
 }
