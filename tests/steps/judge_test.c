@@ -40,7 +40,7 @@ static void grade_as_root(struct run_result *r, int step, const char *program)
 {
     cleanup_free char *number = str_format("%02d", step);
 
-    RUN(r, NULL, BUILD_DIR "/tests/grade", number, program);
+    RUN(r, &(struct run_options){.timeout_s = 600}, BUILD_DIR "/tests/grade", number, program);
 }
 
 /* Check takes messages of a few thousand bytes only. */
@@ -71,7 +71,7 @@ START_TEST(a_step_passes_without_root)
 {
     cleanup_free char *number = str_format("%d", _i), *judge = NULL, *keg = NULL;
     struct run_result r = {0};
-    struct run_options o = {0};
+    struct run_options o = {.timeout_s = 600};
     char *directory;
 
     directory = reachable_place(steps_keg(_i));
