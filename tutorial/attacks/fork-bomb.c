@@ -1,18 +1,22 @@
 /* fork-bomb [COUNT] - starts processes until there are COUNT (300) or the kernel refuses.
  *
  * A real one has no count: the children fork too, and the table of processes is full within a
- * second. These only wait, and end with the first one. Exit code: 0 all of them were started; 1
- * refused. */
+ * second. These only wait, and are ended again. Exit code: 0 all of them were started; 1 refused.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { MANY = 300, AT_MOST = 2000 };
 
+static pid_t children[AT_MOST];
+
+/* Ends with the parent, also if that is killed. */
 static void wait_for_the_end(pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -23,16 +27,24 @@ static void wait_for_the_end(pid_t parent)
 
 int main(int argc, char **argv)
 {
-    int wanted = argc > 1 ? atoi(argv[1]) : MANY, count = 0;
-    pid_t parent = getpid(), child = 0;
+    int wanted = argc > 1 ? atoi(argv[1]) : MANY, count;
+    pid_t parent = getpid();
 
-    while (count < wanted && count < AT_MOST && (child = fork()) > 0)
-        count++;
-    if (child == 0 && getpid() != parent)
-        wait_for_the_end(parent);
-    if (child < 0)
+    if (wanted > AT_MOST)
+        wanted = AT_MOST;
+    for (count = 0; count < wanted; count++) {
+        children[count] = fork();
+        if (children[count] < 0)
+            break;
+        if (children[count] == 0)
+            wait_for_the_end(parent);
+    }
+    if (count < wanted)
         printf("%d processes, then: %s\n", count, strerror(errno));
     else
         printf("%d processes, and nobody said no\n", count);
-    return child < 0;
+    for (int i = 0; i < count; i++)
+        if (kill(children[i], SIGKILL) == 0)
+            waitpid(children[i], NULL, 0);
+    return count < wanted;
 }
