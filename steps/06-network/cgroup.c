@@ -59,12 +59,12 @@ static void find_version(void)
 static double parse(const struct limit *limit, const char *units)
 {
     char *end, *unit;
-    double number = strtod(limit->option, &end);
+    double number = strtod(limit->option, &end), least = limit == &limits[CPU] ? 0.01 : 1;
 
     for (unit = *end ? strchr(units, *end) : NULL; unit && unit >= units; unit--)
         number *= 1024;
     if (end == limit->option || (*end && (!strchr(units, *end) || end[1])) ||
-        !(number >= 0.01 && number < 1e15))
+        !(number >= least && number < 1e15))
         die("for example --memory 64m --cpus 0.5 --pids 20", "'%s' is no limit for %s",
             limit->option, limit->controller);
     return number;
@@ -103,6 +103,7 @@ static const char *write_hint(void)
         return "this controller is not switched on here: compare cgroup.controllers and the "
                "cgroup.subtree_control above it";
     case EBUSY:
+    case EOPNOTSUPP:
         return "processes sit in the parent group itself; version 2 wants them in the leaves";
     default:
         return NULL;
@@ -121,6 +122,15 @@ static void write_file(const char *directory, const char *name, const char *text
     close(fd);
 }
 
+/* A kernel without swap has no files about it. */
+static int has_file(const char *directory, const char *name)
+{
+    char path[PATH_MAX + 64];
+
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return access(path, F_OK) == 0;
+}
+
 static void enter_one(const struct limit *limit)
 {
     char path[PATH_MAX], enable[16];
@@ -133,7 +143,7 @@ static void enter_one(const struct limit *limit)
         die(write_hint(), "cannot make the control group '%s': %m", path);
     write_file(path, is_v2 ? limit->v2_file : limit->v1_file, limit->value);
     /* Without this the limit on memory would only move the rest to the disk. */
-    if (is_v2 && limit == &limits[MEMORY])
+    if (is_v2 && limit == &limits[MEMORY] && has_file(path, "memory.swap.max"))
         write_file(path, "memory.swap.max", "0");
     write_file(path, "cgroup.procs", "0"); /* 0: whoever writes */
 }
