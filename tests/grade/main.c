@@ -304,6 +304,9 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
+    /* Meant for the tests that run us; here they would choose no check at all. */
+    unsetenv("CK_RUN_SUITE");
+    unsetenv("CK_RUN_CASE");
     grade.step = argc >= 3 ? atoi(argv[1]) : 0;
     grade.exercise = argc > 3 ? atoi(argv[3]) : 0;
     if (grade.step < 1 || grade.step > STEPS)
