@@ -12,9 +12,7 @@
 void rootfs_chroot(const char *path)
 {
     if (chdir(path) < 0)
-        die("the first argument is a directory with a whole system in it; 'make rootfs' makes "
-            "build/rootfs",
-            "cannot enter the root '%s': %m", path);
+        die("'make rootfs' makes build/rootfs", "cannot enter the root '%s': %m", path);
     if (chroot(".") < 0)
         die(errno == EPERM ? "chroot needs root; from step 2 on keg works without" : NULL,
             "cannot change the root to '%s': %m", path);

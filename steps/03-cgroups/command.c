@@ -30,9 +30,7 @@ void command_exec(char **command, char **environment)
     environ = environment; /* execvp(3) searches the PATH it finds here */
     execvp(command[0], command);
     if (errno == ENOENT)
-        die_with(NOT_FOUND,
-                 "not in the PATH of the keg's root, or it needs a loader or an interpreter "
-                 "missing there",
+        die_with(NOT_FOUND, "there is no such file in the keg, or its loader is missing there",
                  "cannot run '%s': %m", command[0]);
     die_with(NOT_EXECUTABLE, NULL, "cannot run '%s': %m", command[0]);
 }

@@ -60,8 +60,7 @@ static const char *pivot_hint(void)
 static void pivot_to(const char *root)
 {
     if (mount(root, root, NULL, MS_BIND | MS_REC, NULL) < 0)
-        die("the root is a directory; 'make rootfs' makes build/rootfs",
-            "cannot bind '%s' onto itself: %m", root);
+        die("'make rootfs' makes build/rootfs", "cannot bind '%s' onto itself: %m", root);
     if (chdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
         die(pivot_hint(), "cannot make '%s' the root: %m", root);
 }
