@@ -32,7 +32,7 @@ STEP_DIRS := $(sort $(wildcard steps/[0-9][0-9]-*))
 step_kegs := $(patsubst %,$(BUILD)/%/keg,$(STEP_DIRS))
 $(step_kegs): $(BUILD)/%/keg: FORCE
 	@$(MAKE) --no-print-directory -s -C $* BUILD=$(abspath $(BUILD))/$* CFLAGS="$(CFLAGS) $(SANITIZE)"
-$(BUILD)/tests/steps: | $(step_kegs) rootfs
+$(BUILD)/tests/steps: | $(step_kegs) rootfs $(BUILD)/tests/grade
 FORCE:
 .PHONY: FORCE
 

@@ -21,6 +21,7 @@ extern struct grade {
     bool is_root;
     char *directory; /* of this run, removed at the end */
     char *root;      /* the root file system: directory/root */
+    char *store;     /* KEG_STORE: where images are unpacked */
     char *secret;    /* a file of the host that nobody inside may see: directory/secret */
 } grade;
 
@@ -67,7 +68,7 @@ void keg_probe(struct keg *ret, const char *const options[]);
 void keg_await(struct keg *k);
 /* One request to the probe and its answer (in a static buffer). NULL: it ended instead. */
 const char *keg_ask(struct keg *k, const char *request);
-/* Waits for the keg's end; the code as a shell shows it. -1 after ten seconds. */
+/* Waits for the keg's end; the code as a shell shows it. -1 after some seconds. */
 int keg_wait(struct keg *k);
 /* Tells the probe to end, and waits. */
 int keg_end(struct keg *k);
@@ -77,6 +78,10 @@ void keg_end_all(void);
 int keg_code(const char *root, const char *command);
 /* What the keg printed, for an explanation (static buffer). */
 const char *keg_words(const struct keg *k);
+
+/* Puts this check into a network namespace of its own, with a loopback, so that it neither finds
+ * another's devices and rules nor leaves any to the machine. Nothing without root. */
+void network_separate(void);
 
 /* --- facts ---------------------------------------------------------------------------------------
  */
@@ -97,5 +102,7 @@ bool fact_same_content(const char *a, const char *b);
 /* Waits until the process is gone or a zombie; false after some seconds. */
 bool fact_gone(int pidfd);
 int fact_pidfd(pid_t pid);
+/* How long the judge waits for one thing. */
+int fact_patience_ms(void);
 /* Tries `holds` again and again for some seconds; for what no descriptor announces. */
 bool fact_becomes(bool (*holds)(void *), void *context);

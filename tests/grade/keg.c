@@ -15,10 +15,8 @@
 
 #include "base/cleanup.h"
 
-enum { PATIENCE_MS = 10000 };
-
 static char answer[4096];
-static pid_t running[8]; /* kegs of this check that nobody has waited for */
+static struct keg running[8]; /* of this check; nobody has waited for them */
 
 /* In the child. Descriptor 9 is a directory of the host, left open on purpose: a keg that hands it
  * on has a hole. So is the variable. */
@@ -33,6 +31,7 @@ static pid_t running[8]; /* kegs of this check that nobody has waited for */
     dup2(out, 1);
     dup2(out, 2);
     dup2(host, 9);
+    setenv("KEG_STORE", grade.store, 1);
     setenv("JUDGE_SECRET", "of the host", 1);
     execv(argv[0], argv);
     dprintf(2, "cannot run '%s': %s\n", argv[0], strerror(errno));
@@ -63,8 +62,8 @@ void keg_run(struct keg *ret, const char *const options[], const char *root,
     if (ret->pid < 0)
         broken("fork: %s", strerror(errno));
     for (size_t i = 0; i < sizeof running / sizeof *running; i++)
-        if (!running[i]) {
-            running[i] = ret->pid;
+        if (!running[i].pid) {
+            running[i] = *ret;
             break;
         }
     close(pair[1]);
@@ -83,7 +82,7 @@ static int receive(struct keg *k, pid_t *ret_sender)
     struct ucred sender = {0};
     ssize_t n;
 
-    if (poll(&p, 1, PATIENCE_MS) <= 0)
+    if (poll(&p, 1, fact_patience_ms()) <= 0)
         return -1;
     n = recvmsg(k->socket, &m, MSG_CMSG_CLOEXEC);
     if (n <= 0)
@@ -140,7 +139,7 @@ int keg_wait(struct keg *k)
 {
     int pidfd = fact_pidfd(k->pid), status;
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
-    int ready = poll(&p, 1, PATIENCE_MS);
+    int ready = poll(&p, 1, fact_patience_ms());
 
     close(pidfd);
     if (ready <= 0)
@@ -148,8 +147,8 @@ int keg_wait(struct keg *k)
     if (waitpid(k->pid, &status, 0) < 0)
         broken("waitpid: %s", strerror(errno));
     for (size_t i = 0; i < sizeof running / sizeof *running; i++)
-        if (running[i] == k->pid)
-            running[i] = 0;
+        if (running[i].pid == k->pid)
+            running[i].pid = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -168,15 +167,22 @@ int keg_code(const char *root, const char *command)
     return keg_end(&k);
 }
 
-/* Gently, so that a keg can take away its control group or network. */
+/* Gently, so that a keg can take away its control group or network: first the command ends. */
+static void end_one(const struct keg *k)
+{
+    struct pollfd p = {.fd = fact_pidfd(k->pid), .events = POLLIN};
+
+    shutdown(k->socket, SHUT_RDWR);
+    if (poll(&p, 1, 200) == 0) {
+        kill(k->pid, SIGTERM);
+        poll(&p, 1, 3000);
+    }
+    close(p.fd);
+}
+
 void keg_end_all(void)
 {
     for (size_t i = 0; i < sizeof running / sizeof *running; i++)
-        if (running[i]) {
-            struct pollfd p = {.fd = fact_pidfd(running[i]), .events = POLLIN};
-
-            kill(running[i], SIGTERM);
-            poll(&p, 1, 3000);
-            close(p.fd);
-        }
+        if (running[i].pid)
+            end_one(&running[i]);
 }

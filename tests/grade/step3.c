@@ -231,6 +231,18 @@ static void two_have_two_groups(void)
     keg_end(&l);
 }
 
+static void hostname_can_be_chosen(void)
+{
+    const char *inside;
+    struct keg k;
+
+    PROBE(&k, "--hostname", "judges-keg");
+    inside = keg_ask(&k, "hostname");
+    if (!inside || !str_equal(inside, "judges-keg"))
+        explain("--hostname NAME is the name inside", CHAPTER "options", "gethostname gave '%s'",
+                inside ? inside : "nothing");
+}
+
 static void nonsense_is_refused(void)
 {
     static const char *const options[] = {"--memory", "lots", NULL};
@@ -246,6 +258,7 @@ static void nonsense_is_refused(void)
 }
 
 const struct check checks_3[] = {
+    {"--hostname is the name inside", hostname_can_be_chosen, false},
     {"--memory is written into a group of its own", memory_is_written, true},
     {"--memory bites", memory_bites, true},
     {"--pids is written into a group of its own", pids_are_written, true},
