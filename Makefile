@@ -3,6 +3,9 @@
 #   sudo make demo       see it work: pull an image, run it, look into it, remove it
 #   sudo make check      install what is missing, build, run every test suite
 #
+#   make rootfs          what the tutorial's chapters run; make grade STEP=01 BIN=./mine judges an exercise
+#   make book            the tutorial for a browser; sudo make check-tutorial: is it still true
+#
 #   make                 build; installs nothing
 #   make rootfs          the small root file system and image that the chapters run
 #   sudo make deps       install the Debian or Ubuntu packages that are missing (tests/deps.sh has the list)
@@ -117,6 +120,7 @@ uninstall:
 
 clean:
 	rm -rf build build-asan
+	rm -f steps/*/*.o steps/*/keg
 
 include tutorial/rootfs.mk
 include tests/tests.mk

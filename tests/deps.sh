@@ -2,7 +2,8 @@
 # deps.sh GROUP... - the Debian and Ubuntu packages Cooper needs, in one place; installs those that are missing.
 # shellcheck disable=SC2086  # lists of words are meant to split
 #
-# Groups: build (make), test (make check, make demo), vm (make check-vm), bench (make bench).
+# Groups: build (make), test (make check, make demo), vm (make check-vm), bench (make bench),
+#         book (a browser that looks at the book).
 # When nothing is missing it does nothing at all: no package list is fetched, no root is needed.
 set -eu
 
@@ -14,6 +15,8 @@ test="bash check diffutils dpic pandoc iproute2 busybox-static docker-registry s
 vm="qemu-system-x86 busybox-static kmod cpio xz-utils"
 # Peers (crun, runc, podman, docker.io) are measured where they are installed already.
 bench="debootstrap curl docker-registry skopeo umoci"
+# The browser that looks at the book; without it that test is left out.
+book="pandoc dpic chromium"
 
 wanted=
 for group in "${@:-build}"; do
@@ -22,7 +25,8 @@ for group in "${@:-build}"; do
     test) wanted="$wanted $test" ;;
     vm) wanted="$wanted $vm" ;;
     bench) wanted="$wanted $bench" ;;
-    *) echo "deps.sh: no such group '$group': build, test, vm or bench" >&2; exit 2 ;;
+    book) wanted="$wanted $book" ;;
+    *) echo "deps.sh: no such group '$group': build, test, vm, bench or book" >&2; exit 2 ;;
     esac
 done
 

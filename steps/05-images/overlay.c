@@ -142,6 +142,14 @@ static int by_name(const FTSENT **a, const FTSENT **b)
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
+/* Added, changed or deleted. */
+static char kind_of(const FTSENT *entry, const int lowers[], const char *path)
+{
+    if (S_ISCHR(entry->fts_statp->st_mode) && entry->fts_statp->st_rdev == 0)
+        return 'D';
+    return was_there(lowers, path) ? 'C' : 'A';
+}
+
 static void print_diff(const char *directory, const char *list)
 {
     char *upper[] = {NULL, NULL};
@@ -154,15 +162,13 @@ static void print_diff(const char *directory, const char *list)
         !(walk = fts_open(upper, FTS_PHYSICAL, by_name)))
         die(NULL, "cannot read '%s': %m", directory);
     while ((entry = fts_read(walk))) {
-        const char *path = entry->fts_path + strlen(upper[0]);
-        int whiteout = entry->fts_info == FTS_DEFAULT && entry->fts_statp->st_rdev == 0 &&
-                       S_ISCHR(entry->fts_statp->st_mode);
+        const char *path = entry->fts_path + strlen(upper[0]) + 1;
 
         if (entry->fts_errno)
             die("a directory that keg --upper has filled?", "cannot read '%s': %s", entry->fts_path,
                 strerror(entry->fts_errno));
         if (entry->fts_info != FTS_DP && entry->fts_level > 0)
-            printf("%c %s\n", whiteout ? 'D' : was_there(lowers, path + 1) ? 'C' : 'A', path);
+            printf("%c /%s\n", kind_of(entry, lowers, path), path);
     }
     fts_close(walk);
     free(upper[0]);

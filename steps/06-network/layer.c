@@ -94,10 +94,13 @@ static int make_opaque(const char *path, const char *name)
     struct open_how how = {.flags = O_RDONLY | O_CLOEXEC,
                            .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH};
     char directory[PATH_MAX];
+    int fd, result;
 
     snprintf(directory, sizeof directory, "./%.*s", (int)(name - path), path);
-    return fsetxattr(syscall(SYS_openat2, AT_FDCWD, directory, &how, sizeof how),
-                     geteuid() ? "user.overlay.opaque" : "trusted.overlay.opaque", "y", 1, 0);
+    fd = syscall(SYS_openat2, AT_FDCWD, directory, &how, sizeof how);
+    result = fsetxattr(fd, geteuid() ? "user.overlay.opaque" : "trusted.overlay.opaque", "y", 1, 0);
+    close(fd);
+    return result;
 }
 
 /* Into the working directory. Returns NULL, or what is wrong. */
@@ -119,34 +122,54 @@ static int remove_one(const char *path, const struct stat *, int, struct FTW *)
     return remove(path);
 }
 
-static void unpack(int blob, const char *into)
+static void remove_tree(const char *path)
+{
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Into the working directory. Returns NULL, or what is wrong with the entry named in ret_path. */
+static const char *unpack_here(int blob, char ret_path[PATH_MAX])
 {
     struct archive *in = archive_read_new(), *out = archive_write_disk_new();
-    struct archive_entry *entry = NULL;
-    int home = open(".", O_PATH | O_CLOEXEC), code;
+    struct archive_entry *entry;
     const char *wrong = NULL;
+    int code;
 
     archive_read_support_format_tar(in);
     archive_read_support_filter_gzip(in);
     archive_read_support_filter_zstd(in);
     archive_write_disk_set_options(out, stay_beneath | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
                                             (geteuid() ? 0 : ARCHIVE_EXTRACT_OWNER));
-    if (mkdir(into, 0755) < 0 || chdir(into) < 0 ||
-        archive_read_open_fd(in, blob, BLOCK) < ARCHIVE_OK)
-        die(NULL, "cannot unpack a layer into '%s': %m", into);
-    while (!wrong && (code = archive_read_next_header(in, &entry)) != ARCHIVE_EOF)
+    if (archive_read_open_fd(in, blob, BLOCK) < ARCHIVE_OK)
+        return archive_error_string(in);
+    while (!wrong && (code = archive_read_next_header(in, &entry)) != ARCHIVE_EOF) {
+        snprintf(ret_path, PATH_MAX, "%s", code < ARCHIVE_OK ? "" : archive_entry_pathname(entry));
         wrong = code < ARCHIVE_OK ? archive_error_string(in) : unpack_entry(in, entry, out);
-    if (!wrong &&
-        archive_write_close(out) < ARCHIVE_OK) /* now directories get their modes and times */
-        wrong = archive_error_string(out);
-    if (fchdir(home) < 0 || (wrong && nftw(into, remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0))
-        die(NULL, "cannot remove '%s', what was unpacked of a layer: %m", into);
-    if (wrong)
-        die("an image with this layer is broken or hostile", "cannot unpack '%s' of a layer: %s",
-            entry ? archive_entry_pathname(entry) : "", wrong);
-    archive_read_free(in);
-    archive_write_free(out);
+    }
+    if (!wrong && archive_write_free(out) < ARCHIVE_OK) /* directories get their modes and times */
+        wrong = "its directories cannot be given their modes";
+    if (!wrong)
+        archive_read_free(in);
+    return wrong;
+}
+
+static void unpack(int blob, const char *into)
+{
+    int home = open(".", O_PATH | O_CLOEXEC);
+    char path[PATH_MAX] = "";
+    const char *wrong;
+
+    if (mkdir(into, 0755) < 0 || chdir(into) < 0)
+        die(NULL, "cannot make the directory '%s' for a layer: %m", into);
+    wrong = unpack_here(blob, path);
+    if (fchdir(home) < 0)
+        die(NULL, "cannot go back to where keg was started: %m");
     close(home);
+    if (wrong) {
+        remove_tree(into);
+        die("an image with this layer is broken or hostile", "cannot unpack '%s' of a layer: %s",
+            path, wrong);
+    }
 }
 
 char *layer_unpack(const char *layout, const char *digest, long long size)
@@ -163,7 +186,7 @@ char *layer_unpack(const char *layout, const char *digest, long long size)
         blob = layer_open_blob(layout, digest, size);
         unpack(blob, part);
         if (rename(part, path) < 0)
-            nftw(part, remove_one, 16, FTW_DEPTH | FTW_PHYS); /* another keg was faster */
+            remove_tree(part); /* another keg was faster */
         close(blob);
     }
     return strdup(path);

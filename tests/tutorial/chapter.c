@@ -186,7 +186,8 @@ static void check_command(struct pass *p, const struct block *b, const struct co
                           struct buf *content)
 {
     cleanup_buf struct buf output = {0};
-    cleanup_free char *shown = NULL, *what = NULL;
+    cleanup_free char *kept = NULL, *shown = NULL, *what = NULL;
+    bool exact = block_has(b, "exact");
 
     buf_add_str(content, c->typed);
     if (p->world_lost || world_run(&p->world, c->prompt, c->text, &output) < 0) {
@@ -197,15 +198,16 @@ static void check_command(struct pass *p, const struct block *b, const struct co
         buf_add_str(content, c->expected);
         return;
     }
-    if (transcript_same(c->expected, output.data, block_has(b, "exact"))) {
+    if (transcript_same(c->expected, output.data, exact)) {
         buf_add_str(content, c->expected);
         return;
     }
-    shown = transcript_shown(output.data);
+    kept = exact ? str_copy(output.data) : transcript_keep(c->expected, output.data);
+    shown = transcript_shown(kept);
     buf_add_str(content, shown);
     what = str_format("the output of '%c %s' is another", c->prompt, c->text);
     wrong(p, b, 1 + c->line, what);
-    show_difference(p->c, c->expected, output.data, "in the chapter", "what it prints");
+    show_difference(p->c, c->expected, kept, "in the chapter", "what it prints");
 }
 
 static void check_console(struct pass *p, size_t i)

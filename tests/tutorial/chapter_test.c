@@ -46,8 +46,8 @@ static void remove_tree(void)
     temp_dir_remove(tree);
 }
 
-/* Checks a chapter with this text; the number of places that are wrong. */
-static size_t wrong_in(const char *text, unsigned parts, bool update)
+/* Checks a chapter with this text (NULL: as it is): so many places ought to be wrong. */
+static void expect_wrong(size_t count, const char *text, unsigned parts, bool update)
 {
     cleanup_free char *path = str_format("%s/chapter.md", tree);
     struct chapter c = {.sources = tree, .parts = parts, .update = update};
@@ -55,8 +55,9 @@ static size_t wrong_in(const char *text, unsigned parts, bool update)
     if (text)
         put("chapter.md", text);
     ck_assert_msg(chapter_check(&c, path), "%s", c.report.data);
+    ck_assert_msg(c.wrong == count, "%zu places are wrong, not %zu:\n%s", c.wrong, count,
+                  c.report.data);
     buf_free(&c.report);
-    return c.wrong;
 }
 
 static const char good_code[] =
@@ -69,11 +70,11 @@ START_TEST(a_changed_source_is_found_and_followed)
 {
     cleanup_free char *mended = NULL;
 
-    ck_assert_uint_eq(wrong_in(good_code, CHAPTER_CODE, false), 0);
+    expect_wrong(0, good_code, CHAPTER_CODE, false);
     put("a.c", "/* Ends. */\nint end(void)\n{\n    return 2;\n}\n\nint other;\n");
-    ck_assert_uint_eq(wrong_in(good_code, CHAPTER_CODE, false), 2);
-    ck_assert_uint_eq(wrong_in(NULL, CHAPTER_CODE, true), 2);
-    ck_assert_uint_eq(wrong_in(NULL, CHAPTER_CODE, false), 0);
+    expect_wrong(2, good_code, CHAPTER_CODE, false);
+    expect_wrong(2, NULL, CHAPTER_CODE, true);
+    expect_wrong(0, NULL, CHAPTER_CODE, false);
     mended = get("chapter.md");
     ck_assert_ptr_nonnull(strstr(mended, "int end(void)\n{\n    return 2;\n}\n```\n"));
     ck_assert_ptr_nonnull(strstr(mended, "-    return 2;\n+    return 1;\n"));
@@ -92,7 +93,7 @@ static const char *const bad_code[] = {
 
 START_TEST(code_from_nowhere_is_refused)
 {
-    ck_assert_uint_ge(wrong_in(bad_code[_i], CHAPTER_CODE, false), 1);
+    expect_wrong(1, bad_code[_i], CHAPTER_CODE, false);
 }
 END_TEST
 
@@ -105,9 +106,9 @@ START_TEST(commands_are_run_and_compared)
         "```console\n# echo 100\n101\n# seq 3\n1\n...\n# seq 3\n1\n...\n4\n```\n";
     cleanup_free char *mended = NULL;
 
-    ck_assert_uint_eq(wrong_in(text, CHAPTER_CONSOLE, false), 2);
-    ck_assert_uint_eq(wrong_in(NULL, CHAPTER_CONSOLE, true), 2);
-    ck_assert_uint_eq(wrong_in(NULL, CHAPTER_CONSOLE, false), 0);
+    expect_wrong(2, text, CHAPTER_CONSOLE, false);
+    expect_wrong(2, NULL, CHAPTER_CONSOLE, true);
+    expect_wrong(0, NULL, CHAPTER_CONSOLE, false);
     mended = get("chapter.md");
     ck_assert_ptr_nonnull(strstr(mended, "# echo $$\n1234\n") ? mended
                                                               : strstr(mended, "\n1234\n"));
@@ -118,24 +119,24 @@ END_TEST
 
 START_TEST(nothing_is_left_of_a_chapter)
 {
-    static const char text[] = "```console\n# sleep 1000 & mkdir /var/lib/keg/x /home/reader/y && "
-                               "touch /tmp/left-by-chapter\n"
-                               "# ip link add keg0 type bridge && mount -t tmpfs none /mnt && curl "
-                               "-s http://203.0.113.1/\n"
-                               "hello from the outside\n```\n";
+    static const char text[] =
+        "```console\n# sleep 1000 & mkdir /var/lib/keg/x /home/reader/y && "
+        "touch /tmp/left-by-chapter\n"
+        "# ip link add left0 type bridge && mount -t tmpfs none /mnt && curl "
+        "-s http://203.0.113.1/\n"
+        "hello from the outside\n```\n";
 
-    ck_assert_uint_eq(wrong_in(text, CHAPTER_CONSOLE, false), 0);
+    expect_wrong(0, text, CHAPTER_CONSOLE, false);
     ck_assert_int_lt(access("/tmp/left-by-chapter", F_OK), 0);
     ck_assert_int_lt(access("/var/lib/keg/x", F_OK), 0);
-    ck_assert_int_lt(access("/sys/class/net/keg0", F_OK), 0);
+    ck_assert_int_lt(access("/sys/class/net/left0", F_OK), 0);
 }
 END_TEST
 
 START_TEST(a_shell_that_ends_is_said)
 {
-    ck_assert_uint_eq(wrong_in("```console\n# exit 3\n# echo 1\n1\n```\n", CHAPTER_CONSOLE, false),
-                      1);
-    ck_assert_uint_eq(wrong_in("```console\nno prompt\n```\n", CHAPTER_CONSOLE, false), 1);
+    expect_wrong(1, "```console\n# exit 3\n# echo 1\n1\n```\n", CHAPTER_CONSOLE, false);
+    expect_wrong(1, "```console\nno prompt\n```\n", CHAPTER_CONSOLE, false);
 }
 END_TEST
 

@@ -91,6 +91,7 @@ static const struct mask {
     {"<date>", "\\b((Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|"
                "Dec) +[0-9]{1,2}( +[0-2][0-9]:[0-5][0-9](:[0-9]{2})?)?( UTC)?( +20[0-9]{2})?\\b"},
     {"<time>", "\\b[0-2]?[0-9]:[0-5][0-9](:[0-5][0-9])?(\\.[0-9]+)?\\b"},
+    {"<time>", "\\b[0-9]+(\\.[0-9]+)? (ms|us|s|seconds)\\b"},
     {"<mac>", "\\b([0-9a-f]{2}:){5}[0-9a-f]{2}\\b"},
     {NULL, "\\b(127\\.0\\.0\\.1|10\\.99\\.[0-9]{1,3}\\.[0-9]{1,3})\\b"},
     {"<ip>", "\\b[0-9]{1,3}(\\.[0-9]{1,3}){3}\\b"},
@@ -193,6 +194,29 @@ bool transcript_same(const char *expected, const char *actual, bool exact)
     while (w < want.len && str_equal(want.items[w], "..."))
         w++;
     return w == want.len;
+}
+
+char *transcript_keep(const char *expected, const char *actual)
+{
+    cleanup_strv struct strv old = {0}, want = {0}, lines = {0};
+    struct buf b = {0};
+    size_t next = 0;
+
+    strv_split(&old, expected, '\n');
+    strv_split(&lines, actual, '\n');
+    for (size_t i = 0; i < old.len; i++)
+        strv_take(&want, transcript_mask(old.items[i]));
+    for (size_t i = 0; i < lines.len; i++) {
+        cleanup_free char *masked = transcript_mask(lines.items[i]);
+        size_t at = next;
+
+        while (at < want.len && !str_equal(want.items[at], masked))
+            at++;
+        if (at < want.len)
+            next = at + 1;
+        buf_printf(&b, "%s%s", i ? "\n" : "", at < want.len ? old.items[at] : lines.items[i]);
+    }
+    return buf_steal(&b);
 }
 
 char *transcript_shown(const char *actual)

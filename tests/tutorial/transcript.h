@@ -36,5 +36,9 @@ char *transcript_mask(const char *line);
 /* Is `actual` what `expected` says? `exact`: without masks ("..." still stands for any lines). */
 bool transcript_same(const char *expected, const char *actual, bool exact);
 
+/* `actual` with those lines as `expected` has them that are the same but for what is masked: so a
+ * difference shows what is different. The caller frees it. */
+char *transcript_keep(const char *expected, const char *actual);
+
 /* The output as it can stand in a block: a line that would be read as a prompt becomes "...". */
 char *transcript_shown(const char *actual);

@@ -16,6 +16,8 @@ static const struct {
     {"2026-11-21T10:59:47Z up", "<date> up"},
     {"-rw-r--r-- 1 root root 12 Nov 21 10:53 LICENSE", "-rw-r--r-- 1 root root 12 <date> LICENSE"},
     {"took 10:59:47", "took <time>"},
+    {"time=0.05 ms", "time=<time>"},
+    {"5 sheep", "5 sheep"},
     {"link/ether 02:42:0a:63:00:02", "link/ether <mac>"},
     {"from 192.168.1.20/24", "from <ip>/24"},
     {"127.0.0.1 and 10.99.0.2/16", "127.0.0.1 and 10.99.0.2/16"},
@@ -91,6 +93,16 @@ START_TEST(commands_and_outputs_are_told_apart)
 }
 END_TEST
 
+START_TEST(a_difference_is_only_what_is_different)
+{
+    char *kept = transcript_keep("pid 1234\nsame\nold\nat 10:00:00\n",
+                                 "pid 9999\nsame\nnew 5678\nat 11:11:11\n");
+
+    ck_assert_str_eq(kept, "pid 1234\nsame\nnew 5678\nat 10:00:00\n");
+    free(kept);
+}
+END_TEST
+
 START_TEST(an_output_never_becomes_a_command)
 {
     char *shown = transcript_shown("a\n# rm x\n$ y\n```\nb");
@@ -108,6 +120,7 @@ SUITE(transcript)
                         (int)(sizeof masks / sizeof *masks));
     tcase_add_loop_test(t, outputs_are_compared, 0, (int)(sizeof outputs / sizeof *outputs));
     tcase_add_test(t, commands_and_outputs_are_told_apart);
+    tcase_add_test(t, a_difference_is_only_what_is_different);
     tcase_add_test(t, an_output_never_becomes_a_command);
     suite_add_tcase(suite, t);
 }

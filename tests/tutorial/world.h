@@ -8,11 +8,11 @@
  *               (203.0.113.2, default route). It is PID 1 there: when it dies, everything dies that
  * a chapter has left running, and mounts and interfaces go with it.
  *
- * Inside, /tmp, /root, /home and what is written to /var/lib are memory; /tmp/cooper is a working
- * copy of the sources with `make rootfs` done, owned by the ordinary user. Two shells wait there
- * for commands, one of root, one of that user. They are told what to do through a pipe of their own
- * and answer with the exit status on another one, so a command's output is all that comes out of
- * the third. */
+ * Inside, /tmp, /run, /root, /home and what is written to /var/lib are memory; /tmp/cooper is a
+ * working copy of the sources with `make rootfs` done, owned by the ordinary user. Two shells wait
+ * there for commands, one of root, one of that user. They are told what to do through a pipe of
+ * their own and answer with the exit status on another one, so a command's output is all that comes
+ * out of the third. */
 #pragma once
 
 #include <sys/types.h>

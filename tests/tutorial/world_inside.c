@@ -35,7 +35,8 @@ static const char copy[] =
     "if [ -e .git ] && git ls-files -z --cached --others --exclude-standard >\"$2/list\" "
     "2>/dev/null\n"
     "then tar --null --ignore-failed-read -T \"$2/list\" -cf - 2>/dev/null\n"
-    "else tar --exclude=./build --exclude='./build-*' --exclude=./.git -cf - .\n"
+    "else tar --exclude=./build --exclude='./build-*' --exclude=./.git --exclude='./steps/*/*.o' "
+    "--exclude='./steps/*/keg' -cf - .\n"
     "fi | tar -xf - --no-same-owner -C \"$2/cooper\"\n"
     "rm -f \"$2/list\"\n"
     "chown -R 65534:65534 \"$2/cooper\"\n";
@@ -125,6 +126,14 @@ static void own_var_lib(void)
     mount_here("tmpfs", "/var/lib/keg", 0, "mode=755");
 }
 
+/* What a command may write to without saying so. */
+static const struct {
+    const char *path, *mode;
+} empty[] = {
+    {"/root", "mode=700"},     {"/home", "mode=755"},     {"/run", "mode=755"},
+    {"/dev/shm", "mode=1777"}, {"/var/tmp", "mode=1777"},
+};
+
 static void own_files(const char *sources)
 {
     umount2("/mnt", MNT_DETACH); /* the outside's web pages */
@@ -135,8 +144,8 @@ static void own_files(const char *sources)
     if (mount("/mnt", "/tmp", NULL, MS_MOVE, NULL) < 0)
         fail("move the working copy to", "/tmp");
     own_var_lib();
-    mount_here("tmpfs", "/root", 0, "mode=700");
-    mount_here("tmpfs", "/home", 0, "mode=755");
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
+        mount_here("tmpfs", empty[i].path, 0, empty[i].mode);
     if (mkdir("/home/reader", 0755) < 0 || chown("/home/reader", WORLD_USER, WORLD_USER) < 0)
         fail("make", "/home/reader");
     RUN_HERE("bash", "-c", build);
@@ -144,6 +153,8 @@ static void own_files(const char *sources)
 
 static void own_network(void)
 {
+    /* As on a freshly installed machine: a new namespace may begin with what the first one has. */
+    write_here("/proc/sys/net/ipv4/ip_forward", "0");
     RUN_HERE("ip", "link", "set", "lo", "up");
     RUN_HERE("ip", "address", "add", "203.0.113.2/24", "dev", "eth0");
     RUN_HERE("ip", "link", "set", "eth0", "up");

@@ -17,6 +17,9 @@ for d in proc sys dev; do $b mount --move /$d /root/$d; done
 $b mkdir -p /root/dev/pts /root/dev/shm
 $b mount -t devpts -o mode=620,ptmxmode=666 devpts /root/dev/pts
 $b mount -t tmpfs -o mode=1777 tmpfs /root/dev/shm
+# udev makes these elsewhere; bash's <(...) needs the first.
+$b ln -s /proc/self/fd /root/dev/fd
+for n in 0:stdin 1:stdout 2:stderr; do $b ln -s "/proc/self/fd/${n%:*}" "/root/dev/${n#*:}"; done
 $b mount -t tmpfs -o mode=755 tmpfs /root/run
 $b mkdir /root/run/vm /root/run/lock
 $b mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 vm /root/run/vm

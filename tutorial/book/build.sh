@@ -7,6 +7,9 @@ tutorial=$1
 out=$2
 book="Containers, step by step"
 
+set -- "$tutorial"/[0-9]*.md
+if [ ! -e "$1" ]; then echo "build.sh: no chapters in '$tutorial'" >&2; exit 1; fi
+
 title() { sed -n '/^# /{s/^# //;p;q;}' "$1"; }
 # The blockquote under the title.
 goal() { awk '/^> / {sub(/^> /, ""); print; seen = 1; next} seen {exit} NR > 8 {exit}' "$1"; }
@@ -26,7 +29,8 @@ rm -rf "$out"
 mkdir -p "$out"
 cp "$here/book.css" "$out/"
 
-prev= now=
+prev=
+now=
 for chapter in "$tutorial"/[0-9]*.md ""; do
     if [ -n "$now" ]; then
         set -- --toc --toc-depth=2 -V siblings=1
