@@ -40,14 +40,19 @@ const struct option_row cgroup_options[] = {
 static const char *root = "/sys/fs/cgroup";
 static pid_t keg;
 
-static int is_v2(void)
+static int is_v2;
+
+/* On a hybrid host /sys/fs/cgroup is a tmpfs with a tree for each controller in it. */
+static void find_version(void)
 {
     struct statfs fs;
 
+    if (getenv("KEG_CGROUP"))
+        root = getenv("KEG_CGROUP");
     if (statfs(root, &fs) < 0)
         die("mount it: mount -t cgroup2 none /sys/fs/cgroup",
             "there are no control groups at '%s': %m", root);
-    return fs.f_type == CGROUP2_SUPER_MAGIC;
+    is_v2 = fs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
 /* "1.5g" is 1.5 times 2^30; `units` lists the letters allowed, each 1024 times the one before. */
@@ -68,20 +73,20 @@ static double parse(const struct limit *limit, const char *units)
 void cgroup_plan(void)
 {
     keg = getpid();
-    if (getenv("KEG_CGROUP"))
-        root = getenv("KEG_CGROUP");
+    if (limits[MEMORY].option || limits[PIDS].option || limits[CPU].option)
+        find_version();
     if (limits[MEMORY].option)
         sprintf(limits[MEMORY].value, "%.0f", parse(&limits[MEMORY], "kmg"));
     if (limits[PIDS].option)
         sprintf(limits[PIDS].value, "%.0f", parse(&limits[PIDS], ""));
     if (limits[CPU].option)
-        sprintf(limits[CPU].value, is_v2() ? "%.0f %d" : "%.0f",
-                parse(&limits[CPU], "") * PERIOD_US, PERIOD_US);
+        sprintf(limits[CPU].value, is_v2 ? "%.0f %d" : "%.0f", parse(&limits[CPU], "") * PERIOD_US,
+                PERIOD_US);
 }
 
 static void directory(char path[PATH_MAX], const struct limit *limit)
 {
-    if (is_v2())
+    if (is_v2)
         snprintf(path, PATH_MAX, "%s/keg-%d", root, keg);
     else
         snprintf(path, PATH_MAX, "%s/%s/keg-%d", root, limit->controller, keg);
@@ -121,14 +126,14 @@ static void enter_one(const struct limit *limit)
     char path[PATH_MAX], enable[16];
 
     snprintf(enable, sizeof enable, "+%s", limit->controller);
-    if (is_v2())
+    if (is_v2)
         write_file(root, "cgroup.subtree_control", enable); /* for the groups below */
     directory(path, limit);
     if (mkdir(path, 0755) < 0 && errno != EEXIST)
         die(write_hint(), "cannot make the control group '%s': %m", path);
-    write_file(path, is_v2() ? limit->v2_file : limit->v1_file, limit->value);
+    write_file(path, is_v2 ? limit->v2_file : limit->v1_file, limit->value);
     /* Without this the limit on memory would only move the rest to the disk. */
-    if (is_v2() && limit == &limits[MEMORY])
+    if (is_v2 && limit == &limits[MEMORY])
         write_file(path, "memory.swap.max", "0");
     write_file(path, "cgroup.procs", "0"); /* 0: whoever writes */
 }
@@ -148,8 +153,10 @@ void cgroup_remove(void)
     char path[PATH_MAX];
 
     for (const struct limit *limit = limits; limit < limits + LIMITS; limit++) {
+        if (!*limit->value)
+            continue;
         directory(path, limit);
-        if (*limit->value && rmdir(path) < 0 && errno != ENOENT)
+        if (rmdir(path) < 0 && errno != ENOENT) /* in version 2 all three are one */
             die(NULL, "cannot remove the control group '%s': %m", path);
     }
 }

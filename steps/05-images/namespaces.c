@@ -33,7 +33,8 @@ static void write_map(const char *path, const char *format, unsigned id)
     int fd = open(path, O_WRONLY | O_CLOEXEC);
 
     if (fd < 0 || dprintf(fd, format, id) < 0)
-        die(NULL, "cannot write our user's map '%s': %m", path);
+        die("Ubuntu forbids it: sysctl kernel.apparmor_restrict_unprivileged_userns=0, or root",
+            "cannot write our user's map '%s': %m", path);
     close(fd);
 }
 

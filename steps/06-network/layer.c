@@ -103,6 +103,12 @@ static int make_opaque(const char *path, const char *name)
     return result;
 }
 
+static const char *opaque_error(void)
+{
+    return errno == EOPNOTSUPP ? "the store's file system keeps no attributes; set KEG_STORE"
+                               : strerror(errno);
+}
+
 /* Into the working directory. Returns NULL, or what is wrong. */
 static const char *unpack_entry(struct archive *in, struct archive_entry *entry,
                                 struct archive *out)
@@ -111,7 +117,7 @@ static const char *unpack_entry(struct archive *in, struct archive_entry *entry,
                *name = slash ? slash + 1 : path;
 
     if (!strcmp(name, ".wh..wh..opq"))
-        return make_opaque(path, name) < 0 ? strerror(errno) : NULL;
+        return make_opaque(path, name) < 0 ? opaque_error() : NULL;
     if (!strncmp(name, ".wh.", strlen(".wh.")))
         make_whiteout(entry, path, name);
     return archive_read_extract2(in, entry, out) < ARCHIVE_OK ? archive_error_string(out) : NULL;

@@ -27,7 +27,8 @@ enum { HARMLESS = MS_NOSUID | MS_NODEV | MS_NOEXEC };
 void mounts_make_private(void)
 {
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        die(NULL, "cannot make the mounts private: %m");
+        die(errno == EINVAL ? "keg runs in a chroot: its / is no mount point" : NULL,
+            "cannot make the mounts private: %m");
 }
 
 static int is_mount_point(const char *path)
@@ -37,20 +38,19 @@ static int is_mount_point(const char *path)
     return statx(AT_FDCWD, path, 0, 0, &at) == 0 && (at.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
-/* One error, many causes; pivot_root(2) lists them. */
+/* Few errors, many causes; pivot_root(2) lists them. A new root that is no mount point is EBUSY on
+ * the file system of the old root, and EINVAL on any other. */
 static const char *pivot_hint(void)
 {
     struct statfs old = {0};
 
-    if (errno == EBUSY)
-        return "this is the root we already have";
-    if (errno != EINVAL)
+    if (errno != EBUSY && errno != EINVAL)
         return NULL;
-    if (!is_mount_point("/"))
-        return "keg runs inside a chroot, so the root to be swapped is not a mount point";
     if (!is_mount_point("."))
         return "the new root is not a mount point: bind it onto itself first";
-    if (statfs("/", &old) == 0 && old.f_type == RAMFS_MAGIC)
+    if (errno == EBUSY)
+        return "this is the root we already have";
+    if (statfs("/", &old) == 0 && (old.f_type == RAMFS_MAGIC || old.f_type == TMPFS_MAGIC))
         return "this machine runs from its initramfs, which cannot be swapped";
     return "a mount is shared with another namespace: make all of them private first";
 }

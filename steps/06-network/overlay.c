@@ -33,7 +33,8 @@ static int open_directory(const char *path)
     int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0)
-        die("'make rootfs' makes build/rootfs", "cannot open the directory '%s': %m", path);
+        die("each must exist; 'make rootfs' makes build/rootfs",
+            "cannot open the directory '%s': %m", path);
     return fd;
 }
 

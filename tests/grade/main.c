@@ -24,6 +24,13 @@ enum { SECONDS_A_CHECK = 40 };
 
 struct grade grade;
 
+/* A check is a process that ends: with sanitizers on, what it never freed is no news. */
+int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void)
+{
+    return 1;
+}
+
 static const struct check *const all_checks[] = {checks_1, checks_2, checks_3,
                                                  checks_4, checks_5, checks_6};
 static const struct exercise *const all_exercises[] = {exercises_1, exercises_2, exercises_3,

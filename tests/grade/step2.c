@@ -36,18 +36,30 @@ static void namespaces_are_new(void)
         expect_new_namespace(k.inside, "user");
 }
 
+static const char *name_inside(struct keg *k)
+{
+    const char *name = keg_ask(k, "hostname");
+
+    return name ? name : "nothing";
+}
+
+/* The option comes with step 3, where options begin. */
 static void hostname_is_its_own(void)
 {
     char before[256] = "", after[256] = "";
-    const char *inside;
     struct keg k;
 
     gethostname(before, sizeof before - 1);
-    PROBE(&k);
-    inside = keg_ask(&k, "hostname");
-    if (!inside || !str_equal(inside, "keg"))
-        explain("the host name inside is keg", CHAPTER "the UTS namespace", "gethostname gave '%s'",
-                inside ? inside : "nothing");
+    if (grade.step >= 3)
+        PROBE(&k, "--hostname", "judges-keg");
+    else
+        PROBE(&k);
+    if (grade.step >= 3 && !str_equal(name_inside(&k), "judges-keg"))
+        explain("--hostname NAME is the name inside", CHAPTER "sethostname",
+                "gethostname gave '%s'", name_inside(&k));
+    if (str_equal(name_inside(&k), before))
+        explain("the name inside is not the host's", CHAPTER "sethostname", "both are '%s'",
+                before);
     gethostname(after, sizeof after - 1);
     if (!str_equal(before, after))
         explain("the host keeps its name", CHAPTER "the UTS namespace",

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -35,8 +36,16 @@ static void write_simple(struct oci_image *ret, const char *config)
     oci_write(ret, &layer, 1, config);
 }
 
+/* Root marks a directory with an attribute that every file system keeps; others need "user." ones,
+ * and tmpfs has kept those only since Linux 6.6. */
+static bool store_keeps_attributes(void)
+{
+    return grade.is_root || setxattr(grade.directory, "user.grade", "y", 1, 0) == 0;
+}
+
 static void layers_lie_on_each_other(void)
 {
+    bool opaque = store_keeps_attributes();
     struct buf layers[2] = {{0}};
     struct oci_image image;
     struct keg k;
@@ -47,7 +56,8 @@ static void layers_lie_on_each_other(void)
     oci_add_text(&layers[0], "etc/replaced/old", "");
     oci_add_text(&layers[1], "etc/.wh.deleted", "");
     oci_add_directory(&layers[1], "etc/replaced");
-    oci_add_text(&layers[1], "etc/replaced/.wh..wh..opq", "");
+    if (opaque)
+        oci_add_text(&layers[1], "etc/replaced/.wh..wh..opq", "");
     oci_add_text(&layers[1], "etc/replaced/new", "");
     oci_write(&image, layers, 2, PROBE_IS_CMD);
     run_image(&k, &image, NULL);
@@ -56,7 +66,7 @@ static void layers_lie_on_each_other(void)
     if (fact_sees(k.inside, "/etc/deleted") || fact_sees(k.inside, "/etc/.wh.deleted"))
         explain(".wh.NAME in a layer deletes NAME of those below, and is no file itself",
                 CHAPTER "whiteouts", "one of the two is there");
-    if (fact_sees(k.inside, "/etc/replaced/old"))
+    if (opaque && fact_sees(k.inside, "/etc/replaced/old"))
         explain(".wh..wh..opq hides what the layers below have in the directory",
                 CHAPTER "whiteouts", "the old file is still there");
 }

@@ -46,8 +46,9 @@ static void expect_output(int step, const char *script, const char *wanted)
     if (!steps_name(step))
         return;
     RUN(&r, NULL, steps_keg(step), ROOTFS, "sh", "-c", script);
-    ck_assert_msg(r.code == 0 && str_equal(r.out.data, wanted), "step %d: '%s' gave %d\n%s%s", step,
-                  script, r.code, r.out.data, r.err.data);
+    ck_assert_msg(r.code == 0 && str_equal(r.out.data, wanted),
+                  "step %d: '%s' gave %d\n%.2000s%.2000s", step, script, r.code, r.out.data,
+                  r.err.data);
     run_free(&r);
 }
 
@@ -116,7 +117,7 @@ START_TEST(two_kegs_may_unpack_an_image_at_once)
         int code = run_wait(kegs[i], 20);
 
         RUN(&r, NULL, "cat", log);
-        ck_assert_msg(code == 0, "one of four gave %d: %s", code, r.out.data);
+        ck_assert_msg(code == 0, "one of four gave %d: %.3000s", code, r.out.data);
         run_free(&r);
     }
 }

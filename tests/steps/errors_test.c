@@ -79,6 +79,15 @@ static const struct failure {
 };
 enum { FAILURES = sizeof failures / sizeof *failures };
 
+static int switch_on(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int result = fd < 0 || write(fd, "1", 1) != 1 ? -1 : 0;
+
+    close(fd);
+    return result;
+}
+
 /* A network and mounts of the tests' own: the machine gets no bridge from them. */
 static void separate(void)
 {
@@ -87,6 +96,9 @@ static void separate(void)
         perror("cannot prepare the tests of the steps (they need root)");
         exit(2);
     }
+    /* Else step 6 tells that it switched it on. */
+    if (switch_on("/proc/sys/net/ipv4/ip_forward") < 0)
+        perror("ip_forward");
 }
 
 /* "keg: CAUSE\n" or "keg: CAUSE (hint: ...)\n", and nothing else. */
@@ -108,7 +120,8 @@ static void expect_failure(const struct failure *f, int step)
     for (int i = 0; i < MOST_ARGS && f->args[i]; i++)
         argv[i + 1] = f->args[i];
     run_argv(&r, NULL, argv);
-    ck_assert_msg(r.code == f->code, "%s: %d, not %d: %s", argv[0], r.code, f->code, r.err.data);
+    ck_assert_msg(r.code == f->code, "%s: %d, not %d: %.3000s", argv[0], r.code, f->code,
+                  r.err.data);
     ck_assert_str_eq(r.out.data, "");
     expect_words(r.err.data, f->cause, f->hint, argv[0]);
     run_free(&r);

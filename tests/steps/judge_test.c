@@ -40,7 +40,15 @@ static void grade_as_root(struct run_result *r, int step, const char *program)
 {
     cleanup_free char *number = str_format("%02d", step);
 
-    RUN(r, NULL, BUILD_DIR "/tests/grade", number, program);
+    RUN(r, &(struct run_options){.timeout_s = 600}, BUILD_DIR "/tests/grade", number, program);
+}
+
+/* Check takes messages of a few thousand bytes only. */
+static const char *first_failure(const struct run_result *r)
+{
+    const char *at = strstr(r->out.data, "  not ok");
+
+    return at ? at : r->out.data;
 }
 
 static int highest_step(void)
@@ -52,11 +60,9 @@ START_TEST(a_step_passes_its_grade_and_all_before)
 {
     struct run_result r = {0};
 
-    if (_i > highest_step())
-        return;
     grade_as_root(&r, _i, steps_keg(_i));
     ck_assert_msg(r.code == 0 && !strstr(r.out.data, "not ok ") && strstr(r.out.data, " ok, "),
-                  "step %d: %d\n%s%s", _i, r.code, r.out.data, r.err.data);
+                  "step %d: %d\n%.3000s%.2000s", _i, r.code, first_failure(&r), r.err.data);
     run_free(&r);
 }
 END_TEST
@@ -65,19 +71,18 @@ START_TEST(a_step_passes_without_root)
 {
     cleanup_free char *number = str_format("%d", _i), *judge = NULL, *keg = NULL;
     struct run_result r = {0};
-    struct run_options o = {0};
+    struct run_options o = {.timeout_s = 600};
     char *directory;
 
-    if (_i > highest_step())
-        return;
     directory = reachable_place(steps_keg(_i));
     judge = str_format("%s/grade", directory);
     keg = str_format("%s/keg", directory);
     o.environment = (const char *const[]){"HOME", NULL};
     RUN(&r, &o, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "TMPDIR=/tmp",
         judge, number, keg);
-    ck_assert_msg(r.code == 0, "step %d: %d\n%s%s", _i, r.code, r.out.data, r.err.data);
-    ck_assert_msg(strstr(r.out.data, "needs root, left out") != NULL, "%s", r.out.data);
+    ck_assert_msg(r.code == 0, "step %d: %d\n%.3000s%.2000s", _i, r.code, first_failure(&r),
+                  r.err.data);
+    ck_assert_msg(strstr(r.out.data, "needs root, left out") != NULL, "%.3000s", r.out.data);
     run_free(&r);
     temp_dir_remove(directory);
 }
@@ -87,10 +92,8 @@ START_TEST(a_step_fails_the_next_grade)
 {
     struct run_result r = {0};
 
-    if (_i >= highest_step())
-        return;
     grade_as_root(&r, _i + 1, steps_keg(_i));
-    ck_assert_msg(r.code == 1, "step %d passes as step %d\n%s", _i, _i + 1, r.out.data);
+    ck_assert_msg(r.code == 1, "step %d passes as step %d\n%.3000s", _i, _i + 1, r.out.data);
     run_free(&r);
 }
 END_TEST
@@ -157,8 +160,8 @@ START_TEST(a_cheat_fails)
     /* Much of what a cheat leaves undone shows only when nothing comes for a while. */
     setenv("GRADE_PATIENCE_MS", "700", 1);
     grade_as_root(&r, cheats[_i].step, path);
-    ck_assert_msg(r.code == 1, "'%s' gave %d\n%s%s", cheats[_i].name, r.code, r.out.data,
-                  r.err.data);
+    ck_assert_msg(r.code == 1, "'%s' gave %d\n%.3000s%.2000s", cheats[_i].name, r.code,
+                  first_failure(&r), r.err.data);
     /* Each failure explains itself. */
     ck_assert_ptr_nonnull(strstr(r.out.data, "          expected: "));
     ck_assert_ptr_nonnull(strstr(r.out.data, "          seen:     "));
@@ -185,13 +188,20 @@ END_TEST
 SUITE(judge)
 {
     TCase *t = tcase_create("judge");
+    bool in_vm = getenv("COOPER_VM") != NULL;
+    int last = highest_step() + 1;
 
     tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, a_step_passes_its_grade_and_all_before, 1, 7);
-    tcase_add_loop_test(t, a_step_passes_without_root, 2, 7);
-    tcase_add_loop_test(t, a_step_fails_the_next_grade, 1, 6);
-    tcase_add_test(t, step_1_says_that_it_needs_root);
-    tcase_add_loop_test(t, a_cheat_fails, 0, CHEATS);
-    tcase_add_test(t, wrong_calls_are_explained);
+    /* On an emulated machine one grade takes a minute: the last step is all steps, and what judges
+     * the judge does not depend on the kernel. */
+    tcase_add_loop_test(t, a_step_passes_its_grade_and_all_before, in_vm ? highest_step() : 1,
+                        last);
+    tcase_add_loop_test(t, a_step_passes_without_root, in_vm ? highest_step() : 2, last);
+    if (!in_vm) {
+        tcase_add_loop_test(t, a_step_fails_the_next_grade, 1, highest_step());
+        tcase_add_test(t, step_1_says_that_it_needs_root);
+        tcase_add_loop_test(t, a_cheat_fails, 0, CHEATS);
+        tcase_add_test(t, wrong_calls_are_explained);
+    }
     suite_add_tcase(suite, t);
 }
