@@ -112,11 +112,13 @@ char *overlay_mount(const char *lowers)
 /* What aufs called branches: the first directory takes the changes, the rest stay as they are. */
 static void mount_union(const char *branches, const char *target)
 {
-    int fds[MOST_LOWERS + 1];
+    int fds[MOST_LOWERS + 1], len = strcspn(branches, ":");
     char work[PATH_MAX];
 
     open_lowers(branches, fds);
-    snprintf(work, sizeof work, "%.*s.work", (int)strcspn(branches, ":"), branches);
+    while (len > 1 && branches[len - 1] == '/')
+        len--;
+    snprintf(work, sizeof work, "%.*s.work", len, branches);
     mount_overlay(fds + 1, fds[0], make_directory(AT_FDCWD, work), target);
 }
 

@@ -29,7 +29,7 @@ void devices_take(void)
 
 void devices_mount(void)
 {
-    if (mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755") < 0)
+    if (mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755") < 0)
         die("the root needs an empty directory of this name", "cannot mount '/dev': %m");
     for (int i = 0; i < COUNT; i++) {
         close(open(paths[i], O_CREAT | O_WRONLY | O_CLOEXEC, 0666));

@@ -47,13 +47,14 @@ static int ask(const struct request *request)
     return len;
 }
 
-int netlink_add_bridge(const char *name)
+int netlink_add_bridge(const char *name, const char hardware_address[6])
 {
     struct request request;
     struct nlattr *info;
 
     begin(&request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));
     mnl_attr_put_strz(request.header, IFLA_IFNAME, name);
+    mnl_attr_put(request.header, IFLA_ADDRESS, 6, hardware_address);
     info = mnl_attr_nest_start(request.header, IFLA_LINKINFO);
     mnl_attr_put_strz(request.header, IFLA_INFO_KIND, "bridge");
     mnl_attr_nest_end(request.header, info);

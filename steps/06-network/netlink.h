@@ -3,7 +3,7 @@
 #pragma once
 
 /* Each returns 0 or a negative errno: some callers expect -EEXIST. Addresses are IPv4, as text. */
-int netlink_add_bridge(const char *name);
+int netlink_add_bridge(const char *name, const char hardware_address[6]);
 /* A pair of devices connected back to back: `name` here, `peer` in the network namespace that
  * `netns` is a descriptor of. */
 int netlink_add_veth(const char *name, const char *peer, int netns);

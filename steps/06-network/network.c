@@ -24,6 +24,9 @@
 #define BRIDGE  "keg0"
 #define SUBNET  "10.99.0."
 #define GATEWAY SUBNET "1"
+/* A bridge without one of its own takes the lowest of its ports: another with every keg that comes
+ * or goes, while the others remember the last. The 2 says that we made it up. */
+#define HARDWARE_ADDRESS "\x02\0\x0a\x63\0\x01"
 
 static const char *wanted, *publish;
 
@@ -55,7 +58,7 @@ static int switch_on(const char *path)
 
 static void make_bridge(void)
 {
-    int result = netlink_add_bridge(BRIDGE);
+    int result = netlink_add_bridge(BRIDGE, HARDWARE_ADDRESS);
 
     if (result != -EEXIST)
         must(result, "make the bridge " BRIDGE);
@@ -81,20 +84,22 @@ static int plug_in(int netns)
         result = netlink_add_veth(name, "eth0", netns);
     }
     if (result == -EEXIST)
-        die(NULL, "every address from " SUBNET "%d to " SUBNET "%d is in use", first, last);
+        die("a keg that has just ended keeps its own for a moment",
+            "cannot find a free address from " SUBNET "%d to " SUBNET "%d", first, last);
     must(result, "make a pair of virtual devices");
     must(netlink_set_up(name, BRIDGE), "plug the keg into " BRIDGE);
     return n - 1;
 }
 
 /* Takes the port, so that nobody else on the host does; no packet gets here, the rules turn it away
- * before. */
+ * before. SO_REUSEADDR: a connection that ended there a moment ago does not count. */
 static void reserve(int port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
-    if (bind(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), (struct sockaddr *)&address,
-             sizeof address) < 0)
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 1) < 0)
         die("ss -ltnp tells who has it", "cannot publish the host's port %d: %m", port);
 }
 
@@ -168,9 +173,9 @@ void network_create(void)
     if (setns(host, CLONE_NEWNET) == 0) {
         make_bridge();
         n = plug_in(keg);
-        add_rules(n, host_port, port);
         if (port)
             reserve(host_port);
+        add_rules(n, host_port, port);
         if (port)
             switch_on("/proc/sys/net/ipv4/conf/" BRIDGE
                       "/route_localnet"); /* so that localhost:HOSTPORT works */

@@ -106,3 +106,14 @@ int fact_pidfd(pid_t pid);
 int fact_patience_ms(void);
 /* Tries `holds` again and again for some seconds; for what no descriptor announces. */
 bool fact_becomes(bool (*holds)(void *), void *context);
+
+/* --- control groups ------------------------------------------------------------------------------
+ */
+
+bool group_is_v2(void);
+/* The path in the line of /proc/PID/cgroup that names the controller; of version 2 there is one
+ * line. These strings are the caller's. */
+char *group_path(pid_t pid, const char *controller);
+char *group_directory(pid_t pid, const char *controller);
+/* What stands in the file of this name, which differs between the versions. */
+char *group_file(pid_t pid, const char *controller, const char *v2, const char *v1);

@@ -1,62 +1,16 @@
-/* Step 3: limits that bite. The group is found by what /proc/PID/cgroup says, in version 1 or 2. */
+/* Step 3: limits that bite. */
 #include "grade/grade.h"
 
-#include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 
 #define CHAPTER "tutorial/03-cgroups.md: "
-
-static bool is_v2(void)
-{
-    struct statfs fs;
-
-    return statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
-}
-
-/* The path in the line of /proc/PID/cgroup that names the controller; of version 2 there is one. */
-static char *group_path(pid_t pid, const char *controller)
-{
-    cleanup_free char *file = str_format("/proc/%d/cgroup", (int)pid), *all = fact_file(file);
-    cleanup_strv struct strv lines = {0};
-
-    strv_split(&lines, all, '\n');
-    for (size_t i = 0; i < lines.len; i++) {
-        cleanup_strv struct strv fields = {0}, names = {0};
-
-        strv_split(&fields, lines.items[i], ':');
-        if (fields.len < 2)
-            continue;
-        strv_split(&names, fields.items[1], ',');
-        if (is_v2() ? !fields.items[1][0] : strv_contains(&names, controller))
-            return str_copy(strchr(strchr(lines.items[i], ':') + 1, ':') + 1);
-    }
-    return str_copy("/");
-}
-
-static char *group_directory(pid_t pid, const char *controller)
-{
-    cleanup_free char *path = group_path(pid, controller);
-
-    if (is_v2())
-        return str_format("/sys/fs/cgroup%s", path);
-    return str_format("/sys/fs/cgroup/%s%s", controller, path);
-}
-
-static char *group_file(pid_t pid, const char *controller, const char *v2, const char *v1)
-{
-    cleanup_free char *directory = group_directory(pid, controller);
-    cleanup_free char *path = str_format("%s/%s", directory, is_v2() ? v2 : v1);
-
-    return fact_file(path);
-}
 
 static void expect_own_group(pid_t pid, const char *controller)
 {
@@ -144,7 +98,7 @@ static void cpu_is_written(void)
     quota = group_file(k.inside, "cpu", "cpu.max", "cpu.cfs_quota_us");
     period = group_file(k.inside, "cpu", "cpu.max", "cpu.cfs_period_us");
     q = atol(quota);
-    p = is_v2() ? (strchr(period, ' ') ? atol(strchr(period, ' ')) : 0) : atol(period);
+    p = group_is_v2() ? (strchr(period, ' ') ? atol(strchr(period, ' ')) : 0) : atol(period);
     if (q <= 0 || q * 2 != p)
         explain("--cpus 0.5: half of the period, for example 50000 of 100000", CHAPTER "CPU time",
                 "the group has a quota of %ld in a period of %ld", q, p);

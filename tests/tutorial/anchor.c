@@ -53,7 +53,7 @@ static size_t item_end(const struct strv *lines, size_t i)
 
         if (macro && !str_ends(text, "\\"))
             return i;
-        if (!macro && *text == '}')
+        if (!macro && *text == '}' && !str_ends(text, "{")) /* "} table[] = {" goes on */
             return i;
         opened = opened || str_ends(text, "{");
         if (!macro && !opened && str_ends(text, ";"))

@@ -29,6 +29,12 @@ static const char source[] = "/* The file's own comment. */\n"
                              "    1,\n"
                              "};\n"
                              "\n"
+                             "static struct row {\n"
+                             "    int number;\n"
+                             "} rows[] = {\n"
+                             "    {1},\n"
+                             "};\n"
+                             "\n"
                              "int before; /* a comment behind */\n"
                              "/* Calls drop(keg). */\n"
                              "int run(struct keg *keg)\n"
@@ -55,6 +61,7 @@ static const struct {
     {"LIMIT", "#define LIMIT 10\n"},
     {"LONG", "#define LONG(x) \\\n    ((x) + LIMIT)\n"},
     {"SECOND", "enum { FIRST, SECOND };\n"},
+    {"row", "static struct row {\n    int number;\n} rows[] = {\n    {1},\n};\n"},
     {"before", "int before; /* a comment behind */\n"},
     {"pid", NULL},
     {"rune", NULL},

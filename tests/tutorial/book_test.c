@@ -87,7 +87,8 @@ static void check_link(const char *page, const char *link)
 /* Links may lead out into the world; what a page needs to be shown may not. */
 static void check_page(const char *page)
 {
-    static const char *const fetched[] = {"<script", "<img", "<iframe", "@import", "url(", "src="};
+    static const char *const fetched[] = {"<script", "<img", "<iframe",
+                                          "@import", "url(", " src=\""};
     cleanup_free char *text = load(page);
 
     for (size_t i = 0; i < sizeof fetched / sizeof *fetched; i++)
