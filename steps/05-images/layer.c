@@ -98,6 +98,8 @@ static int make_opaque(const char *path, const char *name)
 
     snprintf(directory, sizeof directory, "./%.*s", (int)(name - path), path);
     fd = syscall(SYS_openat2, AT_FDCWD, directory, &how, sizeof how);
+    if (fd < 0)
+        return -1;
     result = fsetxattr(fd, geteuid() ? "user.overlay.opaque" : "trusted.overlay.opaque", "y", 1, 0);
     close(fd);
     return result;
