@@ -72,6 +72,42 @@ static void layers_lie_on_each_other(void)
                 CHAPTER "Taking away", "the old file is still there");
 }
 
+/* Builders write an empty layer for each line that changes no file: the same one each time. */
+static void layer_may_come_twice(void)
+{
+    struct buf layers[4] = {{0}};
+    struct oci_image image;
+    struct keg k;
+
+    oci_add_base(&layers[0]);
+    oci_add_text(&layers[1], "etc/twice", "");
+    oci_add_text(&layers[2], "etc/.wh.twice", "");
+    oci_add_text(&layers[3], "etc/twice", "");
+    oci_write(&image, layers, 4, PROBE_IS_CMD);
+    run_image(&k, &image, NULL);
+    if (!fact_sees(k.inside, "/etc/twice"))
+        explain("a layer counts where it is highest", CHAPTER "layers",
+                "a file is missing that a layer deletes, and the one above it brings again");
+}
+
+/* In a tar such a name is in a header of its own, as UTF-8. */
+static void name_outside_ascii(void)
+{
+    static const char record[] = "18 path=etc/f\xc3\xbcnf\n";
+    struct buf layer = {0};
+    struct oci_image image;
+    struct keg k;
+
+    oci_add_base(&layer);
+    oci_add(&layer, 'x', "name", record, strlen(record), 0644);
+    oci_add_text(&layer, "etc/f", "");
+    oci_write(&image, &layer, 1, PROBE_IS_CMD);
+    run_image(&k, &image, NULL);
+    if (!fact_sees(k.inside, "/etc/f\xc3\xbcnf"))
+        explain("the name of a file is bytes", CHAPTER "layers",
+                "a file named in UTF-8 is missing");
+}
+
 static void expect_arguments(pid_t pid, const char *wanted, size_t len)
 {
     cleanup_free char *path = str_format("/proc/%d/cmdline", (int)pid);
@@ -279,6 +315,8 @@ static void links_do_not_escape(void)
 
 const struct check checks_5[] = {
     {"layers lie on each other", layers_lie_on_each_other, false},
+    {"a layer may come twice", layer_may_come_twice, false},
+    {"a name need not be ASCII", name_outside_ascii, false},
     {"Entrypoint and Cmd make the command", entrypoint_and_cmd, false},
     {"Env is set", environment_of_the_image, false},
     {"WorkingDir is where it starts", working_directory_of_the_image, false},
