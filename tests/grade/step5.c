@@ -86,7 +86,7 @@ static void layer_may_come_twice(void)
     oci_write(&image, layers, 4, PROBE_IS_CMD);
     run_image(&k, &image, NULL);
     if (!fact_sees(k.inside, "/etc/twice"))
-        explain("a layer counts where it is highest", CHAPTER "layers",
+        explain("a layer counts where it is highest", CHAPTER "Taking away",
                 "a file is missing that a layer deletes, and the one above it brings again");
 }
 
@@ -104,7 +104,7 @@ static void name_outside_ascii(void)
     oci_write(&image, &layer, 1, PROBE_IS_CMD);
     run_image(&k, &image, NULL);
     if (!fact_sees(k.inside, "/etc/f\xc3\xbcnf"))
-        explain("the name of a file is bytes", CHAPTER "layers",
+        explain("the name of a file is bytes", CHAPTER "A layer must stay at home",
                 "a file named in UTF-8 is missing");
 }
 
