@@ -5,6 +5,7 @@
 set -u
 engine_suites="run states logs limits terminal crash"
 tutorial_suites="chapter chapters"
+steps_suites="errors behaviour attack_01 attack_02 attack_03 attack_04 attack_05 attack_06"
 
 status=0
 for program in "$@"; do
@@ -12,8 +13,13 @@ for program in "$@"; do
     case ${program##*/} in
     engine) suites=$engine_suites ;;
     tutorial) suites=$tutorial_suites ;;
+    steps) suites=$steps_suites ;;
     esac
     echo "== $program $suites: kernel $(uname -r), cgroup v2 with $(cat /sys/fs/cgroup/cgroup.controllers)"
     $program $suites || status=1
+    # All answers judged would take an hour here: the last step, with what it has of those before it, stands for them.
+    if [ "${program##*/}" = steps ]; then
+        "${program%/*}/grade" 06 "${program%/tests/*}/steps/06-network/keg" || status=1
+    fi
 done
 exit $status
