@@ -244,20 +244,11 @@ static const struct {
     const char *name;
     void (*run)(char *argument, char *answer, size_t size);
 } requests[] = {
-    {"hostname", get_hostname},
-    {"write", write_file},
-    {"unlink", unlink_file},
-    {"device", open_device},
-    {"escape", escape},
-    {"fork", fork_many},
-    {"hog", hog_memory},
-    {"spin", spin},
-    {"orphan", make_orphan},
-    {"trap", trap_term},
-    {"exit", become_exit},
-    {"kill", die_by_signal},
-    {"connect", connect_to},
-    {"serve", serve},
+    {"hostname", get_hostname}, {"write", write_file}, {"unlink", unlink_file},
+    {"device", open_device},    {"escape", escape},    {"fork", fork_many},
+    {"hog", hog_memory},        {"spin", spin},        {"orphan", make_orphan},
+    {"trap", trap_term},        {"exit", become_exit}, {"kill", die_by_signal},
+    {"connect", connect_to},    {"serve", serve},
 };
 
 static void handle(char *request, char *answer, size_t size)
