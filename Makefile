@@ -3,7 +3,7 @@
 #   sudo make demo       see it work: pull an image, run it, look into it, remove it
 #   sudo make check      install what is missing, build, run every test suite
 #
-#   make rootfs          what the tutorial's chapters run; make grade STEP=01 BIN=./mine judges an exercise
+#   make rootfs          what the tutorial's chapters run; make grade STEP=01 BIN=... judges yours
 #   make book            the tutorial for a browser; sudo make check-tutorial: is it still true
 #
 #   make                 build; installs nothing

@@ -19,7 +19,7 @@ busybox=$(command -v busybox) || die "busybox is missing; install it: sudo apt-g
 if LD_TRACE_LOADED_OBJECTS=1 "$busybox" true 2>/dev/null | grep -q libc; then
     die "$busybox needs shared libraries; install the static one: sudo apt-get install busybox-static"
 fi
-mkdir -p "$dir" 2>/dev/null && [ -w "$dir" ] || die "cannot write '$dir': it belongs to $(stat -c %U "$dir"); run this as that user, or give another directory"
+mkdir -p "$dir" 2>/dev/null && [ -w "$dir" ] || die "cannot write '$dir': it belongs to $(stat -c %U "$dir"); take it back: sudo chown -R $(id -un) '$dir'"
 
 work=$(mktemp -d "$dir/rootfs.XXXXXX")
 trap 'rm -rf "$work"' EXIT

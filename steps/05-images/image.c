@@ -86,21 +86,20 @@ static json_t *find_manifest(const char *layout, const char *tag)
     die("index.json tells what is in it", "there is no image '%s' in '%s'", tag ? tag : "", layout);
 }
 
-/* The manifest lists the layers from the bottom up; overlay_mount() wants the topmost first. */
+/* The manifest lists the layers from the bottom up; overlay_mount() wants the topmost first. A
+ * layer that is there twice counts where it is higher: what it has there hides what it has below,
+ * and overlayfs takes no directory twice. */
 static char *unpack_layers(const char *layout, json_t *layers)
 {
     char *lowers = NULL, *path;
-    json_t *layer;
-    size_t i;
 
-    json_array_foreach(layers, i, layer)
-    {
-        struct descriptor it = describe(layer);
+    for (size_t i = json_array_size(layers); i-- > 0;) {
+        struct descriptor it = describe(json_array_get(layers, i));
 
         path = layer_unpack(layout, it.digest, it.size);
         if (!lowers)
             lowers = path;
-        else if (asprintf(&lowers, "%s:%s", path, lowers) < 0)
+        else if (!strstr(lowers, path) && asprintf(&lowers, "%s:%s", lowers, path) < 0)
             die(NULL, "there is no memory left");
     }
     if (!lowers)

@@ -98,6 +98,8 @@ static int make_opaque(const char *path, const char *name)
 
     snprintf(directory, sizeof directory, "./%.*s", (int)(name - path), path);
     fd = syscall(SYS_openat2, AT_FDCWD, directory, &how, sizeof how);
+    if (fd < 0)
+        return -1;
     result = fsetxattr(fd, geteuid() ? "user.overlay.opaque" : "trusted.overlay.opaque", "y", 1, 0);
     close(fd);
     return result;
@@ -149,8 +151,10 @@ static const char *unpack_here(int blob, char ret_path[PATH_MAX])
     if (archive_read_open_fd(in, blob, BLOCK) < ARCHIVE_OK)
         return archive_error_string(in);
     while (!wrong && (code = archive_read_next_header(in, &entry)) != ARCHIVE_EOF) {
-        snprintf(ret_path, PATH_MAX, "%s", code < ARCHIVE_OK ? "" : archive_entry_pathname(entry));
-        wrong = code < ARCHIVE_OK ? archive_error_string(in) : unpack_entry(in, entry, out);
+        int broken = code < ARCHIVE_WARN; /* a name that is not ASCII is worth a warning to it */
+
+        snprintf(ret_path, PATH_MAX, "%s", broken ? "" : archive_entry_pathname(entry));
+        wrong = broken ? archive_error_string(in) : unpack_entry(in, entry, out);
     }
     if (!wrong && archive_write_free(out) < ARCHIVE_OK) /* directories get their modes and times */
         wrong = "its directories cannot be given their modes";

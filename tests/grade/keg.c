@@ -111,13 +111,13 @@ void keg_await(struct keg *k)
     cleanup_free char *exe = NULL, *ours = str_format("%s/bin/probe", grade.root);
 
     if (receive(k, &k->inside) <= 0)
-        explain(expected, "chapter 1: execve", "the command did not start; the keg printed: %s",
-                keg_words(k));
+        explain(expected, "tutorial/01-chroot.md: What comes with the command",
+                "the command did not start; the keg printed: %s", keg_words(k));
     /* Whoever else speaks on this socket is no process in a keg. */
     exe = str_format("/proc/%d/exe", (int)k->inside);
     if (!k->inside || !fact_same_content(exe, ours))
-        explain(expected, "chapter 1: execve", "some other program (PID %d) answered in its place",
-                (int)k->inside);
+        explain(expected, "tutorial/01-chroot.md: What comes with the command",
+                "some other program (PID %d) answered in its place", (int)k->inside);
 }
 
 void keg_probe(struct keg *ret, const char *const options[])

@@ -74,6 +74,13 @@ static void give_up(const char *what, const char *value)
     exit(2);
 }
 
+static bool is_directory(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static void make_file(const char *path, const char *text, size_t len, mode_t mode)
 {
     struct err err = {0};
@@ -200,6 +207,18 @@ static void print_indented(const char *text)
     }
 }
 
+/* A program that does not start fails every check in the same words: once is enough to read. */
+static void print_failure(const char *message)
+{
+    static char last[4096];
+
+    if (!strncmp(message, last, sizeof last - 1))
+        message = "(for the same reason)";
+    else
+        snprintf(last, sizeof last, "%s", message);
+    print_indented(message);
+}
+
 static void print_result(TestResult *result)
 {
     const char *message = tr_msg(result);
@@ -212,10 +231,8 @@ static void print_result(TestResult *result)
     failed++;
     printf("  not ok  %s\n", current->title);
     if (tr_rtype(result) == CK_ERROR && strstr(message, "timeout"))
-        print_indented(
-            "expected: an end within 40 seconds\nseen:     the keg or its command hangs");
-    else
-        print_indented(message);
+        message = "expected: an end within 40 seconds\nseen:     the keg or its command hangs";
+    print_failure(message);
 }
 
 static void judge(const struct check *check)
@@ -287,6 +304,9 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
+    /* Meant for the tests that run us; here they would choose no check at all. */
+    unsetenv("CK_RUN_SUITE");
+    unsetenv("CK_RUN_CASE");
     grade.step = argc >= 3 ? atoi(argv[1]) : 0;
     grade.exercise = argc > 3 ? atoi(argv[3]) : 0;
     if (grade.step < 1 || grade.step > STEPS)
@@ -294,6 +314,10 @@ int main(int argc, char **argv)
     grade.is_root = geteuid() == 0;
     if (!realpath(argv[2], resolved) || access(resolved, X_OK) < 0)
         give_up("run", argv[2]);
+    if (is_directory(resolved)) {
+        errno = EISDIR;
+        give_up("run", argv[2]);
+    }
     grade.bin = resolved;
     if (grade.step == 1 && !grade.is_root) {
         fprintf(stderr, "grade: step 1 needs root (chroot): sudo make grade STEP=01 BIN=%s\n",

@@ -120,7 +120,7 @@ static void store(const char *directory, const char *name, const void *data, siz
     cleanup_free char *path = str_format("%s/%s", directory, name);
     struct err err = {0};
 
-    if (file_create(AT_FDCWD, path, data, len, 0644, &err) < 0)
+    if (file_store(AT_FDCWD, path, data, len, 0644, false, &err) < 0)
         broken("%s", err.message);
 }
 

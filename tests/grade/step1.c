@@ -16,7 +16,8 @@
 static void expect_code(int code, int wanted, const char *expected)
 {
     if (code != wanted)
-        explain(expected, CHAPTER "exit codes", "exit code %d (-1: it did not end)", code);
+        explain(expected, CHAPTER "What comes with the command",
+                "exit code %d (-1: it did not end)", code);
 }
 
 static void exit_code_comes_back(void)
@@ -77,7 +78,8 @@ static void arguments_arrive(void)
     if (n != sizeof wanted || memcmp(seen, wanted, n))
         explain("the command's arguments as they were given: blanks, an empty one, and options "
                 "behind the command belong to the command",
-                CHAPTER "execve", "/proc/PID/cmdline holds %zu bytes, not %zu", n, sizeof wanted);
+                CHAPTER "What comes with the command", "/proc/PID/cmdline holds %zu bytes, not %zu",
+                n, sizeof wanted);
 }
 
 static void only_its_own_tree(void)
@@ -86,10 +88,10 @@ static void only_its_own_tree(void)
 
     PROBE(&k);
     if (!fact_sees(k.inside, "/etc/data"))
-        explain("/etc/data of ROOTFS is /etc/data of the command", CHAPTER "chroot",
+        explain("/etc/data of ROOTFS is /etc/data of the command", CHAPTER "Where a path begins",
                 "it is not there in /proc/PID/root");
     if (fact_sees(k.inside, grade.secret))
-        explain("no file of the host can be reached", CHAPTER "chroot",
+        explain("no file of the host can be reached", CHAPTER "Where a path begins",
                 "the host's %s is there in /proc/PID/root", grade.secret);
 }
 
@@ -105,8 +107,7 @@ static void starts_at_its_root(void)
     if (stat(cwd, &a) < 0 || stat(root, &b) < 0)
         broken("cannot look at %s: %m", cwd);
     if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
-        explain("the working directory is the new root",
-                CHAPTER "why chdir and chroot belong together",
+        explain("the working directory is the new root", CHAPTER "Where a path begins",
                 "/proc/PID/cwd is another directory: whoever stays outside walks out with \"..\"");
 }
 
@@ -135,13 +136,13 @@ static void fourteen_capabilities(void)
         unsigned long long is = fact_capabilities(k.inside, sets[i]), wanted = docker_set() & have;
 
         if (is != wanted)
-            explain(expected, CHAPTER "capabilities (capsh --decode=... shows names)",
+            explain(expected, CHAPTER "What root may do (capsh --decode=... shows names)",
                     "%s in /proc/PID/status is %016llx, not %016llx: too many %llx, too few %llx",
                     sets[i], is, wanted, is & ~wanted, wanted & ~is);
     }
     if (fact_capabilities(k.inside, "CapAmb"))
         explain("no ambient capability: they would come back in every program",
-                CHAPTER "capabilities", "CapAmb in /proc/PID/status is %s",
+                CHAPTER "What root may do", "CapAmb in /proc/PID/status is %s",
                 fact_status(k.inside, "CapAmb"));
 }
 
@@ -151,8 +152,9 @@ static void no_new_privileges(void)
 
     PROBE(&k);
     if (strcmp(fact_status(k.inside, "NoNewPrivs"), "1") != 0)
-        explain("no program can add privileges (prctl PR_SET_NO_NEW_PRIVS)", CHAPTER "no_new_privs",
-                "NoNewPrivs in /proc/PID/status is %s", fact_status(k.inside, "NoNewPrivs"));
+        explain("no program can add privileges (prctl PR_SET_NO_NEW_PRIVS)",
+                CHAPTER "What root may do", "NoNewPrivs in /proc/PID/status is %s",
+                fact_status(k.inside, "NoNewPrivs"));
 }
 
 static void no_open_files_of_the_host(void)
@@ -172,7 +174,7 @@ static void no_open_files_of_the_host(void)
             explain("the command starts with descriptors 0, 1 and 2 only: an open directory of the "
                     "host "
                     "leads out of any root",
-                    CHAPTER "what slips in", "descriptor %s is open in /proc/PID/fd",
+                    CHAPTER "What comes with the command", "descriptor %s is open in /proc/PID/fd",
                     entry->d_name);
     closedir(dir);
 }
@@ -193,9 +195,10 @@ static void clean_environment(void)
         fclose(f);
     if (memmem(all, n, "JUDGE_SECRET", strlen("JUDGE_SECRET")))
         explain("the caller's variables stay outside: they hold tokens and passwords",
-                CHAPTER "what slips in", "JUDGE_SECRET, set by the judge, is in /proc/PID/environ");
+                CHAPTER "What comes with the command",
+                "JUDGE_SECRET, set by the judge, is in /proc/PID/environ");
     if (!memmem(all, n, "PATH=", strlen("PATH=")))
-        explain("the command has a PATH", CHAPTER "what slips in",
+        explain("the command has a PATH", CHAPTER "What comes with the command",
                 "there is none in /proc/PID/environ");
 }
 

@@ -19,8 +19,8 @@ static void expect_new_namespace(pid_t pid, const char *kind)
         explain("the command is in a namespace of its own of each kind: mnt, pid, uts, ipc (and "
                 "user, when "
                 "keg is not run by root)",
-                CHAPTER "clone", "/proc/PID/ns/%s is the same as the judge's: %s:[%llu]", kind,
-                kind, fact_namespace(pid, kind));
+                CHAPTER "Tables of names", "/proc/PID/ns/%s is the same as the judge's: %s:[%llu]",
+                kind, kind, fact_namespace(pid, kind));
 }
 
 static void namespaces_are_new(void)
@@ -55,15 +55,15 @@ static void hostname_is_its_own(void)
     else
         PROBE(&k);
     if (grade.step >= 3 && !str_equal(name_inside(&k), "judges-keg"))
-        explain("--hostname NAME is the name inside", CHAPTER "sethostname",
+        explain("--hostname NAME is the name inside", CHAPTER "Tables of names",
                 "gethostname gave '%s'", name_inside(&k));
     if (str_equal(name_inside(&k), before))
-        explain("the name inside is not the host's", CHAPTER "sethostname", "both are '%s'",
+        explain("the name inside is not the host's", CHAPTER "Tables of names", "both are '%s'",
                 before);
     gethostname(after, sizeof after - 1);
     if (!str_equal(before, after))
-        explain("the host keeps its name", CHAPTER "the UTS namespace",
-                "the host is now called '%s'", after);
+        explain("the host keeps its name", CHAPTER "Tables of names", "the host is now called '%s'",
+                after);
 }
 
 /* The attack of chapter 2, for real; then the judge looks where the process has got to. */
@@ -75,8 +75,8 @@ static void chroot_escape_fails(void)
     keg_ask(&k, "escape");
     if (fact_sees(k.inside, grade.secret))
         explain("the chroot escape leads nowhere, because the host's tree is no longer mounted",
-                CHAPTER "pivot_root", "after it /proc/PID/root is the host's root: %s is there",
-                grade.secret);
+                CHAPTER "A root that cannot be left",
+                "after it /proc/PID/root is the host's root: %s is there", grade.secret);
 }
 
 static char *mounts_of(pid_t pid)
@@ -94,11 +94,11 @@ static void mounts_are_private(void)
     PROBE(&k);
     mounts = mounts_of(k.inside);
     if (!strstr(mounts, " / "))
-        explain("the command's root is a mount of its own", CHAPTER "pivot_root",
+        explain("the command's root is a mount of its own", CHAPTER "A root that cannot be left",
                 "/proc/PID/mountinfo has no line for it");
     if (strstr(mounts, " shared:") || strstr(mounts, " master:"))
         explain("no mount of the command's is shared with the host or follows it",
-                CHAPTER "propagation", "/proc/PID/mountinfo says %s",
+                CHAPTER "Mounts that stay inside", "/proc/PID/mountinfo says %s",
                 strstr(mounts, " shared:") ? "shared" : "master");
 }
 
@@ -110,7 +110,7 @@ static void no_mount_comes_out(void)
     PROBE(&k);
     mounts = mounts_of(getpid());
     if (strstr(mounts, grade.directory))
-        explain("what keg mounts stays inside", CHAPTER "propagation",
+        explain("what keg mounts stays inside", CHAPTER "Mounts that stay inside",
                 "the host has a mount below %s: see /proc/self/mountinfo", grade.directory);
 }
 
@@ -125,7 +125,8 @@ static void no_mount_comes_in(void)
     mounts = mounts_of(k.inside);
     umount2(at, MNT_DETACH);
     if (strstr(mounts, " - tmpfs judge "))
-        explain("what the host mounts after the start stays outside", CHAPTER "propagation",
+        explain("what the host mounts after the start stays outside",
+                CHAPTER "Mounts that stay inside",
                 "a new mount of the host's is in /proc/PID/mountinfo");
 }
 
@@ -163,7 +164,7 @@ static void is_alone(void)
     PROBE(&k);
     inner = fact_inner_pid(k.inside);
     if (inner > 4)
-        explain("process IDs begin anew inside", CHAPTER "the PID namespace",
+        explain("process IDs begin anew inside", CHAPTER "Tables of names",
                 "the command has PID %d there (NSpid in /proc/PID/status)", inner);
 }
 
@@ -185,13 +186,14 @@ static void orphans_are_reaped(void)
     PROBE(&k);
     orphan = keg_ask(&k, "orphan");
     if (!orphan || atoi(orphan) < 1)
-        explain("the command can fork", CHAPTER "PID 1", "it could not: %s",
+        explain("the command can fork", CHAPTER "What PID 1 has to do", "it could not: %s",
                 orphan ? orphan : "it ended");
     zombie.path = str_format("/proc/%d/root/proc/%d", (int)k.inside, atoi(orphan));
     if (!fact_sees(k.inside, "/proc/1/status"))
         explain("/proc is mounted inside", CHAPTER "/proc", "there is no /proc/1 in it");
     if (!fact_becomes(no_longer_there, &zombie))
-        explain("PID 1 waits for orphans too, so that no zombie stays", CHAPTER "PID 1",
+        explain("PID 1 waits for orphans too, so that no zombie stays",
+                CHAPTER "What PID 1 has to do",
                 "process %d inside ended after its parent, and is a zombie still", atoi(orphan));
     free(zombie.path);
 }
@@ -203,7 +205,7 @@ static void expect_end(struct keg *k, int wanted, const char *expected)
     kill(k->pid, SIGTERM);
     code = keg_wait(k);
     if (code != wanted)
-        explain(expected, CHAPTER "PID 1 and signals",
+        explain(expected, CHAPTER "What PID 1 has to do",
                 "keg was sent SIGTERM and ended with %d (-1: it did not end)", code);
 }
 
@@ -216,7 +218,7 @@ static void term_ends_the_command(void)
     pidfd = fact_pidfd(k.inside);
     expect_end(&k, 143, "SIGTERM to keg ends the command, and keg gives 128 + 15");
     if (!fact_gone(pidfd))
-        explain("SIGTERM to keg reaches the command", CHAPTER "PID 1 and signals",
+        explain("SIGTERM to keg reaches the command", CHAPTER "What PID 1 has to do",
                 "keg ended, and the command runs on");
 }
 
@@ -240,7 +242,7 @@ static void kill_ends_everything(void)
     kill(k.pid, SIGKILL);
     if (!fact_gone(pidfd))
         explain("when keg is killed (-9) the kernel ends all that is inside",
-                CHAPTER "PR_SET_PDEATHSIG", "the command runs on without keg");
+                CHAPTER "Tables of names", "the command runs on without keg");
 }
 
 static void the_rest_ends_with_the_command(void)
@@ -259,7 +261,7 @@ static void the_rest_ends_with_the_command(void)
     keg_end(&k);
     if (!fact_gone(pidfd))
         explain("when the command ends, PID 1 ends, and the kernel ends all others",
-                CHAPTER "PID 1", "a child of the command's runs on");
+                CHAPTER "What PID 1 has to do", "a child of the command's runs on");
 }
 
 const struct check checks_2[] = {

@@ -18,7 +18,7 @@ static void expect_own_group(pid_t pid, const char *controller)
                       *ours = group_path(getpid(), controller);
 
     if (str_equal(theirs, ours))
-        explain("a limit puts the command into a control group of its own", CHAPTER "cgroup.procs",
+        explain("a limit puts the command into a control group of its own", CHAPTER "Entering",
                 "/proc/PID/cgroup names the judge's own group for %s: %s", controller, ours);
 }
 
@@ -32,7 +32,7 @@ static void memory_is_written(void)
     value = group_file(k.inside, "memory", "memory.max", "memory.limit_in_bytes");
     if (atoll(value) != 64 << 20)
         explain("--memory 64m: 67108864 in memory.max (version 1: memory.limit_in_bytes)",
-                CHAPTER "memory", "the file says '%s'", value);
+                CHAPTER "Entering", "the file says '%s'", value);
 }
 
 static void memory_bites(void)
@@ -48,13 +48,13 @@ static void memory_bites(void)
         code = keg_wait(&k);
         if (code != 137)
             explain("the kernel kills the hog with signal 9, and keg ends with 137",
-                    CHAPTER "memory", "keg ended with %d", code);
+                    CHAPTER "Entering", "keg ended with %d", code);
         return;
     }
     /* It may have been swapped out instead. */
     resident = atol(fact_status(k.inside, "VmRSS"));
     if (resident > 33 * 1024)
-        explain("with --memory 32m nobody inside uses 128 MiB", CHAPTER "memory",
+        explain("with --memory 32m nobody inside uses 128 MiB", CHAPTER "Entering",
                 "the command holds %ld kB and lives", resident);
 }
 
@@ -67,7 +67,7 @@ static void pids_are_written(void)
     expect_own_group(k.inside, "pids");
     value = group_file(k.inside, "pids", "pids.max", "pids.max");
     if (atoi(value) != 16)
-        explain("--pids 16: 16 in pids.max", CHAPTER "processes", "the file says '%s'", value);
+        explain("--pids 16: 16 in pids.max", CHAPTER "Entering", "the file says '%s'", value);
 }
 
 static void fork_bomb_stops(void)
@@ -84,7 +84,7 @@ static void fork_bomb_stops(void)
         count++;
     if (count > 15 || count < 8)
         explain("with --pids 16 a command that forks a hundred times has at most 15 children",
-                CHAPTER "processes", "it has %d", count);
+                CHAPTER "Entering", "it has %d", count);
 }
 
 static void cpu_is_written(void)
@@ -100,7 +100,7 @@ static void cpu_is_written(void)
     q = atol(quota);
     p = group_is_v2() ? (strchr(period, ' ') ? atol(strchr(period, ' ')) : 0) : atol(period);
     if (q <= 0 || q * 2 != p)
-        explain("--cpus 0.5: half of the period, for example 50000 of 100000", CHAPTER "CPU time",
+        explain("--cpus 0.5: half of the period, for example 50000 of 100000", CHAPTER "Entering",
                 "the group has a quota of %ld in a period of %ld", q, p);
 }
 
@@ -148,7 +148,7 @@ static void cpu_bites(void)
     keg_end_all();
     if (share > 0.35)
         explain("with --cpus 0.2 two busy processes together get a fifth of one CPU",
-                CHAPTER "CPU time", "they got %.2f CPUs", share);
+                CHAPTER "Entering", "they got %.2f CPUs", share);
 }
 
 static void groups_are_removed(void)
@@ -163,7 +163,7 @@ static void groups_are_removed(void)
     keg_end(&k);
     for (int i = 0; i < 3; i++) {
         if (access(directories[i], F_OK) == 0)
-            explain("the control group is removed when the command has ended", CHAPTER "tidying up",
+            explain("the control group is removed when the command has ended", CHAPTER "Tidying up",
                     "%s is still there", directories[i]);
         free(directories[i]);
     }
@@ -179,7 +179,7 @@ static void two_have_two_groups(void)
     first = group_path(k.inside, "pids");
     second = group_path(l.inside, "pids");
     if (str_equal(first, second))
-        explain("two kegs at once have a group each", CHAPTER "naming the group", "both are in %s",
+        explain("two kegs at once have a group each", CHAPTER "Naming the group", "both are in %s",
                 first);
     keg_end(&k);
     keg_end(&l);
@@ -193,7 +193,7 @@ static void hostname_can_be_chosen(void)
     PROBE(&k, "--hostname", "judges-keg");
     inside = keg_ask(&k, "hostname");
     if (!inside || !str_equal(inside, "judges-keg"))
-        explain("--hostname NAME is the name inside", CHAPTER "options", "gethostname gave '%s'",
+        explain("--hostname NAME is the name inside", CHAPTER "Options", "gethostname gave '%s'",
                 inside ? inside : "nothing");
 }
 
@@ -207,7 +207,7 @@ static void nonsense_is_refused(void)
     keg_run(&k, options, grade.root, command);
     code = keg_end(&k);
     if (code != 125)
-        explain("a limit that is no number ends keg with 125", CHAPTER "options",
+        explain("a limit that is no number ends keg with 125", CHAPTER "Options",
                 "it ended with %d", code);
 }
 

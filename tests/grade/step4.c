@@ -46,10 +46,10 @@ static bool there(const char *directory, const char *name)
 static void expect_lower_unchanged(void)
 {
     if (there(grade.root, "etc/new"))
-        explain("nothing is ever written to a lower directory", CHAPTER "upper and lower",
+        explain("nothing is ever written to a lower directory", CHAPTER "Layers",
                 "a file that the command wrote is in ROOTFS");
     if (!there(grade.root, "etc/data"))
-        explain("nothing is ever deleted from a lower directory", CHAPTER "whiteouts",
+        explain("nothing is ever deleted from a lower directory", CHAPTER "Layers",
                 "a file that the command deleted is gone from ROOTFS");
 }
 
@@ -59,12 +59,12 @@ static void change(struct keg *k)
     const char *written = keg_ask(k, "write /etc/new"), *deleted;
 
     if (!written || !str_equal(written, "done") || !fact_sees(k->inside, "/etc/new"))
-        explain("the command can write anywhere in its root", CHAPTER "upper and lower",
+        explain("the command can write anywhere in its root", CHAPTER "Layers",
                 "writing /etc/new: %s", written ? written : "it ended");
     deleted = keg_ask(k, "unlink /etc/data");
     if (!deleted || !str_equal(deleted, "done") || fact_sees(k->inside, "/etc/data"))
-        explain("the command can delete a file that comes from a lower directory",
-                CHAPTER "whiteouts", "deleting /etc/data: %s", deleted ? deleted : "it ended");
+        explain("the command can delete a file that comes from a lower directory", CHAPTER "Layers",
+                "deleting /etc/data: %s", deleted ? deleted : "it ended");
 }
 
 static void writes_vanish(void)
@@ -78,8 +78,8 @@ static void writes_vanish(void)
     expect_lower_unchanged();
     PROBE(&second);
     if (fact_sees(second.inside, "/etc/new") || !fact_sees(second.inside, "/etc/data"))
-        explain("without --upper the next run begins with an unchanged root", CHAPTER "the tmpfs",
-                "the second run sees what the first one did");
+        explain("without --upper the next run begins with an unchanged root",
+                CHAPTER "Where the changes go", "the second run sees what the first one did");
 }
 
 static void neighbours_do_not_see_it(void)
@@ -90,8 +90,8 @@ static void neighbours_do_not_see_it(void)
     PROBE(&other);
     change(&writer);
     if (fact_sees(other.inside, "/etc/new") || !fact_sees(other.inside, "/etc/data"))
-        explain("two kegs share a lower directory, and not their changes",
-                CHAPTER "upper and lower", "one sees what the other did");
+        explain("two kegs share a lower directory, and not their changes", CHAPTER "Layers",
+                "one sees what the other did");
 }
 
 /* The line of /proc/PID/mountinfo whose mount point, the fifth field, is "/". */
@@ -119,7 +119,7 @@ static void root_is_an_overlay(void)
     if (!strstr(line, " - overlay "))
         explain("the root is mounted with overlayfs: copying a tree at each start is slow and "
                 "wastes space",
-                CHAPTER "mounting it", "the line for \"/\" in /proc/PID/mountinfo is: %s", line);
+                CHAPTER "Layers", "the line for \"/\" in /proc/PID/mountinfo is: %s", line);
 }
 
 static void upper_keeps_changes(void)
@@ -133,16 +133,16 @@ static void upper_keeps_changes(void)
     keg_end(&k);
     expect_lower_unchanged();
     if (!there(directory, "upper/etc/new"))
-        explain("--upper DIR keeps what was written in DIR/upper", CHAPTER "--upper",
+        explain("--upper DIR keeps what was written in DIR/upper", CHAPTER "Where the changes go",
                 "there is no DIR/upper/etc/new");
     whiteout = str_format("%s/upper/etc/data", directory);
     if (lstat(whiteout, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != 0)
         explain("a deletion is recorded in DIR/upper as a whiteout: a character device 0:0",
-                CHAPTER "whiteouts", "DIR/upper/etc/data is no such device");
+                CHAPTER "Layers", "DIR/upper/etc/data is no such device");
     PROBE(&k, "--upper", directory);
     if (!fact_sees(k.inside, "/etc/new") || fact_sees(k.inside, "/etc/data"))
         explain("the next run with the same --upper goes on where the last one ended",
-                CHAPTER "--upper", "it does not see what the first one did");
+                CHAPTER "Where the changes go", "it does not see what the first one did");
 }
 
 static void first_lower_is_topmost(void)
@@ -159,13 +159,13 @@ static void first_lower_is_topmost(void)
     keg_run(&k, NULL, lowers, (const char *const[]){"/bin/probe", NULL});
     keg_await(&k);
     if (!fact_sees(k.inside, "/etc/more") || !fact_sees(k.inside, "/etc/passwd"))
-        explain("LOWER:LOWER shows the files of both directories", CHAPTER "several lowers",
+        explain("LOWER:LOWER shows the files of both directories", CHAPTER "Layers",
                 "some are missing");
     data = fact_path(k.inside, "/etc/data");
     seen = fact_file(data);
     if (!str_equal(seen, "of the topmost\n"))
         explain("where two lower directories have the same name, the first one counts",
-                CHAPTER "several lowers", "the file of the second one is shown");
+                CHAPTER "Layers", "the file of the second one is shown");
 }
 
 /* `keg diff DIR LOWER` prints to its stdout. */
@@ -177,8 +177,8 @@ static char *diff_of(const char *directory)
     keg_run(&k, (const char *const[]){"diff", directory, NULL}, grade.root, NULL);
     code = keg_wait(&k);
     if (code != 0)
-        explain("keg diff DIR LOWER ends with 0", CHAPTER "keg diff", "it ended with %d: %s", code,
-                keg_words(&k));
+        explain("keg diff DIR LOWER ends with 0", CHAPTER "What has changed",
+                "it ended with %d: %s", code, keg_words(&k));
     return fact_file(k.output);
 }
 
@@ -199,7 +199,7 @@ static void diff_tells_the_changes(void)
         explain("keg diff prints a line for each path that was added (A), changed (C) or deleted "
                 "(D), as "
                 "docker diff does, in the order of their names",
-                CHAPTER "keg diff", "it printed:\n%sand not:\n%s", seen, wanted);
+                CHAPTER "What has changed", "it printed:\n%sand not:\n%s", seen, wanted);
 }
 
 static void union_of_two(void)
@@ -216,8 +216,9 @@ static void union_of_two(void)
     keg_run(&k, (const char *const[]){"union", branches, NULL}, target, NULL);
     code = keg_wait(&k);
     if (code != 0)
-        explain("keg union DIR1:DIR2 MOUNTPOINT mounts and ends with 0", CHAPTER "keg union",
-                "it ended with %d: %s", code, keg_words(&k));
+        explain("keg union DIR1:DIR2 MOUNTPOINT mounts and ends with 0",
+                CHAPTER "A union for everybody to see", "it ended with %d: %s", code,
+                keg_words(&k));
     both = there(target, "first") && there(target, "second");
     if (both)
         put(target, "third", "");
@@ -227,7 +228,7 @@ static void union_of_two(void)
     if (!both || !kept || !clean)
         explain(
             "the mount point shows both directories, and what is written there goes to the first",
-            CHAPTER "keg union", "%s",
+            CHAPTER "A union for everybody to see", "%s",
             !both   ? "a file is missing"
             : !kept ? "a new file is not in DIR1"
                     : "a new file is in DIR2");

@@ -62,13 +62,50 @@ static void layers_lie_on_each_other(void)
     oci_write(&image, layers, 2, PROBE_IS_CMD);
     run_image(&k, &image, NULL);
     if (!fact_sees(k.inside, "/etc/passwd") || !fact_sees(k.inside, "/etc/replaced/new"))
-        explain("the root has the files of all layers", CHAPTER "layers", "some are missing");
+        explain("the root has the files of all layers", CHAPTER "Following the pointers",
+                "some are missing");
     if (fact_sees(k.inside, "/etc/deleted") || fact_sees(k.inside, "/etc/.wh.deleted"))
         explain(".wh.NAME in a layer deletes NAME of those below, and is no file itself",
-                CHAPTER "whiteouts", "one of the two is there");
+                CHAPTER "Taking away", "one of the two is there");
     if (opaque && fact_sees(k.inside, "/etc/replaced/old"))
         explain(".wh..wh..opq hides what the layers below have in the directory",
-                CHAPTER "whiteouts", "the old file is still there");
+                CHAPTER "Taking away", "the old file is still there");
+}
+
+/* Builders write an empty layer for each line that changes no file: the same one each time. */
+static void layer_may_come_twice(void)
+{
+    struct buf layers[4] = {{0}};
+    struct oci_image image;
+    struct keg k;
+
+    oci_add_base(&layers[0]);
+    oci_add_text(&layers[1], "etc/twice", "");
+    oci_add_text(&layers[2], "etc/.wh.twice", "");
+    oci_add_text(&layers[3], "etc/twice", "");
+    oci_write(&image, layers, 4, PROBE_IS_CMD);
+    run_image(&k, &image, NULL);
+    if (!fact_sees(k.inside, "/etc/twice"))
+        explain("a layer counts where it is highest", CHAPTER "Taking away",
+                "a file is missing that a layer deletes, and the one above it brings again");
+}
+
+/* In a tar such a name is in a header of its own, as UTF-8. */
+static void name_outside_ascii(void)
+{
+    static const char record[] = "18 path=etc/f\xc3\xbcnf\n";
+    struct buf layer = {0};
+    struct oci_image image;
+    struct keg k;
+
+    oci_add_base(&layer);
+    oci_add(&layer, 'x', "name", record, strlen(record), 0644);
+    oci_add_text(&layer, "etc/f", "");
+    oci_write(&image, &layer, 1, PROBE_IS_CMD);
+    run_image(&k, &image, NULL);
+    if (!fact_sees(k.inside, "/etc/f\xc3\xbcnf"))
+        explain("the name of a file is bytes", CHAPTER "A layer must stay at home",
+                "a file named in UTF-8 is missing");
 }
 
 static void expect_arguments(pid_t pid, const char *wanted, size_t len)
@@ -84,7 +121,7 @@ static void expect_arguments(pid_t pid, const char *wanted, size_t len)
         seen[i] = seen[i] ? seen[i] : ' ';
     if (n != len || memcmp(seen, wanted, len))
         explain("Entrypoint, and behind it what the command line says, or else Cmd",
-                CHAPTER "Entrypoint and Cmd", "the arguments are '%s', not '%s'", seen, wanted);
+                CHAPTER "How it is run", "the arguments are '%s', not '%s'", seen, wanted);
 }
 
 static void entrypoint_and_cmd(void)
@@ -118,7 +155,7 @@ static void environment_of_the_image(void)
     if (f)
         fclose(f);
     if (!memmem(all, n, "GREETING=hello you", sizeof "GREETING=hello you"))
-        explain("the command has the variables of the image's Env", CHAPTER "Env",
+        explain("the command has the variables of the image's Env", CHAPTER "How it is run",
                 "GREETING=hello you is not in /proc/PID/environ");
 }
 
@@ -134,7 +171,7 @@ static void working_directory_of_the_image(void)
     cwd = str_format("/proc/%d/cwd", (int)k.inside);
     work = fact_path(k.inside, "/work");
     if (stat(cwd, &a) < 0 || stat(work, &b) < 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
-        explain("the command starts in the image's WorkingDir", CHAPTER "WorkingDir",
+        explain("the command starts in the image's WorkingDir", CHAPTER "How it is run",
                 "/proc/PID/cwd is another directory");
 }
 
@@ -147,12 +184,12 @@ static void user_of_the_image(void)
     run_image(&k, &image, NULL);
     if (!str_equal(fact_status(k.inside, "Uid"), "1000\t1000\t1000\t1000"))
         explain("the command runs as the image's User, looked up in the image's /etc/passwd",
-                CHAPTER "User", "Uid in /proc/PID/status: %s", fact_status(k.inside, "Uid"));
+                CHAPTER "Who runs it", "Uid in /proc/PID/status: %s", fact_status(k.inside, "Uid"));
     if (!str_equal(fact_status(k.inside, "Gid"), "1001\t1001\t1001\t1001"))
-        explain("and with that user's group", CHAPTER "User", "Gid in /proc/PID/status: %s",
+        explain("and with that user's group", CHAPTER "Who runs it", "Gid in /proc/PID/status: %s",
                 fact_status(k.inside, "Gid"));
     if (fact_capabilities(k.inside, "CapEff"))
-        explain("an ordinary user inside has no capability in effect", CHAPTER "User",
+        explain("an ordinary user inside has no capability in effect", CHAPTER "Who runs it",
                 "CapEff in /proc/PID/status: %s", fact_status(k.inside, "CapEff"));
 }
 
@@ -167,7 +204,7 @@ static void expect_refusal(const struct oci_image *image, const char *expected)
     keg_run(&k, NULL, image->reference, NULL);
     code = keg_end(&k);
     if (code != 125)
-        explain(expected, CHAPTER "digests", "keg ended with %d", code);
+        explain(expected, CHAPTER "Nothing is believed", "keg ended with %d", code);
 }
 
 /* Changes the last byte of a blob; its size stays. */
@@ -240,7 +277,7 @@ static void expect_untouched(const char *directory)
     cleanup_free char *path = str_format("%s/escaped", directory);
 
     if (access(path, F_OK) == 0)
-        explain("a layer writes into its own tree only", CHAPTER "a layer that escapes",
+        explain("a layer writes into its own tree only", CHAPTER "A layer must stay at home",
                 "a file of the layer is now on the host: %s", path);
 }
 
@@ -278,6 +315,8 @@ static void links_do_not_escape(void)
 
 const struct check checks_5[] = {
     {"layers lie on each other", layers_lie_on_each_other, false},
+    {"a layer may come twice", layer_may_come_twice, false},
+    {"a name need not be ASCII", name_outside_ascii, false},
     {"Entrypoint and Cmd make the command", entrypoint_and_cmd, false},
     {"Env is set", environment_of_the_image, false},
     {"WorkingDir is where it starts", working_directory_of_the_image, false},

@@ -103,7 +103,7 @@ static void serve(struct keg *k, const char *const options[], int port, const ch
     keg_probe(k, options);
     answer = keg_ask(k, request);
     if (!answer || !str_equal(answer, "done"))
-        explain("a program inside can listen on any port", CHAPTER "the network namespace",
+        explain("a program inside can listen on any port", CHAPTER "An empty network",
                 "port %d: %s", port, answer ? answer : "it ended");
 }
 
@@ -113,7 +113,7 @@ static void network_is_its_own(void)
 
     PROBE(&k);
     if (fact_namespace(k.inside, "net") == fact_namespace(0, "net"))
-        explain("the command is in a network namespace of its own", CHAPTER "the network namespace",
+        explain("the command is in a network namespace of its own", CHAPTER "An empty network",
                 "/proc/PID/ns/net is the same as the judge's");
 }
 
@@ -125,7 +125,7 @@ static void loopback_works(void)
     serve(&k, NULL, 80, "hello");
     heard = keg_ask(&k, "connect 127.0.0.1:80");
     if (!heard || !str_equal(heard, "hello"))
-        explain("127.0.0.1 works inside", CHAPTER "loopback", "connecting to it: %s",
+        explain("127.0.0.1 works inside", CHAPTER "An empty network", "connecting to it: %s",
                 heard ? heard : "the command ended");
 }
 
@@ -143,7 +143,7 @@ static void host_loopback_is_out_of_reach(void)
     close(server);
     if (!heard || !str_equal(heard, strerror(ECONNREFUSED)))
         explain("what listens on the host's 127.0.0.1 cannot be reached from inside",
-                CHAPTER "the network namespace", "connecting to it: %s",
+                CHAPTER "An empty network", "connecting to it: %s",
                 heard ? heard : "the command ended");
 }
 
@@ -159,12 +159,12 @@ static void two_kegs_talk(void)
     address_inside(k.inside, first);
     address_inside(l.inside, second);
     if (!str_starts(first, "10.99.") || str_equal(first, second))
-        explain("each keg has an address of its own in 10.99.0.0/24", CHAPTER "addresses",
+        explain("each keg has an address of its own in 10.99.0.0/24", CHAPTER "Plugging in",
                 "they have '%s' and '%s' (/proc/PID/net/fib_trie)", first, second);
     request = str_format("connect %s:80", first);
     heard = keg_ask(&l, request);
     if (!heard || !str_equal(heard, "hello"))
-        explain("two kegs reach each other through the bridge", CHAPTER "the bridge",
+        explain("two kegs reach each other through the bridge", CHAPTER "Plugging in",
                 "%s connecting to %s: %s", second, first, heard ? heard : "the command ended");
 }
 
@@ -176,7 +176,7 @@ static void host_reaches_the_keg(void)
     serve(&k, NULL, 80, "hello");
     address_inside(k.inside, address);
     if (!str_equal(hear(address, 80), "hello"))
-        explain("the host reaches a keg at its address", CHAPTER "the bridge",
+        explain("the host reaches a keg at its address", CHAPTER "Plugging in",
                 "nothing answers at '%s', port 80", address);
 }
 
@@ -187,10 +187,10 @@ static void published_port_answers(void)
     serve(&k, (const char *const[]){"--publish", "8081:80", NULL}, 80, "published");
     if (!str_equal(hear("127.0.0.1", 8081), "published"))
         explain("with --publish 8081:80 port 8081 of the host is port 80 of the keg",
-                CHAPTER "publishing a port", "nothing answers at 127.0.0.1, port 8081");
+                CHAPTER "Out and in", "nothing answers at 127.0.0.1, port 8081");
     keg_end(&k);
     if (*hear("127.0.0.1", 8081))
-        explain("when the keg ends its port closes", CHAPTER "tidying up",
+        explain("when the keg ends its port closes", CHAPTER "Out and in",
                 "port 8081 still answers");
 }
 
@@ -269,7 +269,7 @@ static void outside_is_reached(void)
         explain(
             "from inside another machine is reached, and sees the host's address: default route, "
             "forwarding, masquerade",
-            CHAPTER "the way out", "connecting: %s", heard ? heard : "the command ended");
+            CHAPTER "Out and in", "connecting: %s", heard ? heard : "the command ended");
 }
 
 static int count_links(void)
@@ -295,7 +295,7 @@ static void expect_only_the_bridge(void)
 {
     if (!fact_becomes(only_the_bridge, NULL))
         explain("when a keg ends or is killed its devices are gone; only the bridge may stay",
-                CHAPTER "tidying up", "%d devices are left", count_links());
+                CHAPTER "Out and in", "%d devices are left", count_links());
 }
 
 static void no_device_stays(void)
