@@ -60,15 +60,15 @@ static void without_it_it_is_not(void)
 /* --- exercise 2 ----------------------------------------------------------------------------------
  */
 
-static void expect_scratch(struct keg *k)
+static void expect_scratch(struct keg *k, const char *place)
 {
     cleanup_free char *path = str_format("/proc/%d/mountinfo", (int)k->inside);
-    cleanup_free char *mounts = fact_file(path);
-    char *line = strstr(mounts, " /tmp ");
+    cleanup_free char *mounts = fact_file(path), *field = str_format(" %s ", place);
+    char *line = strstr(mounts, field);
 
     if (!line)
-        explain("with --tmpfs /tmp there is a mount on /tmp", ANSWERS "2",
-                "/proc/PID/mountinfo has none");
+        explain("with --tmpfs there is a mount on the keg's directory", ANSWERS "2",
+                "/proc/PID/mountinfo has none on %s", place);
     line[strcspn(line, "\n")] = 0;
     if (!strstr(line, " - tmpfs "))
         explain("it is a tmpfs", ANSWERS "2", "/proc/PID/mountinfo says:%s", line);
@@ -82,7 +82,7 @@ static void scratch_is_memory(void)
     struct keg k;
 
     PROBE(&k, "--tmpfs", "/tmp");
-    expect_scratch(&k);
+    expect_scratch(&k, "/tmp");
     if (!asked_to_write(&k, "/tmp/judge"))
         explain("/tmp can be written", ANSWERS "2", "the command could not make /tmp/judge");
     if (!access(below, F_OK))
@@ -112,6 +112,21 @@ static void scratch_does_not_land_in_upper(void)
     if (!access(landed, F_OK))
         explain("what is written to /tmp does not land in --upper", ANSWERS "2",
                 "there is upper/tmp/judge");
+}
+
+/* Followed in the keg the link leads to the keg's /etc, followed on the host to the host's. */
+static void scratch_stays_inside(void)
+{
+    cleanup_free char *link = str_format("%s/judge-link-%d", grade.root, (int)getpid());
+    const char *name = strrchr(link, '/');
+    struct keg k;
+
+    if (symlink("/../../../../../../../../etc", link) < 0)
+        broken("cannot make '%s': %m", link);
+    PROBE(&k, "--tmpfs", name);
+    expect_scratch(&k, "/etc");
+    keg_end(&k);
+    unlink(link);
 }
 
 /* --- exercises 4 and 5: trees that nobody can know before ----------------------------------------
@@ -300,6 +315,7 @@ const struct exercise exercises_4[] = {
     {1, {"--root ro makes the root read-only", root_is_read_only, false}},
     {1, {"without it the root can be written", without_it_it_is_not, false}},
     {2, {"--tmpfs DIR mounts memory there", scratch_is_memory, false}},
+    {2, {"a link in the place of DIR leads to a place in the keg", scratch_stays_inside, false}},
     {2, {"nothing of it lands in --upper", scratch_does_not_land_in_upper, true}},
     {4, {"keg diff lists what an opaque directory hides", diff_lists_what_is_hidden, true}},
     {5, {"keg commit makes a layer", commit_makes_a_layer, true}},

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -233,6 +234,39 @@ static void union_of_two(void)
                     : "a new file is in DIR2");
 }
 
+/* /dev may be a mount of its own, with other flags. */
+static void devices_do_not_open(void)
+{
+    static const char *const requests[] = {"device /tmp/judge-device", "device /dev/judge-device"};
+    const char *opened;
+    struct keg k;
+
+    PROBE(&k);
+    for (int i = 0; i < 2; i++) {
+        opened = keg_ask(&k, requests[i]);
+        if (!opened || str_equal(opened, "done"))
+            explain("a device file that the command makes does not open: its number could be that "
+                    "of the host's disk",
+                    CHAPTER "The devices", "'%s': %s", requests[i],
+                    opened ? "it was made and opened" : "it ended");
+    }
+}
+
+static void null_device_works(void)
+{
+    cleanup_free char *path = NULL;
+    cleanup_close int fd = -1;
+    struct stat st;
+    struct keg k;
+
+    PROBE(&k);
+    path = fact_path(k.inside, "/dev/null");
+    fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+        explain("/dev/null is there, opens, and is the device 1:3: nearly every script needs it",
+                CHAPTER "The devices", "it is not");
+}
+
 const struct check checks_4[] = {
     {"what is written vanishes", writes_vanish, false},
     {"two kegs do not see each other's changes", neighbours_do_not_see_it, false},
@@ -240,6 +274,8 @@ const struct check checks_4[] = {
     {"--upper keeps the changes", upper_keeps_changes, false},
     {"of several lower directories the first is topmost", first_lower_is_topmost, false},
     {"keg diff tells the changes", diff_tells_the_changes, false},
+    {"a device file made inside does not open", devices_do_not_open, false},
+    {"/dev/null works", null_device_works, false},
     {"keg union shows two directories as one", union_of_two, true},
     {0},
 };

@@ -41,10 +41,12 @@ static const char copy[] =
     "rm -f \"$2/list\"\n"
     "chown -R 65534:65534 \"$2/cooper\"\n";
 
-/* Here "make -n" tells whether the target exists. */
+/* Here "make -n" tells whether the target exists. What it makes belongs to the ordinary user, who in
+ * the introduction is the one to type it. */
 static const char build[] =
     "cd /tmp/cooper && { ! make -n rootfs >/dev/null 2>&1 || make rootfs >/tmp/log 2>&1 ||\n"
-    "{ tail -n 20 /tmp/log >&2; false; }; } && rm -f /tmp/log\n";
+    "{ tail -n 20 /tmp/log >&2; false; }; } && rm -f /tmp/log\n"
+    "[ ! -d build ] || chown -R 65534:65534 build\n";
 
 static int report_fd = -1;
 
