@@ -61,7 +61,7 @@ int netlink_add_bridge(const char *name, const char hardware_address[6])
     return ask(&request);
 }
 
-int netlink_add_veth(const char *name, const char *peer, int netns)
+int netlink_add_veth(const char *name, const char *peer, const char hardware_address[6], int netns)
 {
     struct request request;
     struct nlattr *info, *data, *other;
@@ -74,6 +74,7 @@ int netlink_add_veth(const char *name, const char *peer, int netns)
     other = mnl_attr_nest_start(request.header, VETH_INFO_PEER);
     mnl_nlmsg_put_extra_header(request.header, sizeof(struct ifinfomsg));
     mnl_attr_put_strz(request.header, IFLA_IFNAME, peer);
+    mnl_attr_put(request.header, IFLA_ADDRESS, 6, hardware_address);
     mnl_attr_put_u32(request.header, IFLA_NET_NS_FD, netns);
     mnl_attr_nest_end(request.header, other);
     mnl_attr_nest_end(request.header, data);

@@ -24,9 +24,10 @@
 #define BRIDGE  "keg0"
 #define SUBNET  "10.99.0."
 #define GATEWAY SUBNET "1"
-/* A bridge without one of its own takes the lowest of its ports: another with every keg that comes
- * or goes, while the others remember the last. The 2 says that we made it up. */
-#define HARDWARE_ADDRESS "\x02\0\x0a\x63\0\x01"
+/* 10.99.0.N has the same hardware address every time. Neighbours remember it for a minute, and
+ * would send to a device that is gone: a keg's is new each time, and a bridge without an address of
+ * its own takes the lowest of its ports. The 2 says that we made it up. */
+#define HARDWARE_ADDRESS(n) ((char[6]){2, 0, 10, 99, 0, (char)(n)})
 
 static const char *wanted, *publish;
 
@@ -58,7 +59,7 @@ static int switch_on(const char *path)
 
 static void make_bridge(void)
 {
-    int result = netlink_add_bridge(BRIDGE, HARDWARE_ADDRESS);
+    int result = netlink_add_bridge(BRIDGE, HARDWARE_ADDRESS(1));
 
     if (result != -EEXIST)
         must(result, "make the bridge " BRIDGE);
@@ -81,7 +82,7 @@ static int plug_in(int netns)
 
     for (n = first; n <= last && result == -EEXIST; n++) {
         snprintf(name, sizeof name, "keg%d", n);
-        result = netlink_add_veth(name, "eth0", netns);
+        result = netlink_add_veth(name, "eth0", HARDWARE_ADDRESS(n), netns);
     }
     if (result == -EEXIST)
         die("a keg that has just ended keeps its own for a moment",

@@ -1,5 +1,6 @@
 /* What the judge does not look at: the image of the chapters, the devices, the files of /proc,
- * fewer capabilities than fourteen, two kegs that unpack one image at the same time. */
+ * fewer capabilities than fourteen, two kegs that unpack one image at the same time,
+ * hardware addresses. */
 #include "support/suite.h"
 
 #include <sched.h>
@@ -141,6 +142,20 @@ START_TEST(the_store_stays_as_it_was_unpacked)
 }
 END_TEST
 
+/* Neighbours remember it, and send to it when another keg has the address. */
+START_TEST(an_address_keeps_its_hardware_address)
+{
+    struct run_result r = {0};
+
+    if (!steps_name(_i))
+        return;
+    RUN_OK(&r, NULL, steps_keg(_i), "--address", "10.99.0.21", ROOTFS, "ip", "link", "show",
+           "eth0");
+    ck_assert_msg(strstr(r.out.data, "02:00:0a:63:00:15"), "%s", r.out.data);
+    run_free(&r);
+}
+END_TEST
+
 SUITE(behaviour)
 {
     TCase *t = tcase_create("behaviour");
@@ -155,5 +170,6 @@ SUITE(behaviour)
     tcase_add_loop_test(t, the_image_runs_as_its_configuration_says, 5, 7);
     tcase_add_loop_test(t, two_kegs_may_unpack_an_image_at_once, 5, 7);
     tcase_add_loop_test(t, the_store_stays_as_it_was_unpacked, 5, 7);
+    tcase_add_loop_test(t, an_address_keeps_its_hardware_address, 6, 7);
     suite_add_tcase(suite, t);
 }
