@@ -64,7 +64,7 @@ int layer_open_blob(const char *layout, const char *digest, long long size)
     int fd;
 
     snprintf(path, sizeof path, "%s/blobs/sha256/%s", layout, hex_of(digest));
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would keep us waiting */
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0)
         die("the image is not complete; fetch it again", "cannot open the blob '%s': %m", path);
     if (st.st_size != size)
@@ -170,7 +170,8 @@ static void unpack(int blob, const char *into)
     const char *wrong;
 
     if (mkdir(into, 0755) < 0 || chdir(into) < 0)
-        die(NULL, "cannot make the directory '%s' for a layer: %m", into);
+        die("KEG_STORE names another place", "cannot make the directory '%s' for a layer: %m",
+            into);
     wrong = unpack_here(blob, path);
     if (fchdir(home) < 0)
         die(NULL, "cannot go back to where keg was started: %m");

@@ -70,7 +70,7 @@ static json_t *find_manifest(const char *layout, const char *tag)
     int fd;
 
     snprintf(path, sizeof path, "%s/index.json", layout);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would keep us waiting */
     if (fd < 0)
         die("an OCI layout is a directory with an index.json", "cannot open '%s': %m", path);
     index = parse(fd, path);
@@ -145,6 +145,8 @@ static struct image open_layout(char *name, char **args)
                        "Entrypoint", &entrypoint, "Cmd", &cmd, "Env", &env, "WorkingDir",
                        &image.directory, "User", &image.user) < 0)
         die(NULL, "the image in '%s' is not what the specification says: %s", layout, error.text);
+    if (!*image.directory)
+        image.directory = "/";
     image.lowers = unpack_layers(layout, layers);
     image.command = join(entrypoint, cmd, args);
     image.environment = strings(env, 1);
