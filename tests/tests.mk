@@ -48,7 +48,7 @@ KINDS := $(foreach k,unit system engine steps tutorial,$(if $(wildcard tests/$(k
 TESTS := $(addprefix $(BUILD)/tests/,$(KINDS))
 SUBMAKE = +@$(MAKE) --no-print-directory
 
-.PHONY: deps tests unit check check-tutorial tutorial-update diagrams book suites check-vm asan demo bench need-root
+.PHONY: deps tests unit check check-tutorial tutorial-update diagrams book suites check-vm check-vm-tutorial asan demo bench need-root
 
 tests: all $(TESTS)
 
@@ -77,6 +77,12 @@ check-vm: need-root
 	@tests/deps.sh build test vm
 	$(SUBMAKE) -j$(JOBS) tests
 	@CK_TIMEOUT_MULTIPLIER=10 tests/vm/check-vm.sh tests/vm/suites.sh $(filter-out %/unit,$(TESTS))
+
+# Every command of every chapter under pure cgroup v2: most of an hour, because what is emulated compiles, too.
+check-vm-tutorial: need-root
+	@tests/deps.sh build test vm
+	$(SUBMAKE) -j$(JOBS) $(BUILD)/tests/tutorial
+	@CK_TIMEOUT_MULTIPLIER=10 COOPER_VM_TIMEOUT=3600 tests/vm/check-vm.sh $(BUILD)/tests/tutorial --check --only console
 
 # The sanitizers' run-time library is a shared object: nothing is linked statically here.
 ASAN = BUILD=build-asan STATIC=0 \

@@ -108,7 +108,7 @@ static void reserve(int port)
  * socket closes. */
 static void add_rules(int n, int host_port, int port)
 {
-    struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+    static struct nft_ctx *nft; /* stays: the rules live as long as its socket */
     char rules[2048];
     int len = snprintf(rules, sizeof rules,
                        "table ip keg%d {\n"
@@ -134,6 +134,7 @@ static void add_rules(int n, int host_port, int port)
                      "  }\n",
                      i ? "from_host" : "arriving", i ? "output" : "prerouting", host_port, n, port);
     snprintf(rules + len, sizeof rules - len, "}\n");
+    nft = nft_ctx_new(NFT_CTX_DEFAULT);
     if (!nft || nft_ctx_buffer_error(nft) || nft_run_cmd_from_buffer(nft, rules) < 0)
         die("this kernel lacks nf_tables or its nat: modprobe nft_masq",
             "cannot set the rules of keg%d: %s", n,
