@@ -92,16 +92,25 @@ static int plug_in(int netns)
     return n - 1;
 }
 
-/* Takes the port, so that nobody else on the host does; no packet gets here, the rules turn it away
- * before. SO_REUSEADDR: a connection that ended there a moment ago does not count. */
-static void reserve(int port)
+/* Takes the port before there are rules, so that they never lead another program's visitors away.
+ * SO_REUSEADDR: a connection that ended there a moment ago does not count. */
+static int reserve(int port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-        bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 1) < 0)
+        bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
         die("ss -ltnp tells who has it", "cannot publish the host's port %d: %m", port);
+    return fd;
+}
+
+/* Keeps others out for good. After the rules, which turn everybody away: before, somebody could be
+ * connected to us, and we never answer. */
+static void hold(int fd, int port)
+{
+    if (listen(fd, 1) < 0)
+        die("another keg was faster", "cannot publish the host's port %d: %m", port);
 }
 
 /* As nft(8) takes them. The table is ours: others' rules stay as they are, and it goes when our
@@ -164,7 +173,7 @@ static int open_namespace(void)
 
 void network_create(void)
 {
-    int host = open_namespace(), keg, host_port = 0, port = 0, n = 0;
+    int host = open_namespace(), keg, door, host_port = 0, port = 0, n = 0;
     char address[32];
 
     read_options(&host_port, &port);
@@ -175,12 +184,12 @@ void network_create(void)
     if (setns(host, CLONE_NEWNET) == 0) {
         make_bridge();
         n = plug_in(keg);
-        if (port)
-            reserve(host_port);
+        door = port ? reserve(host_port) : -1;
         add_rules(n, host_port, port);
-        if (port)
-            switch_on("/proc/sys/net/ipv4/conf/" BRIDGE
-                      "/route_localnet"); /* so that localhost:HOSTPORT works */
+        if (port) {
+            hold(door, host_port);
+            switch_on("/proc/sys/net/ipv4/conf/" BRIDGE "/route_localnet"); /* for localhost */
+        }
     } else if (wanted || publish) {
         die("run keg as root", "cannot plug a keg into the host's network: %m");
     }

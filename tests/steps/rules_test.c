@@ -194,7 +194,7 @@ END_TEST
 /* How much there is to understand: lines of new .c files, without blank ones, comments, includes
  * and lone braces. Two steps are larger than the rest: an image is index, manifest, configuration,
  * layers and a user; a network is messages to the kernel, and what to say in them. */
-static const int most_new_lines[] = {150, 150, 150, 150, 280, 200};
+static const int most_new_lines[] = {150, 150, 150, 150, 280, 205};
 
 static bool in_comment;
 static int code_lines;
