@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -239,16 +238,6 @@ static void missing_diff_ids_are_refused(void)
 /* --- 3: an image for each kind of machine --------------------------------------------------------
  */
 
-static const char *architecture(void)
-{
-    static struct utsname host;
-
-    uname(&host);
-    return str_equal(host.machine, "x86_64")    ? "amd64"
-           : str_equal(host.machine, "aarch64") ? "arm64"
-                                                : host.machine;
-}
-
 static void add_platform(struct buf *index, const char *hex, size_t size, const char *os,
                          const char *machine)
 {
@@ -302,7 +291,7 @@ static void our_platform_is_chosen(void)
     char value[256] = "";
     struct keg k;
 
-    write_platforms(&image, architecture());
+    write_platforms(&image, oci_architecture());
     keg_run(&k, NULL, image.reference, no_command);
     keg_await(&k);
     if (count_variable(k.inside, "FOR", value) != 1 || !str_equal(value, "ours"))

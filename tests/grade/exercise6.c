@@ -1,10 +1,8 @@
-/* What the exercises of chapter 6 ask for. Each check is in a network namespace of its own, which
- * is the keg's host. */
+/* What the exercises of chapter 6 ask for. The network namespace of each check is the keg's host.
+ */
 #include "grade/grade.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,71 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "grade/network.h"
 
 #define HINTS "tutorial/answers/06-network/hints.md"
 
 /* --- the host ------------------------------------------------------------------------------------
  */
 
-static void run_ip(const char *const argv[])
-{
-    pid_t pid = fork();
-    int status;
-
-    if (!pid) {
-        execvp("ip", (char *const *)(size_t)argv);
-        _exit(127);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
-        broken("'ip %s %s %s' failed (package iproute2)", argv[1], argv[2], argv[3]);
-}
-#define IP(...) run_ip((const char *const[]){"ip", __VA_ARGS__, NULL})
-
-static void be_a_host(void)
-{
-    if (unshare(CLONE_NEWNET) < 0)
-        broken("cannot make a network namespace: %m");
-    IP("link", "set", "lo", "up");
-}
-
-/* What a server says (static buffer); "" when it cannot be reached. */
-static const char *hear(const char *address, int port)
-{
-    static char said[256];
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    struct timeval limit = {.tv_sec = 3};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ssize_t n = -1;
-
-    inet_pton(AF_INET, address, &to.sin_addr);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
-        n = read(fd, said, sizeof said - 1);
-    said[n > 0 ? n : 0] = 0;
-    close(fd);
-    return said;
-}
-
-static int listen_on(int port)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) < 0 || listen(fd, 8) < 0)
-        broken("cannot listen on port %d: %m", port);
-    return fd;
-}
-
 /* A child answers everybody who comes to the port. */
 static void serve_here(int port, const char *text)
 {
-    int server = listen_on(port), client;
+    int server = network_listen("0.0.0.0", port), client;
 
     if (!fork()) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -110,35 +57,19 @@ static bool hears_inside(struct keg *k, const char *address, int port, const cha
 /* --- 1: nobody -----------------------------------------------------------------------------------
  */
 
-/* Only addresses of loopbacks are "host LOCAL" in the routing table of a process that is alone. */
-static bool has_an_address(pid_t pid)
-{
-    cleanup_free char *path = str_format("/proc/%d/net/fib_trie", (int)pid), *all = fact_file(path);
-    cleanup_strv struct strv lines = {0};
-    const char *last = "127.";
-
-    strv_split(&lines, all, '\n');
-    for (size_t i = 0; i < lines.len; i++) {
-        if (strstr(lines.items[i], "|-- "))
-            last = strstr(lines.items[i], "|-- ") + 4;
-        else if (strstr(lines.items[i], "host LOCAL") && !str_starts(last, "127."))
-            return true;
-    }
-    return false;
-}
-
 static void none_has_no_cable(void)
 {
     cleanup_free char *path = NULL, *devices = NULL;
+    char address[INET_ADDRSTRLEN];
     struct keg k;
 
-    be_a_host();
     PROBE(&k, "--network", "none");
     if (fact_namespace(k.inside, "net") == fact_namespace(0, "net"))
         explain("a network namespace of its own", HINTS, "the command is in the host's");
     path = str_format("/proc/%d/net/dev", (int)k.inside);
     devices = fact_file(path);
-    if (strstr(devices, "eth0:") || has_an_address(k.inside))
+    network_address_inside(k.inside, address);
+    if (strstr(devices, "eth0:") || *address)
         explain("no device but lo, no address but 127.0.0.1", HINTS, "%s",
                 strstr(devices, "eth0:") ? "there is an eth0" : "there is another address");
     keg_end(&k);
@@ -148,7 +79,6 @@ static void none_has_a_loopback(void)
 {
     struct keg k;
 
-    be_a_host();
     PROBE(&k, "--network", "none");
     serve_inside(&k, 80, "hello");
     if (!hears_inside(&k, "127.0.0.1", 80, "hello"))
@@ -160,7 +90,6 @@ static void none_leaves_the_host_alone(void)
 {
     struct keg k;
 
-    be_a_host();
     PROBE(&k, "--network", "none");
     if (if_nametoindex("keg0"))
         explain("without a cable no bridge is needed", HINTS, "the host has a device keg0");
@@ -174,7 +103,6 @@ static void an_unknown_network_is_refused(void)
     struct keg k;
     int code;
 
-    be_a_host();
     keg_run(&k, options, grade.root, command);
     code = keg_end(&k);
     if (code != 125)
@@ -192,12 +120,11 @@ static void both_ports_lead_inside(void)
     } doors[] = {{8081, 80, "first"}, {8082, 443, "second"}};
     struct keg k;
 
-    be_a_host();
     PROBE(&k, "--publish", "8081:80,8082:443");
     for (int i = 0; i < 2; i++)
         serve_inside(&k, doors[i].inside, doors[i].text);
     for (int i = 0; i < 2; i++)
-        if (!str_equal(hear("127.0.0.1", doors[i].host), doors[i].text))
+        if (!str_equal(network_hear("127.0.0.1", doors[i].host), doors[i].text))
             explain("each port of the host leads to its port of the keg", HINTS,
                     "127.0.0.1:%d does not lead to port %d", doors[i].host, doors[i].inside);
     keg_end(&k);
@@ -210,14 +137,13 @@ static void a_taken_port_ends_keg(void)
     struct keg k;
     int code;
 
-    be_a_host();
     serve_here(8082, "of the host");
     keg_run(&k, options, grade.root, command);
     code = keg_end(&k);
     if (code != 125)
         explain("when one of the ports is taken keg ends with 125", HINTS, "it ended with %d",
                 code);
-    if (!str_equal(hear("127.0.0.1", 8082), "of the host"))
+    if (!str_equal(network_hear("127.0.0.1", 8082), "of the host"))
         explain("who had the port keeps it", HINTS, "it does not answer any more");
 }
 
@@ -245,7 +171,7 @@ static int neighbour = -1;
         colon = strchr(order, ':');
         if (colon)
             *colon = 0;
-        heard = colon ? hear(order, atoi(colon + 1)) : "ready";
+        heard = colon ? network_hear(order, atoi(colon + 1)) : "ready";
         send(orders, heard, strlen(heard) + 1, MSG_NOSIGNAL);
     } while (recv(orders, order, sizeof order, 0) > 0);
     _exit(0);
@@ -289,7 +215,6 @@ static void a_neighbour_finds_only_the_door(void)
 {
     struct keg k;
 
-    be_a_host();
     make_neighbour();
     PROBE(&k, "--address", "10.99.0.31", "--publish", "8081:80");
     serve_inside(&k, 80, "published");
@@ -307,14 +232,13 @@ static void all_else_goes_on_working(void)
 {
     struct keg k, l;
 
-    be_a_host();
     make_neighbour();
     PROBE(&k, "--address", "10.99.0.31");
     PROBE(&l, "--address", "10.99.0.32");
     serve_inside(&k, 81, "hello");
     if (!hears_inside(&l, "10.99.0.31", 81, "hello"))
         explain("kegs go on reaching each other", HINTS, "10.99.0.31:81 does not answer a keg");
-    if (!str_equal(hear("10.99.0.31", 81), "hello"))
+    if (!str_equal(network_hear("10.99.0.31", 81), "hello"))
         explain("the host goes on reaching its kegs", HINTS, "10.99.0.31:81 does not answer it");
     if (!hears_inside(&k, "192.0.2.2", 7, "outside"))
         explain("the way out stays open, and answers come back", HINTS,
@@ -331,7 +255,6 @@ static void two_share_one_network(void)
     cleanup_free char *pid = NULL;
     struct keg k, l;
 
-    be_a_host();
     PROBE(&k);
     serve_inside(&k, 80, "hello");
     pid = str_format("%d", (int)k.inside);
@@ -353,7 +276,6 @@ static void no_process_no_network(void)
     static const char *const bad[] = {"", "x", "0", "-1", "99999999"};
     static const char *const command[] = {"/bin/probe", NULL};
 
-    be_a_host();
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const char *options[] = {"--join", bad[i], NULL};
         struct keg k;
@@ -374,7 +296,6 @@ static void isolated_kegs_do_not_talk(void)
 {
     struct keg k, l;
 
-    be_a_host();
     PROBE(&k, "--address", "10.99.0.31", "--isolate", "yes");
     PROBE(&l, "--address", "10.99.0.32", "--isolate", "yes");
     serve_inside(&k, 80, "hello");
@@ -389,13 +310,12 @@ static void isolated_kegs_reach_the_host(void)
 {
     struct keg k;
 
-    be_a_host();
     serve_here(7, "host");
     PROBE(&k, "--address", "10.99.0.31", "--isolate", "yes");
     serve_inside(&k, 80, "hello");
     if (!hears_inside(&k, "10.99.0.1", 7, "host"))
         explain("an isolated keg reaches the host", HINTS, "10.99.0.1 does not answer it");
-    if (!str_equal(hear("10.99.0.31", 80), "hello"))
+    if (!str_equal(network_hear("10.99.0.31", 80), "hello"))
         explain("the host reaches an isolated keg", HINTS, "10.99.0.31:80 does not answer");
     keg_end(&k);
 }
@@ -404,7 +324,6 @@ static void others_go_on_talking(void)
 {
     struct keg k, l;
 
-    be_a_host();
     PROBE(&k, "--address", "10.99.0.31", "--isolate", "no");
     PROBE(&l, "--address", "10.99.0.32");
     serve_inside(&k, 80, "hello");

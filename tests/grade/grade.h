@@ -79,10 +79,6 @@ int keg_code(const char *root, const char *command);
 /* What the keg printed, for an explanation (static buffer). */
 const char *keg_words(const struct keg *k);
 
-/* Puts this check into a network namespace of its own, with a loopback, so that it neither finds
- * another's devices and rules nor leaves any to the machine. Nothing without root. */
-void network_separate(void);
-
 /* --- facts ---------------------------------------------------------------------------------------
  */
 

@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "grade/network.h"
 
 enum { SECONDS_A_CHECK = 40 };
 

@@ -161,7 +161,7 @@ static void add_layers(struct oci_image *ret, const char *layout, struct buf *la
     }
 }
 
-static const char *architecture(void)
+const char *oci_architecture(void)
 {
     static struct utsname name;
 
@@ -188,7 +188,7 @@ void oci_write(struct oci_image *ret, struct buf *layers, size_t count, const ch
     buf_printf(&blob,
                "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{%s},\"rootfs\":{\"type\":"
                "\"layers\",\"diff_ids\":[%s]}}",
-               architecture(), config, diff_ids.data);
+               oci_architecture(), config, diff_ids.data);
     buf_add_str(&manifest, "{\"schemaVersion\":2,\"config\":");
     ret->config = add_blob(layout, &blob, "config.v1+json", "", &manifest);
     buf_printf(&manifest, ",\"layers\":[%s]}", descriptors.data);

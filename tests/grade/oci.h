@@ -19,3 +19,6 @@ struct oci_image {
 };
 /* Writes a layout with these layers (bottom first) and the members of the "config" object. */
 void oci_write(struct oci_image *ret, struct buf *layers, size_t count, const char *config);
+
+/* What images call this kind of machine: "amd64". */
+const char *oci_architecture(void);

@@ -2,7 +2,6 @@
  * one behind it that plays the outside world: nothing of this reaches the machine's own network. */
 #include "grade/grade.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -11,88 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "grade/network.h"
 
 #define CHAPTER "tutorial/06-network.md: "
-
-static void loopback_up(void)
-{
-    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-        broken("cannot switch on the loopback: %m");
-    close(fd);
-}
-
-void network_separate(void)
-{
-    if (!grade.is_root)
-        return;
-    if (unshare(CLONE_NEWNET) < 0)
-        broken("cannot make a network namespace: %m");
-    loopback_up();
-}
-
-static struct sockaddr_in address_of(const char *text, int port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-
-    inet_pton(AF_INET, text, &address.sin_addr);
-    return address;
-}
-
-/* What a server says (static buffer); "" when it cannot be reached. */
-static const char *hear(const char *address, int port)
-{
-    static char said[256];
-    struct sockaddr_in to = address_of(address, port);
-    struct timeval limit = {.tv_sec = 3};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ssize_t n = -1;
-
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
-        n = read(fd, said, sizeof said - 1);
-    said[n > 0 ? n : 0] = 0;
-    close(fd);
-    return said;
-}
-
-static int listen_on(const char *address, int port)
-{
-    struct sockaddr_in at = address_of(address, port);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) < 0 || listen(fd, 8) < 0)
-        broken("cannot listen on %s:%d: %m", address, port);
-    return fd;
-}
-
-/* The IPv4 address of the process's namespace that is not a loopback's: a "host LOCAL" entry of its
- * routing table. */
-static void address_inside(pid_t pid, char ret[INET_ADDRSTRLEN])
-{
-    cleanup_free char *path = str_format("/proc/%d/net/fib_trie", (int)pid), *all = fact_file(path);
-    cleanup_strv struct strv lines = {0};
-    char last[INET_ADDRSTRLEN] = "";
-
-    *ret = 0;
-    strv_split(&lines, all, '\n');
-    for (size_t i = 0; i < lines.len; i++) {
-        if (strstr(lines.items[i], "|-- "))
-            snprintf(last, sizeof last, "%s", strstr(lines.items[i], "|-- ") + 4);
-        else if (strstr(lines.items[i], "host LOCAL") && !str_starts(last, "127."))
-            strcpy(ret, last);
-    }
-}
 
 /* A keg whose probe answers on this port. */
 static void serve(struct keg *k, const char *const options[], int port, const char *text)
@@ -137,7 +61,7 @@ static void host_loopback_is_out_of_reach(void)
     const char *heard;
     struct keg k;
 
-    server = listen_on("127.0.0.1", port);
+    server = network_listen("127.0.0.1", port);
     PROBE(&k);
     heard = keg_ask(&k, request);
     close(server);
@@ -156,8 +80,8 @@ static void two_kegs_talk(void)
 
     serve(&k, NULL, 80, "hello");
     PROBE(&l);
-    address_inside(k.inside, first);
-    address_inside(l.inside, second);
+    network_address_inside(k.inside, first);
+    network_address_inside(l.inside, second);
     if (!str_starts(first, "10.99.") || str_equal(first, second))
         explain("each keg has an address of its own in 10.99.0.0/24", CHAPTER "Plugging in",
                 "they have '%s' and '%s' (/proc/PID/net/fib_trie)", first, second);
@@ -174,8 +98,8 @@ static void host_reaches_the_keg(void)
     struct keg k;
 
     serve(&k, NULL, 80, "hello");
-    address_inside(k.inside, address);
-    if (!str_equal(hear(address, 80), "hello"))
+    network_address_inside(k.inside, address);
+    if (!str_equal(network_hear(address, 80), "hello"))
         explain("the host reaches a keg at its address", CHAPTER "Plugging in",
                 "nothing answers at '%s', port 80", address);
 }
@@ -185,31 +109,17 @@ static void published_port_answers(void)
     struct keg k;
 
     serve(&k, (const char *const[]){"--publish", "8081:80", NULL}, 80, "published");
-    if (!str_equal(hear("127.0.0.1", 8081), "published"))
+    if (!str_equal(network_hear("127.0.0.1", 8081), "published"))
         explain("with --publish 8081:80 port 8081 of the host is port 80 of the keg",
                 CHAPTER "Out and in", "nothing answers at 127.0.0.1, port 8081");
     keg_end(&k);
-    if (*hear("127.0.0.1", 8081))
+    if (*network_hear("127.0.0.1", 8081))
         explain("when the keg ends its port closes", CHAPTER "Out and in",
                 "port 8081 still answers");
 }
 
 /* --- the outside world ---------------------------------------------------------------------------
  */
-
-static void run_ip(const char *const argv[])
-{
-    pid_t pid = fork();
-    int status;
-
-    if (!pid) {
-        execvp("ip", (char *const *)(size_t)argv);
-        _exit(127);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
-        broken("'ip %s %s %s' failed (package iproute2)", argv[1], argv[2], argv[3]);
-}
-#define IP(...) run_ip((const char *const[]){"ip", __VA_ARGS__, NULL})
 
 /* Tells every client the address that it seems to come from. */
 [[gnu::noreturn]] static void be_outside(int ready, int go)
@@ -224,7 +134,7 @@ static void run_ip(const char *const argv[])
         _exit(1);
     IP("address", "add", "192.0.2.2/24", "dev", "outside");
     IP("link", "set", "outside", "up");
-    server = listen_on("192.0.2.2", 7);
+    server = network_listen("192.0.2.2", 7);
     if (write(ready, &c, 1) != 1)
         _exit(1);
     while ((client = accept(server, (struct sockaddr *)&peer, &len)) >= 0) {

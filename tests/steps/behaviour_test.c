@@ -3,11 +3,9 @@
  * hardware addresses. */
 #include "support/suite.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -18,15 +16,6 @@
 #define IMAGE  "oci:" BUILD_DIR "/image:latest"
 
 static char *store; /* of images, for one test */
-
-static void separate(void)
-{
-    if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
-        perror("cannot prepare the tests of the steps (they need root)");
-        exit(2);
-    }
-}
 
 static void make_store(void)
 {
@@ -161,7 +150,7 @@ SUITE(behaviour)
     TCase *t = tcase_create("behaviour");
 
     tcase_set_timeout(t, 60);
-    tcase_add_unchecked_fixture(t, separate, NULL);
+    tcase_add_unchecked_fixture(t, steps_separate, NULL);
     tcase_add_checked_fixture(t, make_store, remove_store);
     tcase_add_loop_test(t, the_machine_cannot_be_changed_through_proc, 2, 7);
     tcase_add_loop_test(t, harmless_devices_are_there_and_no_others, 4, 7);

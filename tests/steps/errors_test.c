@@ -3,8 +3,6 @@
  * change. */
 #include "support/suite.h"
 
-#include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,14 +86,9 @@ static int switch_on(const char *path)
     return result;
 }
 
-/* A network and mounts of the tests' own: the machine gets no bridge from them. */
 static void separate(void)
 {
-    if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
-        perror("cannot prepare the tests of the steps (they need root)");
-        exit(2);
-    }
+    steps_separate();
     /* Else step 6 tells that it switched it on. */
     if (switch_on("/proc/sys/net/ipv4/ip_forward") < 0)
         perror("ip_forward");

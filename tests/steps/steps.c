@@ -2,9 +2,11 @@
 
 #include <check.h>
 #include <glob.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 /* keg frees what it holds by ending, so with sanitizers on leaks are looked for in the tests only.
  */
@@ -47,4 +49,13 @@ const char *steps_keg(int number)
     ck_assert_msg(steps_name(number) != NULL, "there is no step %d", number);
     snprintf(path, sizeof path, "%s/steps/%s/keg", BUILD_DIR, steps_name(number));
     return path;
+}
+
+void steps_separate(void)
+{
+    if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+        perror("cannot prepare the tests of the steps (they need root)");
+        exit(2);
+    }
 }

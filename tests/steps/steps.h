@@ -9,3 +9,6 @@ const struct strv *steps_all(void);
 const char *steps_name(int number);
 /* The keg that the makefile built from it. */
 const char *steps_keg(int number);
+/* For an unchecked fixture: a network and mounts of the tests' own, so that the machine gets none
+ * from them. */
+void steps_separate(void);
