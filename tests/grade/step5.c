@@ -3,6 +3,7 @@
 #include "grade/grade.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +223,22 @@ static void spoil(const char *path)
     close(fd);
 }
 
+/* The kernel unties a process that changes its user from its parent. */
+static void kill_ends_another_user_too(void)
+{
+    struct oci_image image;
+    struct keg k;
+    int pidfd;
+
+    write_simple(&image, PROBE_IS_CMD ",\"User\":\"1000\"");
+    run_image(&k, &image, NULL);
+    pidfd = fact_pidfd(k.inside);
+    kill(k.pid, SIGKILL);
+    if (!fact_gone(pidfd))
+        explain("when keg is killed (-9) the command of another user ends, too",
+                CHAPTER "Who runs it", "the command runs on without keg");
+}
+
 static void changed_layer_is_refused(void)
 {
     struct oci_image image;
@@ -321,6 +338,7 @@ const struct check checks_5[] = {
     {"Env is set", environment_of_the_image, false},
     {"WorkingDir is where it starts", working_directory_of_the_image, false},
     {"User is who it is", user_of_the_image, true},
+    {"kill -9 of keg ends another user's command", kill_ends_another_user_too, true},
     {"a changed layer is refused", changed_layer_is_refused, false},
     {"a changed configuration is refused", changed_configuration_is_refused, false},
     {"a layer of the wrong size is refused", wrong_size_is_refused, false},
