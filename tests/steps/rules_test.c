@@ -282,10 +282,6 @@ static void builds_alone(const char *before, const char *step)
 
 START_TEST(a_step_needs_only_its_directory)
 {
-    /* A make that runs us must not lend its flags and job server. */
-    unsetenv("MAKEFLAGS");
-    unsetenv("MAKELEVEL");
-    unsetenv("MFLAGS");
     for_steps(builds_alone);
     expect_none("a copy of the directory alone builds without a word:");
 }

@@ -89,6 +89,17 @@ static void remove_directory(char *path)
     free(path);
 }
 
+/* A make that runs us lends its flags, its job server and the variables of its command line to every
+ * child. A make that a test starts is another user's: `make BUILD=... SANITIZE=...` is not meant for it. */
+static void forget_the_make_around_us(void)
+{
+    static const char *const lent[] = {"MAKEFLAGS", "MFLAGS",   "MAKELEVEL", "MAKEOVERRIDES",
+                                       "BUILD",     "SANITIZE", "STATIC"};
+
+    for (size_t i = 0; i < sizeof lent / sizeof *lent; i++)
+        unsetenv(lent[i]);
+}
+
 int main(int argc, char **argv)
 {
     static char exclude[4096];
@@ -98,6 +109,7 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
+    forget_the_make_around_us();
     if (suite_command && argc > 1 && !strncmp(argv[1], "--", 2))
         return suite_command(argc, argv);
     qsort(suites, suite_count, sizeof *suites, by_name);
