@@ -1,0 +1,9 @@
+/* spec_parts.h - what the files that read config.json share: one file a section of the document. */
+#pragma once
+
+#include "runtime/spec.h"
+
+/* Copies an array of strings. `what` names it in errors. */
+int spec_strings(const json_t *array, const char *what, struct strv *ret, struct err *err);
+/* The `mounts` array; spec_free() frees it, also after a failure. */
+int spec_parse_mounts(const json_t *mounts, struct spec *ret, struct err *err);
