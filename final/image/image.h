@@ -6,10 +6,12 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "image/tar.h"
 
 /* --- references: [host[:port]/]path[:tag][@digest] ----------------------------------------------
  */
@@ -134,3 +136,36 @@ void layer_unpack_abort(struct layer_unpack *u); /* NULL is fine */
 int layer_complete(int staging_fd, struct layer_fixups *fixups, const int *lower_fds, size_t count,
                    struct err *err);
 void layer_fixups_free(struct layer_fixups *f); /* NULL is fine */
+
+/* --- layers: overlayfs form to tar (tar.h) ------------------------------------------------------
+ */
+
+/* Packs a layer's directory as the tar it has to be: the same bytes whenever the files are the
+ * same. */
+int layer_pack(int tree_fd, tar_sink *sink, void *context, struct err *err);
+/* Only the digest of that tar, and the bytes of the regular files in it. */
+int layer_digest(int tree_fd, char ret_diff_id[DIGEST_LEN + 1], uint64_t *ret_size,
+                 struct err *err);
+
+/* What lies below a container's upper directory. */
+struct layer_below {
+    const int *fds; /* directory descriptors of the layers, top first */
+    size_t count;
+    /* Paths ("proc", "etc/hosts") the engine mounts on. What was made for that only, because the
+     * image does not have it, is no change of the user's. NULL: none. */
+    const struct strv *mount_points;
+};
+enum layer_change_kind { LAYER_ADDED = 'A', LAYER_CHANGED = 'C', LAYER_DELETED = 'D' };
+struct layer_change {
+    enum layer_change_kind kind;
+    const char *path;      /* "etc/passwd" */
+    const struct stat *st; /* of the upper file; for a deleted one nothing of interest */
+};
+typedef int layer_change_visit(void *context, const struct layer_change *change, struct err *err);
+/* Every difference, directories before what is in them, names in byte order. `upper` is the
+ * overlay's upper directory; the overlay may be mounted. */
+int layer_changes(int upper, const struct layer_below *below, layer_change_visit *visit,
+                  void *context, struct err *err);
+/* Copies the differences into `staging_fd`, an empty directory that becomes a layer: in overlayfs
+ * form, times in whole seconds, sockets left out. */
+int layer_copy(int upper, const struct layer_below *below, int staging_fd, struct err *err);

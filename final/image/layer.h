@@ -5,7 +5,14 @@
  *     layer_path.c      a name of the tar becomes a directory descriptor and a name
  *     layer_entry.c     makes the file, sets its metadata
  *     layer_whiteout.c  .wh. names become what overlayfs understands
- *     layer_fixups.c    what has to wait for the layers below */
+ *     layer_fixups.c    what has to wait for the layers below
+ *
+ * and the other way:
+ *
+ *     layer_walk.c      a tree in the order of the tar
+ *     layer_changes.c   which of a container's files are changes
+ *     layer_copy.c      files of one tree into another
+ *     layer_tar.c       a tree becomes a tar (tar.c: its bytes) */
 #pragma once
 
 #include <stdbool.h>
@@ -98,6 +105,15 @@ int layer_set_xattrs_at(int dirfd, const char *name, struct archive_entry *entry
 /* Copies those attributes from one descriptor to the other. */
 int layer_copy_xattrs(int from, int to, struct err *err);
 
+/* Those attributes of a file, by name; for `at` as above. */
+struct layer_xattrs {
+    struct tar_xattr *items;
+    size_t len;
+};
+int layer_get_xattrs(int fd, struct layer_xattrs *ret, struct err *err);
+int layer_get_xattrs_at(int dirfd, const char *name, struct layer_xattrs *ret, struct err *err);
+void layer_xattrs_free(struct layer_xattrs *xattrs);
+
 /* --- layer_whiteout.c ---------------------------------------------------------------------------
  */
 
@@ -119,3 +135,41 @@ int layer_fixups_imply(struct layer_tree *t, const char *path, struct err *err);
 void layer_fixups_named(struct layer_fixups *f, const char *path);
 /* A hard link whose target is not in this layer. */
 int layer_fixups_link(struct layer_tree *t, const char *path, const char *target, struct err *err);
+
+/* --- layer_below.c ------------------------------------------------------------------------------
+ */
+
+/* What one layer says about a path: here it is; nothing, ask the layer below; nobody below may be
+ * asked. */
+enum layer_look { LOOK_FOUND, LOOK_BELOW, LOOK_HIDDEN };
+
+/* Where something was found: the directory that holds it, what it is, and whether a directory on
+ * the way was opaque. `parent` is -1 unless found; the caller closes it. `name` points into the
+ * path asked for. */
+struct layer_place {
+    int parent;
+    const char *name;
+    struct stat st;
+    bool opaque_above;
+};
+enum layer_look layer_look_in(int root, const char *path, struct layer_place *ret);
+/* Looks for what shows through from the layers below, top first. */
+bool layer_look_below(const char *path, const int *lower_fds, size_t count,
+                      struct layer_place *ret);
+/* The names that show through in directory `path`, in no order. */
+void layer_list_below(const char *path, const int *lower_fds, size_t count, struct strv *ret);
+
+/* --- layer_copy.c -------------------------------------------------------------------------------
+ */
+
+/* Copies anything but a directory to `name` in `parent`, where nothing is yet. */
+int layer_copy_file(const struct layer_place *from, int parent, const char *name, struct err *err);
+/* Owner, mode, extended attributes, times. */
+int layer_copy_directory(int from, const struct stat *st, int to, struct err *err);
+
+/* --- layer_changes.c ----------------------------------------------------------------------------
+ */
+
+struct walk_entry;
+/* True for what the engine made only to mount on it, and for what holds nothing else. */
+bool layer_is_mount_point(const struct layer_below *below, const struct walk_entry *e);

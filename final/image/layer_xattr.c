@@ -107,3 +107,87 @@ int layer_copy_xattrs(int from, int to, struct err *err)
     }
     return 0;
 }
+
+/* --- reading them -------------------------------------------------------------------------------
+ */
+
+void layer_xattrs_free(struct layer_xattrs *xattrs)
+{
+    for (size_t i = 0; i < xattrs->len; i++) {
+        free(xattrs->items[i].name);
+        free(xattrs->items[i].value);
+    }
+    free(xattrs->items);
+    *xattrs = (struct layer_xattrs){0};
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct tar_xattr *)a)->name, ((const struct tar_xattr *)b)->name);
+}
+
+static void add(struct layer_xattrs *list, const char *name, const void *value, size_t size)
+{
+    struct tar_xattr *x;
+
+    list->items = mem_grow(list->items, list->len + 1, sizeof *list->items);
+    x = &list->items[list->len++];
+    x->name = str_copy(name);
+    x->value = mem_alloc(size + 1);
+    memcpy(x->value, value, size);
+    x->size = size;
+}
+
+/* What can be opened has a descriptor, the rest is reached by name. */
+struct source {
+    int fd;
+    const char *path;
+};
+
+static ssize_t list_names(const struct source *s, char *names, size_t room)
+{
+    return s->fd >= 0 ? flistxattr(s->fd, names, room) : llistxattr(s->path, names, room);
+}
+
+static ssize_t get_value(const struct source *s, const char *name, char *value, size_t room)
+{
+    return s->fd >= 0 ? fgetxattr(s->fd, name, value, room) : lgetxattr(s->path, name, value, room);
+}
+
+/* Linux gives neither a list nor a value of more than 64 KiB. */
+static int get_all(const struct source *s, struct layer_xattrs *ret, struct err *err)
+{
+    char names[65536], value[65536];
+    ssize_t len = list_names(s, names, sizeof names);
+
+    if (len < 0)
+        return errno == ENOTSUP || errno == ENOENT
+                   ? 0
+                   : err_errno(err, "cannot list extended attributes");
+    for (const char *name = names; name < names + len; name += strlen(name) + 1) {
+        ssize_t size = allowed(name) ? get_value(s, name, value, sizeof value) : 0;
+
+        if (size < 0 && errno != ENODATA)
+            return err_errno(err, "cannot read extended attribute '%s'", name);
+        if (size >= 0 && allowed(name))
+            add(ret, name, value, (size_t)size);
+    }
+    if (ret->len)
+        qsort(ret->items, ret->len, sizeof *ret->items, by_name);
+    return 0;
+}
+
+int layer_get_xattrs(int fd, struct layer_xattrs *ret, struct err *err)
+{
+    const struct source s = {.fd = fd};
+
+    return get_all(&s, ret, err);
+}
+
+int layer_get_xattrs_at(int dirfd, const char *name, struct layer_xattrs *ret, struct err *err)
+{
+    cleanup_free char *path = str_format("/proc/self/fd/%d/%s", dirfd, name);
+    const struct source s = {.fd = -1, .path = path};
+
+    return get_all(&s, ret, err);
+}
