@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -343,4 +344,17 @@ int client_run(int socket, const struct client_options *options, enum client_end
     *ret_code = c->code;
     free(c);
     return r < 0 ? r : 0;
+}
+
+int client_detached(const struct client_options *options)
+{
+    struct container c;
+    struct err err = {0};
+
+    fprintf(stderr, "read escape sequence\n");
+    if (options->container && !engine_find(options->engine, options->container, &c, &err)) {
+        engine_container_event(options->engine, &c, "detach");
+        container_free(&c);
+    }
+    return 0;
 }

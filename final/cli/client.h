@@ -31,5 +31,8 @@ int client_check(const struct client_options *options, struct err *err);
 int client_run(int socket, const struct client_options *options, enum client_end *ret_end,
                int *ret_code, struct err *err);
 
+/* What is to be said after CLIENT_DETACHED; the exit code. */
+int client_detached(const struct client_options *options);
+
 /* Size of our terminal, 0 x 0 without one. */
 void client_terminal_size(unsigned short *ret_rows, unsigned short *ret_columns);

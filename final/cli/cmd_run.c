@@ -260,10 +260,8 @@ static int run_attached(struct creation *c, const struct client_options *client)
         return cli_engine_fail(c->cli, &err);
     if (client_run(fd, client, &end, &code, &err) < 0)
         return client_failed(c->cli, &err);
-    if (end == CLIENT_DETACHED) {
-        fprintf(stderr, "read escape sequence\n");
-        return 0;
-    }
+    if (end == CLIENT_DETACHED)
+        return client_detached(client);
     if (client->leave_at_exit && engine_remove_ended(c->cli->engine, c->id, fd, &err) < 0)
         cli_engine_fail(c->cli, &err);
     return code;

@@ -47,10 +47,8 @@ static int follow(struct cli *cli, int fd, const struct client_options *client,
 
     if (client_run(fd, client, &end, &code, &err) < 0)
         return cli_fail(cli, &err);
-    if (end == CLIENT_DETACHED) {
-        fprintf(stderr, "read escape sequence\n");
-        return 0;
-    }
+    if (end == CLIENT_DETACHED)
+        return client_detached(client);
     if (c && c->auto_remove && engine_remove(cli->engine, c, true, true, &err) < 0 &&
         err.code != ENOENT)
         cli_engine_fail(cli, &err);

@@ -15,6 +15,7 @@ const struct command *const cli_commands[] = {
     &command_info,
     &command_attach,
     &command_create,
+    &command_events,
     &command_import,
     &command_inspect,
     &command_container_inspect,

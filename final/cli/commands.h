@@ -11,6 +11,7 @@ extern const struct command command_ps;                                         
 extern const struct command command_images, command_rmi;                          /* cmd_images.c */
 extern const struct command command_inspect, command_container_inspect,
     command_image_inspect;                                 /* cmd_inspect.c */
+extern const struct command command_events;                /* cmd_events.c */
 extern const struct command command_logs;                  /* cmd_logs.c */
 extern const struct command command_info, command_version; /* cmd_system.c */
 

@@ -41,6 +41,7 @@ int value_parse_moment(const char *value, int64_t now_ns, int64_t *ret_ns, struc
 /* Go's durations: "300ms", "1.5h", "2h45m". */
 int value_parse_duration(const char *value, int64_t *ret_ns, struct err *err);
 
+int value_check_filter(const char *value, struct err *err); /* name=value */
 int value_check_env(const char *value, struct err *err);
 int value_check_label(const char *value, struct err *err);
 int value_check_host(const char *value, struct err *err);   /* --add-host name:ip or name=ip */

@@ -113,6 +113,12 @@ void value_add_pair(json_t *object, const char *pair)
         abort();
 }
 
+int value_check_filter(const char *value, struct err *err)
+{
+    return strchr(value, '=') ? 0
+                              : err_set(err, EINVAL, "bad format of filter (expected name=value)");
+}
+
 /* "ctrl-X" for a letter or one of @[\]^_, or a single character. */
 static int parse_key(const char *key, char *ret)
 {

@@ -224,6 +224,8 @@ static int make_files(struct engine *e, struct draft *d, struct err *err)
     if (!r)
         r = make_upper(e, dir, &layers, err);
     if (!r)
+        r = container_write_shim_file(&d->c, dir, true, err);
+    if (!r)
         r = hostfiles_write(dir, d->config, d->host, err);
     if (!r)
         r = mounts_prepare(e, d->c.id, &d->mounts, err);
@@ -276,6 +278,7 @@ int engine_create(struct engine *e, const struct create_request *request, char r
         engine_remove(e, &d.c, true, true, &ignored);
         return r;
     }
+    container_event(e, &d.c, "create", NULL);
     security_warnings(&d.security, ret_warnings);
     strcpy(ret_id, d.c.id);
     return 0;

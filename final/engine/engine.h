@@ -38,8 +38,8 @@ struct create_request {
                          */
 };
 /* Creates the record, directories and config.json. -ENOENT with err "No such image: X" if the image
- * is not here (the caller pulls). `ret_warnings`: what will not be as asked. err->exit_status is set for bad
- * input. */
+ * is not here (the caller pulls). `ret_warnings`: what will not be as asked. err->exit_status is
+ * set for bad input. */
 int engine_create(struct engine *e, const struct create_request *request, char ret_id[65],
                   struct strv *ret_warnings, struct err *err);
 
@@ -88,6 +88,17 @@ int engine_exec(struct engine *e, const struct container *c, const struct exec_r
 json_t *engine_inspect_container(struct engine *e, const struct container *c, struct err *err);
 json_t *engine_inspect_image(struct engine *e, const struct image *image, struct err *err);
 json_t *engine_info(struct engine *e, struct err *err);
+
+/* --- events ------------------------------------------------------------------------------------
+ */
+
+/* Tells whoever runs `cooper events`: docker's types, actions and attributes. Takes `attributes`
+ * (an object of strings; NULL: none). Containers' events the engine emits itself; other callers use
+ * it for images, networks and volumes. What happened can be read with store_events_read(). */
+void engine_event(struct engine *e, const char *type, const char *action, const char *id,
+                  json_t *attributes);
+/* An event of a container that no call here stands for, such as "attach". */
+void engine_container_event(struct engine *e, const struct container *c, const char *action);
 
 /* --- logs ---------------------------------------------------------------------------------------
  */

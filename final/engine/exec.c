@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/internal.h"
@@ -90,9 +91,12 @@ static const char *exec_user(const struct container *c, const struct exec_reques
 }
 
 static void shim_arguments(struct engine *e, const struct container *c,
-                           const struct exec_request *request, struct strv *ret)
+                           const struct exec_request *request, const char *exec_id,
+                           struct strv *ret)
 {
     shim_common_arguments(e, c, ret);
+    strv_add(ret, "--exec-id");
+    strv_add(ret, exec_id);
     strv_add(ret, "--init-pid");
     strv_take(ret, str_format("%d", (int)c->init.pid));
     strv_add(ret, "--init-start");
@@ -113,6 +117,17 @@ static void shim_arguments(struct engine *e, const struct container *c,
     }
 }
 
+/* "exec_create: sh -c true": docker puts the command into the action. */
+static void tell(struct engine *e, const struct container *c, const char *action,
+                 const struct strv *argv, const char *exec_id)
+{
+    struct strv rest = {argv->items + 1, argv->len - 1, 0};
+    cleanup_free char *arguments = strv_join(&rest, " ");
+    cleanup_free char *text = str_format("%s: %s %s", action, argv->items[0], arguments);
+
+    container_event(e, c, text, "execID", exec_id, NULL);
+}
+
 int engine_exec(struct engine *e, const struct container *c, const struct exec_request *request,
                 int *ret_attach, struct err *err)
 {
@@ -121,6 +136,8 @@ int engine_exec(struct engine *e, const struct container *c, const struct exec_r
     cleanup_close int file = -1;
     cleanup_strv struct strv argv = {0};
     struct shim_report report;
+    char exec_id[ID_LEN + 1];
+
     *ret_attach = -1;
     if (!container_running(c))
         return err_set(err, ESRCH, "Container %s is not running", c->id);
@@ -131,7 +148,11 @@ int engine_exec(struct engine *e, const struct container *c, const struct exec_r
     file = file_memfd("process", text, strlen(text), err);
     if (file < 0)
         return file;
-    shim_arguments(e, c, request, &argv);
+    if (id_generate(exec_id, err) < 0)
+        return -err->code;
+    shim_arguments(e, c, request, exec_id, &argv);
+    tell(e, c, "exec_create", &request->argv, exec_id);
+    tell(e, c, "exec_start", &request->argv, exec_id);
     return shim_order(e, "exec", c->name, &argv, file, &report, request->detach ? NULL : ret_attach,
                       err);
 }

@@ -25,6 +25,16 @@ int container_wait_exit(struct engine *e, const struct container *c, int timeout
 /* The control group a container lives in: "/cooper/<id>"; room for 80. */
 void container_cgroup(const char *id, char ret[80]);
 
+/* --- events.c: see engine_event() */
+
+/* docker's attributes of a container's events: its labels, image and name. A new reference. */
+json_t *container_attributes(const struct container *c);
+/* With more attributes, as pairs of strings that end with NULL. */
+void container_event(struct engine *e, const struct container *c, const char *action, ...)
+    __attribute__((sentinel));
+/* Writes what the shim has to know about a container and what may change while it runs. */
+int container_write_shim_file(const struct container *c, int dir, bool is_new, struct err *err);
+
 /* --- names.c */
 char *name_generate(struct store *store);
 bool name_valid(const char *name);

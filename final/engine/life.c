@@ -20,13 +20,11 @@ static int not_running(const struct container *c, struct err *err)
     return err_set(err, ESRCH, "Container %s is not running", c->id);
 }
 
-int engine_attach(struct engine *e, const struct container *c, struct err *err)
+static int connect_to_shim(struct engine *e, const struct container *c, struct err *err)
 {
     cleanup_close int dir = -1, fd = -1;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    if (!container_running(c))
-        return err_set(err, ESRCH, "You cannot attach to a stopped container, start it first");
     dir = store_run_dir(e->store, c->id, false, err);
     if (dir < 0)
         return dir;
@@ -37,6 +35,18 @@ int engine_attach(struct engine *e, const struct container *c, struct err *err)
     if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
         return err_errno(err, "cannot attach to container %s", c->name);
     return steal_fd(&fd);
+}
+
+int engine_attach(struct engine *e, const struct container *c, struct err *err)
+{
+    int fd;
+
+    if (!container_running(c))
+        return err_set(err, ESRCH, "You cannot attach to a stopped container, start it first");
+    fd = connect_to_shim(e, c, err);
+    if (fd >= 0)
+        container_event(e, c, "attach", NULL);
+    return fd;
 }
 
 /* With `now` the container after the start that another command is at: what is asked of a
@@ -58,6 +68,7 @@ int engine_attach(struct engine *e, const struct container *c, struct err *err)
 int engine_kill(struct engine *e, const struct container *c, int sig, struct err *err)
 {
     cleanup_close int pidfd = -1;
+    char number[16];
     int r;
 
     AFTER_START(e, c, now, err, engine_kill(e, &now, sig, err));
@@ -65,6 +76,8 @@ int engine_kill(struct engine *e, const struct container *c, int sig, struct err
         not_running(c, err);
         return err_wrap(err, "Cannot kill container: %s", c->name);
     }
+    snprintf(number, sizeof number, "%d", sig);
+    container_event(e, c, "kill", "signal", number, NULL);
     pidfd = proc_open(&c->init);
     r = pidfd < 0 ? pidfd : proc_signal_fd(pidfd, sig);
     if (r == -ESRCH)
@@ -125,7 +138,10 @@ int engine_stop(struct engine *e, const struct container *c, int sig, int timeou
         if (!r)
             r = container_wait_exit(e, c, -1, err);
     }
-    return r < 0 ? r : settle_after_end(e, c, NULL, err);
+    if (r < 0)
+        return r;
+    container_event(e, c, "stop", NULL);
+    return settle_after_end(e, c, NULL, err);
 }
 
 /* The exit status as the shim tells it: an --rm container's record and files may be gone a moment
@@ -136,7 +152,7 @@ static bool hear_exit(struct engine *e, const struct container *c, int *ret_code
     char packet[ATTACH_MAX];
     struct attach_exit status;
     struct err ignored;
-    cleanup_close int fd = engine_attach(e, c, &ignored);
+    cleanup_close int fd = connect_to_shim(e, c, &ignored);
     ssize_t n;
 
     if (fd < 0 || send(fd, &quiet, 1, MSG_NOSIGNAL) < 0)
@@ -190,6 +206,8 @@ static int take_apart(struct engine *e, const struct container *c, bool volumes,
         r = store_volumes_release(e->store, c->id, volumes, err);
     if (r >= 0)
         r = store_container_remove(e->store, c->id, err);
+    if (r > 0) /* it was us, and no other command beside us */
+        container_event(e, c, "destroy", NULL);
     return r < 0 ? err_wrap(err, "cannot remove container %s", c->name) : 0;
 }
 
@@ -261,22 +279,36 @@ static int finish_for_shim(struct engine *e, const char *id, struct err *err)
     return r < 0 ? r : file_remove_tree(e->store->run_fd, id, err);
 }
 
-int engine_remove_ended(struct engine *e, const char *id, int attach, struct err *err)
+static void await_shim(int socket)
 {
-    cleanup_free char *path = str_format("containers/%s", id);
-    cleanup_close int socket = attach;
     char rest[64];
     ssize_t n;
-    int r = file_remove_tree(e->store->root_fd, path, err);
 
     do
         n = recv(socket, rest, sizeof rest, 0);
     while (n > 0 || (n < 0 && errno == EINTR));
+}
+
+int engine_remove_ended(struct engine *e, const char *id, int attach, struct err *err)
+{
+    cleanup_free char *path = str_format("containers/%s", id);
+    cleanup_close int socket = attach;
+    struct container c = {0};
+    int r = store_container_find(e->store, id, &c, err);
+
+    if (r == -ENOENT) /* by another command: it did what we were to do */
+        return 0;
+    if (!r)
+        r = file_remove_tree(e->store->root_fd, path, err);
+    await_shim(socket);
     if (!r)
         r = finish_for_shim(e, id, err);
     if (!r)
         r = store_volumes_release(e->store, id, true, err);
     if (r >= 0)
         r = store_container_remove(e->store, id, err);
+    if (r > 0)
+        container_event(e, &c, "destroy", NULL);
+    container_free(&c);
     return r < 0 ? err_wrap(err, "cannot remove container %.12s", id) : 0;
 }

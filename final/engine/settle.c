@@ -131,12 +131,23 @@ static bool run_dir_locked(struct engine *e, const struct container *c)
     return run >= 0 && flock(run, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
+static void tell_end(struct engine *e, const struct container *c)
+{
+    char code[16];
+
+    snprintf(code, sizeof code, "%d", c->exit_code);
+    container_event(e, c, "die", "exitCode", code, NULL);
+}
+
 static int settle_ended(struct engine *e, struct container *c, const char *from, struct err *err)
 {
+    bool shim_killed = false;
     int r = 0;
 
-    if (!read_exit(e, c))
+    if (!read_exit(e, c)) {
         r = clean_after_killed_shim(c, err);
+        shim_killed = !r;
+    }
     if (!r && !run_dir_locked(e, c)) /* else its shim is cleaning up, or the next one is there */
         r = remove_run_files(e, c->id, err);
     if (r < 0)
@@ -146,6 +157,8 @@ static int settle_ended(struct engine *e, struct container *c, const char *from,
     if (r == -EAGAIN) { /* another command settled it in the meantime */
         err_clear(err);
         r = 0;
+    } else if (!r && shim_killed) {
+        tell_end(e, c); /* which else its shim does */
     }
     if (!r && c->auto_remove)
         return drop_record(e, c, err);

@@ -27,6 +27,8 @@ void shim_common_arguments(struct engine *e, const struct container *c, struct s
     strv_take(ret, container_path(e, c->id));
     strv_add(ret, "--run");
     strv_take(ret, str_format("%s/%s", e->store->run, c->id));
+    strv_add(ret, "--root");
+    strv_add(ret, e->store->root);
 }
 
 /* A descriptor of the program on a read-only mount; a plain one where the caller may not mount. */

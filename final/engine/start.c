@@ -69,8 +69,6 @@ static int shim_arguments(struct engine *e, const struct container *c,
     strv_add(ret, "--remove");
     strv_add(ret, "--cooper");
     strv_add(ret, cooper);
-    strv_add(ret, "--root");
-    strv_add(ret, e->store->root);
     return 0;
 }
 
@@ -178,6 +176,8 @@ static int start(struct engine *e, struct container *c, const struct start_optio
         run = lock_run_dir(e, c->id, err);
         r = run < 0 ? run : 0;
     }
+    if (!r && ret_attach)
+        container_event(e, c, "attach", NULL);
     if (!r)
         r = shim_order(e, "run", c->id, &argv, run, &report, ret_attach, err);
     if (r < 0) {

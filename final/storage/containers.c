@@ -212,7 +212,9 @@ int store_container_update(struct store *s, const struct container *c, const cha
 
 int store_container_remove(struct store *s, const char *id, struct err *err)
 {
-    return db_run(s->db, err, "DELETE FROM containers WHERE id = ?", "s", id);
+    int r = db_run(s->db, err, "DELETE FROM containers WHERE id = ?", "s", id);
+
+    return r < 0 ? r : sqlite3_changes(s->db) > 0;
 }
 
 bool store_name_taken(struct store *s, const char *name)

@@ -1,41 +1,12 @@
 #include "storage/db.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SCHEMA_VERSION 1
-#define BUSY_MS        30000
-#define CHECKPOINT_AT  64 /* pages of 4 KiB in the log */
-
-static const char schema[] =
-    "CREATE TABLE images(id TEXT PRIMARY KEY, manifest TEXT NOT NULL, created INTEGER NOT NULL,"
-    " size INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE refs(name TEXT PRIMARY KEY, image TEXT NOT NULL REFERENCES images) WITHOUT ROWID;"
-    "CREATE INDEX refs_by_image ON refs(image);"
-    "CREATE TABLE layers(chain_id TEXT PRIMARY KEY, diff_id TEXT NOT NULL, parent TEXT NOT NULL,"
-    " dir TEXT NOT NULL UNIQUE, size INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE image_layers(image TEXT NOT NULL REFERENCES images, position INTEGER NOT NULL,"
-    " chain_id TEXT NOT NULL REFERENCES layers, PRIMARY KEY(image, position)) WITHOUT ROWID;"
-    "CREATE INDEX image_layers_by_layer ON image_layers(chain_id);"
-    "CREATE TABLE image_blobs(image TEXT NOT NULL REFERENCES images, digest TEXT NOT NULL,"
-    " PRIMARY KEY(image, digest)) WITHOUT ROWID;"
-    "CREATE INDEX image_blobs_by_digest ON image_blobs(digest);"
-    "CREATE TABLE containers(id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
-    " image TEXT NOT NULL REFERENCES images, image_name TEXT NOT NULL, state TEXT NOT NULL,"
-    " config TEXT NOT NULL, auto_remove INTEGER NOT NULL, created INTEGER NOT NULL,"
-    " started INTEGER NOT NULL, finished INTEGER NOT NULL, exit_code INTEGER NOT NULL,"
-    " oom_killed INTEGER NOT NULL, error TEXT NOT NULL, owner_pid INTEGER NOT NULL,"
-    " owner_start INTEGER NOT NULL, init_pid INTEGER NOT NULL, init_start INTEGER NOT NULL,"
-    " boot_id TEXT NOT NULL) WITHOUT ROWID;"
-    "CREATE INDEX containers_by_image ON containers(image);"
-    "CREATE TABLE volumes(name TEXT PRIMARY KEY, anonymous INTEGER NOT NULL,"
-    " created INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE container_volumes(container TEXT NOT NULL, volume TEXT NOT NULL REFERENCES "
-    "volumes,"
-    " PRIMARY KEY(container, volume)) WITHOUT ROWID;"
-    "CREATE INDEX container_volumes_by_volume ON container_volumes(volume);"
-    "PRAGMA user_version=1;";
+#define BUSY_MS       30000
+#define CHECKPOINT_AT 64 /* pages of 4 KiB in the log */
 
 static int fail(sqlite3 *db, struct err *err, const char *what)
 {
@@ -66,19 +37,43 @@ static int user_version(sqlite3 *db, struct err *err)
     return r < 0 ? r : sqlite3_column_int(query, 0);
 }
 
-/* Two first commands at once: the one that waited finds the schema made. */
-static int make_schema(sqlite3 *db, struct err *err)
+/* Version n + 1 after version n, in one transaction: a database is never between two versions. Two
+ * commands at once: the one that waited finds the work done. */
+static int migrate_to_next(sqlite3 *db, struct err *err)
 {
-    int r = run_script(db, "PRAGMA journal_mode=WAL", err);
+    char set_version[48];
+    int r = db_begin(db, err), version;
 
-    if (!r)
-        r = db_begin(db, err);
     if (r < 0)
         return r;
-    r = user_version(db, err);
-    if (!r)
-        r = run_script(db, schema, err);
+    version = r = user_version(db, err);
+    if (version >= 0 && version < db_schema_version) {
+        snprintf(set_version, sizeof set_version, "PRAGMA user_version=%d", version + 1);
+        r = run_script(db, db_schema[version], err);
+        if (!r)
+            r = run_script(db, set_version, err);
+    }
     return db_end(db, r < 0 ? r : 0, err);
+}
+
+static int migrate(sqlite3 *db, const char *path, struct err *err)
+{
+    int version = user_version(db, err), r = version < 0 ? version : 0;
+
+    if (!version)
+        r = run_script(db, "PRAGMA journal_mode=WAL", err);
+    while (r >= 0 && version >= 0 && version < db_schema_version) {
+        r = migrate_to_next(db, err);
+        version = r < 0 ? r : user_version(db, err);
+    }
+    if (r < 0 || version < 0)
+        return r < 0 ? r : version;
+    if (version > db_schema_version)
+        return err_set(
+            err, EPROTO,
+            "the database '%s' has version %d, this cooper knows up to %d: use the newer cooper",
+            path, version, db_schema_version);
+    return 0;
 }
 
 int db_open(const char *path, sqlite3 **ret, struct err *err)
@@ -96,14 +91,7 @@ int db_open(const char *path, sqlite3 **ret, struct err *err)
     sqlite3_wal_autocheckpoint(db, CHECKPOINT_AT);
     r = run_script(db, "PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON", err);
     if (!r)
-        r = user_version(db, err);
-    if (!r)
-        r = make_schema(db, err);
-    else if (r > SCHEMA_VERSION)
-        r = err_set(
-            err, EPROTO,
-            "the database '%s' has version %d, this cooper knows up to %d: use the newer cooper",
-            path, r, SCHEMA_VERSION);
+        r = migrate(db, path, err);
     if (r < 0) {
         sqlite3_close(db);
         return r;

@@ -15,6 +15,10 @@
 #include "base/err.h"
 #include "base/str.h"
 
+/* schema.c: the scripts that lead from an empty database to this version's. */
+extern const char *const db_schema[];
+extern const int db_schema_version;
+
 int db_open(const char *path, sqlite3 **ret, struct err *err);
 void db_close(sqlite3 *db);
 

@@ -1,8 +1,9 @@
 /* storage.h - everything the engine keeps on disk, under one root directory (0700):
  *
  *     cooper.db            SQLite, WAL: images, references, layers, containers, volumes
- *     blobs/sha256/<hex>   content as it came from a registry; the root is an OCI layout others can
- * read layers/<dir>/        unpacked layers in overlayfs form, immutable once published by
+ *     events/log           what happened, a JSON object a line, newest last; log.1 is what came
+ * before blobs/sha256/<hex>   content as it came from a registry; the root is an OCI layout others
+ * can read layers/<dir>/        unpacked layers in overlayfs form, immutable once published by
  * rename(2) containers/<id>/     upper, work, merged, log, config.json, hostname, hosts,
  * resolv.conf volumes/<name>/_data staging/             what is being made; collected when its
  * maker is gone run/                 what must not survive a boot (/run/cooper for the default
@@ -193,6 +194,7 @@ int store_container_created(struct store *store, const struct container *c, stru
  * (-EAGAIN when another command was faster). */
 int store_container_update(struct store *store, const struct container *c, const char *from,
                            struct err *err);
+/* 1; 0 when there was no such record. */
 int store_container_remove(struct store *store, const char *id, struct err *err);
 /* Names of containers (ids) that use an image. */
 int store_image_users(struct store *store, const char *image_id, struct strv *ret_ids,
@@ -215,6 +217,32 @@ int store_volume_use(struct store *store, const char *name, const char *containe
 /* Lets go of a container's volumes; anonymous ones nobody else uses are removed when asked. */
 int store_volumes_release(struct store *store, const char *container_id, bool remove_anonymous,
                           struct err *err);
+
+/* --- events
+ * --------------------------------------------------------------------------------------
+ *
+ * A file that everybody appends to, the shim too: no daemon and no database is in the way. It is
+ * bounded: a full file becomes log.1, and the log.1 before it goes. */
+
+struct event {
+    const char *type, *action, *id; /* "container", "start", whose */
+    const json_t *attributes;       /* an object of strings, or NULL */
+};
+/* Appends one event, with the present time, below the state directory. Events are news, not
+ * records: who emits one goes on when that fails. */
+int store_event_add(int root_fd, const struct event *event, struct err *err);
+
+/* Calls `visit` for each event between the two moments (0: no bound), oldest first, with docker's
+ * API object {"Type","Action","Actor":{"ID","Attributes"},"scope","time","timeNano"}; with `follow`
+ * goes on with what comes until `until_ns`, or for ever. A negative result of `visit` ends it and
+ * is returned. */
+struct event_query {
+    int64_t since_ns, until_ns;
+    bool follow;
+};
+typedef int event_visit(void *context, const json_t *event);
+int store_events_read(struct store *store, const struct event_query *query, event_visit *visit,
+                      void *context, struct err *err);
 
 /* Collects layers, blobs and staged directories nobody refers to. Cheap when there is nothing to
  * do; does nothing while another process holds store_hold(). */

@@ -23,19 +23,6 @@ static pid_t init_of(const char *name)
     return atoi(pid);
 }
 
-static pid_t parent_of(pid_t pid)
-{
-    cleanup_free char *path = str_format("/proc/%d/status", (int)pid);
-    cleanup_buf struct buf status = {0};
-    struct err err = {0};
-    char *line;
-
-    ck_assert(!file_load(AT_FDCWD, path, 65536, &status, &err));
-    line = strstr(status.data, "PPid:\t");
-    ck_assert(line != NULL);
-    return atoi(line + strlen("PPid:\t"));
-}
-
 static void wait_until_gone(pid_t pid)
 {
     for (int i = world_ticks(10); i > 0 && world_process_exists(pid); i--)
@@ -71,7 +58,7 @@ START_TEST(a_killed_shim_is_told_truthfully)
 
     world_wait_log("web", "ready");
     init = init_of("web");
-    shim = parent_of(init);
+    shim = world_parent_of(init);
     ck_assert_int_gt(shim, 1);
     kill(shim, SIGKILL);
     wait_until_gone(shim);
@@ -92,7 +79,7 @@ START_TEST(a_killed_shim_of_an_rm_container)
     pid_t shim;
 
     world_wait_log("web", "ready");
-    shim = parent_of(init_of("web"));
+    shim = world_parent_of(init_of("web"));
     kill(shim, SIGKILL);
     wait_until_gone(shim);
     /* Whatever comes next takes it away, and the name is free. */

@@ -242,6 +242,19 @@ double world_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+pid_t world_parent_of(pid_t pid)
+{
+    cleanup_free char *path = str_format("/proc/%d/status", (int)pid);
+    cleanup_buf struct buf status = {0};
+    struct err err = {0};
+    char *line;
+
+    ck_assert(!file_load(AT_FDCWD, path, 65536, &status, &err));
+    line = strstr(status.data, "PPid:\t");
+    ck_assert(line != NULL);
+    return atoi(line + strlen("PPid:\t"));
+}
+
 /* --- what is left
  * --------------------------------------------------------------------------------- */
 

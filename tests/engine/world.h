@@ -65,6 +65,7 @@ int world_ticks(int seconds);
 /* Seconds since some fixed moment. */
 double world_now(void);
 bool world_process_exists(pid_t pid);
+pid_t world_parent_of(pid_t pid);
 
 /* Fails the test if anything of this id (or, with NULL, of this root) is left: processes, mounts,
  * control groups, directories below containers/ and run/. */

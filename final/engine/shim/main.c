@@ -36,6 +36,7 @@ static const struct option option_table[] = {{"id", required_argument, NULL, 'i'
                                              {"stdin-once", no_argument, NULL, 'O'},
                                              {"remove", no_argument, NULL, 'x'},
                                              {"attached", no_argument, NULL, 'a'},
+                                             {"exec-id", required_argument, NULL, 'e'},
                                              {"cooper", required_argument, NULL, 'c'},
                                              {NULL, 0, NULL, 0}};
 
@@ -100,6 +101,9 @@ static void apply_option(struct shim_options *o, int option, char *value)
     case 'a':
         o->attached = true;
         break;
+    case 'e':
+        o->exec_id = value;
+        break;
     default:
         _exit(125);
     }
@@ -140,7 +144,7 @@ static void parse_options(char *text, size_t len, struct shim_options *ret)
         argv[argc++] = p;
     while ((option = getopt_long(argc, argv, "", option_table, NULL)) != -1)
         apply_option(ret, option, optarg);
-    if (!ret->id || !ret->dir || !ret->run)
+    if (!ret->id || !ret->dir || !ret->run || !ret->root)
         _exit(125);
 }
 
@@ -268,8 +272,18 @@ static void become_remover(const struct shim_options *o)
     char *argv[] = {"cooper",  "--root",    (char *)o->root, "rm",
                     "--force", "--volumes", (char *)o->id,   NULL};
 
-    if (o->cooper && o->root)
+    if (o->cooper)
         execv(o->cooper, argv);
+}
+
+static void emit_end(const struct shim_options *o, int code, bool oom_killed)
+{
+    char text[16];
+
+    snprintf(text, sizeof text, "%d", code);
+    if (oom_killed)
+        shim_event(o, "oom", NULL, NULL);
+    shim_event(o, "die", "exitCode", text);
 }
 
 /* The end is recorded before anybody is told, so that whoever hears of it finds it true. Only where
@@ -279,8 +293,10 @@ static int tell_end(const struct shim_options *o, struct shim_relay *relay, int 
                     bool oom_killed, struct err *err)
 {
     bool removed_at_once = o->remove && shim_relay_owner_present(relay);
-    int r = removed_at_once ? 0 : shim_record_exit(o, code, oom_killed, err);
+    int r;
 
+    emit_end(o, code, oom_killed);
+    r = removed_at_once ? 0 : shim_record_exit(o, code, oom_killed, err);
     take_away_socket(o);
     shim_relay_announce(relay, code, oom_killed);
     if (removed_at_once && !shim_relay_owner_present(relay)) /* it was killed a moment ago */
@@ -369,6 +385,7 @@ static int run_container(const struct shim_options *o, struct err *err)
         report_failure(err);
         return r;
     }
+    shim_event(o, "start", NULL, NULL); /* here, so that it comes before the end's */
     report(&prepared.report);
     relay = shim_relay_new(o, &io, listener, prepared.log);
     add_first_client(o, relay);
@@ -420,7 +437,7 @@ static int exec_process(const struct shim_options *o, struct err *err)
     struct shim_stdio io = {-1, -1, -1, -1};
     cleanup_close int pidfd = -1;
     pid_t pid;
-    int r = spawn_process(o, &init, &pid, &io, err);
+    int code, r = spawn_process(o, &init, &pid, &io, err);
 
     if (r < 0) {
         report_failure(err);
@@ -435,7 +452,9 @@ static int exec_process(const struct shim_options *o, struct err *err)
     relay = shim_relay_new(o, &io, -1, NULL);
     add_first_client(o, relay);
     r = shim_relay_run(relay, pidfd, err);
-    shim_relay_announce(relay, reap(pid), false);
+    code = reap(pid);
+    shim_exec_event(o, "exec_die", code);
+    shim_relay_announce(relay, code, false);
     shim_relay_finish(relay);
     return r;
 }

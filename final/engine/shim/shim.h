@@ -31,10 +31,11 @@ struct shim_options {
     bool stdin_once; /* close it when the first client goes */
     bool remove;     /* --rm: if no client is there at the end, have the container removed */
     const char *id;
-    const char *dir;  /* containers/<id>, absolute */
-    const char *run;  /* run/<id>, absolute */
-    const char *root; /* the state directory, and the cooper program, for --rm */
-    const char *cooper;
+    const char *dir;                               /* containers/<id>, absolute */
+    const char *run;                               /* run/<id>, absolute */
+    const char *root;                              /* the state directory */
+    const char *cooper;                            /* --rm: the program that removes */
+    const char *exec_id;                           /* exec: what its events call it */
     const char *log;                               /* "json-file" or "none" */
     unsigned long long log_max_size, log_max_file; /* 0: never rotated; files kept, at least 1 */
     int init_pid;                                  /* exec: the container's init */
@@ -104,3 +105,12 @@ int shim_record_pids(const struct shim_options *options, pid_t init, struct shim
 /* containers/<id>/exit.json */
 int shim_record_exit(const struct shim_options *options, int exit_code, bool oom_killed,
                      struct err *err);
+
+/* --- shim/events.c: what the container's events are made of is in containers/<id>/shim.json ------
+ */
+
+/* With one more attribute (NULL: none). */
+void shim_event(const struct shim_options *options, const char *action, const char *name,
+                const char *value);
+/* The same for the process of `exec`: "exec_die". */
+void shim_exec_event(const struct shim_options *options, const char *action, int exit_code);

@@ -1,0 +1,54 @@
+/* events.c - the events that only the shim knows of: the container's start and its end. */
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "engine/shim/shim.h"
+#include "storage/storage.h"
+
+#define SHIM_FILE_MAX (4u << 20)
+
+/* Read anew each time: a container may have been renamed. NULL when it was removed under us. */
+static json_t *attributes(const struct shim_options *o)
+{
+    cleanup_free char *path = str_format("%s/shim.json", o->dir);
+    struct err ignored;
+    cleanup_json json_t *document = json_load(AT_FDCWD, path, SHIM_FILE_MAX, &ignored);
+
+    return document ? json_incref(json_object_get(document, "attributes")) : NULL;
+}
+
+static void emit(const struct shim_options *o, const char *action, const json_t *attributes)
+{
+    cleanup_close int root = open(o->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct event event = {"container", action, o->id, attributes};
+    struct err ignored;
+
+    if (root >= 0)
+        store_event_add(root, &event, &ignored);
+}
+
+void shim_event(const struct shim_options *o, const char *action, const char *name,
+                const char *value)
+{
+    cleanup_json json_t *list = attributes(o);
+
+    if (list && name)
+        json_put_str(list, name, value);
+    if (list)
+        emit(o, action, list);
+}
+
+void shim_exec_event(const struct shim_options *o, const char *action, int exit_code)
+{
+    cleanup_json json_t *list = attributes(o);
+    char code[16];
+
+    if (!list || !o->exec_id)
+        return;
+    snprintf(code, sizeof code, "%d", exit_code);
+    json_put_str(list, "execID", o->exec_id);
+    json_put_str(list, "exitCode", code);
+    emit(o, action, list);
+}

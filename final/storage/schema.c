@@ -1,0 +1,41 @@
+/* The tables, as a list of scripts: a database of version n has run the first n of them, and
+ * opening it runs the rest. What was released is never edited; a change is a new script at the end.
+ */
+#include "storage/db.h"
+
+/* 1: images, containers, volumes */
+static const char first[] =
+    "CREATE TABLE images(id TEXT PRIMARY KEY, manifest TEXT NOT NULL, created INTEGER NOT NULL,"
+    " size INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE refs(name TEXT PRIMARY KEY, image TEXT NOT NULL REFERENCES images) WITHOUT ROWID;"
+    "CREATE INDEX refs_by_image ON refs(image);"
+    "CREATE TABLE layers(chain_id TEXT PRIMARY KEY, diff_id TEXT NOT NULL, parent TEXT NOT NULL,"
+    " dir TEXT NOT NULL UNIQUE, size INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE image_layers(image TEXT NOT NULL REFERENCES images, position INTEGER NOT NULL,"
+    " chain_id TEXT NOT NULL REFERENCES layers, PRIMARY KEY(image, position)) WITHOUT ROWID;"
+    "CREATE INDEX image_layers_by_layer ON image_layers(chain_id);"
+    "CREATE TABLE image_blobs(image TEXT NOT NULL REFERENCES images, digest TEXT NOT NULL,"
+    " PRIMARY KEY(image, digest)) WITHOUT ROWID;"
+    "CREATE INDEX image_blobs_by_digest ON image_blobs(digest);"
+    "CREATE TABLE containers(id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " image TEXT NOT NULL REFERENCES images, image_name TEXT NOT NULL, state TEXT NOT NULL,"
+    " config TEXT NOT NULL, auto_remove INTEGER NOT NULL, created INTEGER NOT NULL,"
+    " started INTEGER NOT NULL, finished INTEGER NOT NULL, exit_code INTEGER NOT NULL,"
+    " oom_killed INTEGER NOT NULL, error TEXT NOT NULL, owner_pid INTEGER NOT NULL,"
+    " owner_start INTEGER NOT NULL, init_pid INTEGER NOT NULL, init_start INTEGER NOT NULL,"
+    " boot_id TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX containers_by_image ON containers(image);"
+    "CREATE TABLE volumes(name TEXT PRIMARY KEY, anonymous INTEGER NOT NULL,"
+    " created INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE container_volumes(container TEXT NOT NULL, volume TEXT NOT NULL REFERENCES "
+    "volumes,"
+    " PRIMARY KEY(container, volume)) WITHOUT ROWID;"
+    "CREATE INDEX container_volumes_by_volume ON container_volumes(volume);";
+
+/* 2: how often the restart policy started a container; what `volume create` was told */
+static const char life[] = "ALTER TABLE containers ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;"
+                           "ALTER TABLE volumes ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';"
+                           "ALTER TABLE volumes ADD COLUMN options TEXT NOT NULL DEFAULT '{}';";
+
+const char *const db_schema[] = {first, life};
+const int db_schema_version = sizeof db_schema / sizeof *db_schema;
