@@ -1,8 +1,21 @@
 /* cgroup.h - control groups, version 1 and 2 behind one interface (cgroups(7)).
  *
  * A container's group is one path, "/cooper/<id>". In version 2 that is one directory; in version 1
- * one below the directory of each controller. Everything here works from the path alone, so that a
- * group can be counted, killed and removed by somebody who did not make it.
+ * one below the directory of each controller; on a hybrid host (version 1's controllers, and a tree
+ * of version 2 beside them without any) both, because freezing and killing a group is one write in
+ * version 2 and a race in version 1. Everything here works from the path alone, so that a group can
+ * be counted, killed and removed by somebody who did not make it.
+ *
+ *     cgroup.c           opening, and the choice between the versions
+ *     cgroup_path.c      linux.cgroupsPath: where the group is to be
+ *     cgroup_tree.c      directories made, walked and removed
+ *     cgroup_v1.c _v2.c  made, joined, limited
+ *     cgroup_device.c    which devices
+ *     cgroup_freeze.c    stopped and continued
+ *     cgroup_kill.c      signalled, killed, removed
+ *     cgroup_stats*.c    measured
+ *     cgroup_oom.c       out of memory
+ *     cgroup_mount.c     what the container sees of it
  */
 #pragma once
 
@@ -13,26 +26,34 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "runtime/runtime_cgroup.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
 struct cgroup {
-    int version;
-    char *root; /* CGROUP_ROOT, or a test's */
-    char *path; /* absolute below it */
-    int dir;    /* v2: the group's directory once made, for CLONE_INTO_CGROUP; else -1 */
+    enum runtime_cgroup_manager manager;
+    int version;   /* where the controllers are: 1 or 2; 0: the container has no group */
+    char *root;    /* CGROUP_ROOT, or a test's */
+    char *path;    /* absolute below it; "" with version 0 */
+    char *unified; /* the root of version 2's tree: `root`, or "unified" below it, or NULL */
+    int dir;       /* the group's directory in that tree, for CLONE_INTO_CGROUP, or -1 */
 };
 
 /* Refuses paths that are not absolute, contain ".." or name the root. No directory is touched. */
-int cgroup_open(const char *root, const char *path, struct cgroup *ret, struct err *err);
+int cgroup_open(const struct runtime_cgroup_place *place, struct cgroup *ret, struct err *err);
 void cgroup_close(struct cgroup *cg);
 
 /* Makes the directories, with missing parents, and lets controllers through to them. */
 int cgroup_create(struct cgroup *cg, const json_t *resources, struct err *err);
+/* What must be there before the container's first process: version 2's directory, which it is born
+ * into. On a pure version 1 host nothing; then, and for the rest on a hybrid one, cgroup_create().
+ */
+int cgroup_create_birthplace(struct cgroup *cg, const json_t *resources, struct err *err);
+/* Opens cg->dir of a group that is there, for a process that is to be born into it. */
+int cgroup_open_birthplace(struct cgroup *cg, struct err *err);
 /* Writes linux.resources; may run beside a process that is in the group already. */
 int cgroup_limit(const struct cgroup *cg, const json_t *resources, struct err *err);
-/* Moves the calling process (of one thread) into the group. v2: not needed after CLONE_INTO_CGROUP.
- */
+/* Moves the calling process (of one thread) into version 1's groups; it is in version 2's. */
 int cgroup_join(const struct cgroup *cg, struct err *err);
 
 /* Mounts what the container sees of its group on `target` (a directory, O_PATH), from inside its
@@ -43,64 +64,10 @@ int cgroup_mount(const struct cgroup *cg, int target, uint64_t attributes, struc
 bool cgroup_oom_killed(const struct cgroup *cg);
 /* Processes in the group and below it; -ENOENT when it is not there. */
 int cgroup_count(const struct cgroup *cg, struct err *err);
+int cgroup_pids(const struct cgroup *cg, bool below, struct runtime_pids *ret, struct err *err);
+int cgroup_freeze(const struct cgroup *cg, bool frozen, struct err *err);
+int cgroup_frozen(const struct cgroup *cg, struct err *err);
+int cgroup_signal(const struct cgroup *cg, int sig, struct err *err);
+int cgroup_stats(const struct cgroup *cg, struct runtime_stats *ret, struct err *err);
 /* Kills everything in it, removes it and, when they are empty, parents named "cooper...". */
 int cgroup_destroy(const struct cgroup *cg, struct err *err);
-
-/* --- shared by the two versions (private to the cgroup files) ------------------------------------
- */
-
-/* mkdir -p below `base`: a parent another engine removes at the same moment is made again. */
-int cgroup_make_dirs(const char *base, const char *path, struct err *err);
-/* rmdir of the group with what is below it, then of its empty parents. -EBUSY while a process is in
- * it. */
-int cgroup_remove_dirs(const char *base, const char *path, struct err *err);
-/* "base" "path" "/file" = "text" */
-int cgroup_write(const char *base, const char *path, const char *file, const char *text,
-                 struct err *err);
-/* The number behind "word " in a flat keyed file such as memory.events; 0 without it. */
-unsigned long long cgroup_read_key(const char *base, const char *path, const char *file,
-                                   const char *word);
-/* Adds the processes of the group and all below it; -ENOENT when it is not there. */
-struct cgroup_pids {
-    int *pids;
-    size_t len, room;
-};
-int cgroup_read_pids(const char *base, const char *path, struct cgroup_pids *ret);
-/* A list of CPUs or memory nodes as a user may write it. */
-int cgroup_check_cpuset(const char *list, struct err *err);
-
-int cgroup_v1_create(struct cgroup *cg, const json_t *resources, struct err *err);
-int cgroup_v1_limit(const struct cgroup *cg, const json_t *resources, struct err *err);
-int cgroup_v1_join(const struct cgroup *cg, struct err *err);
-int cgroup_v1_mount(const struct cgroup *cg, int target, uint64_t attributes, struct err *err);
-bool cgroup_v1_oom_killed(const struct cgroup *cg);
-int cgroup_v1_count(const struct cgroup *cg);
-int cgroup_v1_destroy(const struct cgroup *cg, struct err *err);
-
-int cgroup_v2_create(struct cgroup *cg, const json_t *resources, struct err *err);
-int cgroup_v2_limit(const struct cgroup *cg, const json_t *resources, struct err *err);
-int cgroup_v2_join(const struct cgroup *cg, struct err *err);
-int cgroup_v2_mount(const struct cgroup *cg, int target, uint64_t attributes, struct err *err);
-bool cgroup_v2_oom_killed(const struct cgroup *cg);
-int cgroup_v2_destroy(const struct cgroup *cg, struct err *err);
-
-/* --- which devices (cgroup_device.c) -------------------------------------------------------------
- */
-
-struct device_rule {
-    bool allow;
-    char type;              /* 'a', 'b' or 'c' */
-    long long major, minor; /* -1: any */
-    char access[4];         /* of "rwm" */
-};
-struct device_rules {
-    struct device_rule *items;
-    size_t len, room;
-};
-/* linux.resources.devices in order; after a rule that denies everything, the devices every
- * container has (null, zero, full, random, urandom, tty, ptmx, its terminals) and mknod(2) of any
- * are allowed again. */
-int device_rules_read(const json_t *resources, struct device_rules *ret, struct err *err);
-void device_rules_free(struct device_rules *rules);
-/* v2: as an eBPF program on the group's directory. */
-int device_rules_attach(const struct device_rules *rules, int cgroup_dir, struct err *err);

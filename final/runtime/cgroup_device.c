@@ -11,7 +11,7 @@
  *         skip it unless type, access, major and minor fit; else return its verdict
  *     return 1
  */
-#include "runtime/cgroup.h"
+#include "runtime/cgroup_parts.h"
 
 #include <linux/bpf.h>
 #include <stdio.h>

@@ -7,30 +7,27 @@
  *
  * cpuset is joined only when asked for: a new cpuset is empty, and nobody can join it before it was
  * given CPUs and memory nodes. */
-#include "runtime/cgroup.h"
+#include "runtime/cgroup_parts.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/pidfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "runtime/mount_api.h"
+
+/* Where all of a container's processes are found, the best first: what is frozen does not fork. */
+static const char *const processes[] = {"freezer", "pids", "memory", "devices", "cpu"};
 
 /* `wanted` NULL: always used; else only if linux.resources has that member. */
 static const struct controller {
     const char *name, *wanted;
 } controllers[] = {
-    {"memory", NULL},     {"pids", NULL},         {"cpu", NULL},
-    {"cpuacct", NULL},    {"devices", NULL},      {"freezer", NULL},
-    {"blkio", "blockIO"}, {"cpuset", "cpu.cpus"}, {"cpuset", "cpu.mems"},
+    {"memory", NULL},  {"pids", NULL},         {"cpu", NULL},
+    {"cpuacct", NULL}, {"devices", NULL},      {"freezer", NULL},
+    {"blkio", NULL},   {"cpuset", "cpu.cpus"}, {"cpuset", "cpu.mems"},
 };
 #define CONTROLLERS (sizeof controllers / sizeof *controllers)
 
@@ -67,9 +64,23 @@ static const struct throttle {
     {"blockIO.throttleWriteIOPSDevice", "blkio.throttle.write_iops_device"},
 };
 
-static char *base_of(const struct cgroup *cg, const char *controller)
+const char *const cgroup_v1_controllers[] = {"memory",  "pids",  "cpu",    "cpuacct", "devices",
+                                             "freezer", "blkio", "cpuset", NULL};
+
+char *cgroup_v1_base(const struct cgroup *cg, const char *controller)
 {
     return str_format("%s/%s", cg->root, controller);
+}
+
+char *cgroup_v1_processes(const struct cgroup *cg)
+{
+    for (size_t i = 0; i < sizeof processes / sizeof *processes; i++) {
+        cleanup_free char *base = cgroup_v1_base(cg, processes[i]);
+
+        if (cgroup_has(base, cg->path, "cgroup.procs"))
+            return steal_ptr(&base);
+    }
+    return cgroup_v1_base(cg, processes[0]);
 }
 
 static bool is_there(const char *path)
@@ -104,7 +115,7 @@ static int fill_cpuset(const char *base, const char *path, const char *file, str
 
 static int create_one(const struct cgroup *cg, const char *name, struct err *err)
 {
-    cleanup_free char *base = base_of(cg, name);
+    cleanup_free char *base = cgroup_v1_base(cg, name);
 
     if (cgroup_make_dirs(base, cg->path, err) < 0) {
         if (is_there(base))
@@ -151,7 +162,7 @@ static bool limit_text(const struct limit *limit, const json_t *value, char ret[
 static int write_limit(const struct cgroup *cg, const struct limit *limit, const char *text,
                        struct err *err)
 {
-    cleanup_free char *base = base_of(cg, limit->controller);
+    cleanup_free char *base = cgroup_v1_base(cg, limit->controller);
 
     if (!strcmp(limit->controller, "cpuset") && cgroup_check_cpuset(text, err) < 0)
         return err_wrap(err, "%s", limit->member);
@@ -169,7 +180,7 @@ static int write_limit(const struct cgroup *cg, const struct limit *limit, const
 static int write_throttle(const struct cgroup *cg, const struct throttle *throttle,
                           const json_t *list, struct err *err)
 {
-    cleanup_free char *base = base_of(cg, "blkio");
+    cleanup_free char *base = cgroup_v1_base(cg, "blkio");
     const json_t *item;
     size_t i;
 
@@ -203,7 +214,7 @@ static int write_device(const struct device_rule *rule, int file, struct err *er
 static int write_devices(const struct cgroup *cg, const json_t *resources, struct err *err)
 {
     cleanup_with(device_rules_free) struct device_rules rules = {0};
-    cleanup_free char *base = base_of(cg, "devices");
+    cleanup_free char *base = cgroup_v1_base(cg, "devices");
     cleanup_free char *deny = str_format("%s%s/devices.deny", base, cg->path);
     cleanup_free char *allow = str_format("%s%s/devices.allow", base, cg->path);
     cleanup_close int deny_fd = -1, allow_fd = -1;
@@ -249,142 +260,4 @@ int cgroup_v1_join(const struct cgroup *cg, struct err *err)
     }
     err_clear(err); /* ENOENT: a controller the container does not use */
     return 0;
-}
-
-/* --- what the container sees ---------------------------------------------------------------------
- */
-
-/* The hierarchy a controller's directory belongs to: "cpu" is often a link to "cpu,cpuacct", and
- * must be mounted by the names of all controllers in it. */
-static char *hierarchy_of(const struct cgroup *cg, const char *name)
-{
-    cleanup_free char *base = base_of(cg, name), *real = realpath(base, NULL);
-    const char *slash = real ? strrchr(real, '/') : NULL;
-
-    return str_copy(slash ? slash + 1 : name);
-}
-
-/* Mounting the hierarchy inside the new cgroup namespace shows the container's own group as its
- * root: the same directory a bind mount would show, without naming the host's path. Trees that were
- * not joined are left out, because their root would be the engine's own group. */
-static int mount_one(const struct cgroup *cg, const char *name, int dir, uint64_t attributes,
-                     struct err *err)
-{
-    cleanup_free char *group = str_format("%s/%s%s", cg->root, name, cg->path);
-    cleanup_free char *hierarchy = NULL;
-    cleanup_close int mount = -1;
-
-    if (!is_there(group))
-        return 0;
-    if (mkdirat(dir, name, 0755) < 0)
-        return errno == EEXIST ? 0 : err_errno(err, "cannot make '%s' in /sys/fs/cgroup", name);
-    hierarchy = hierarchy_of(cg, name);
-    mount = mount_new("cgroup", "cgroup", hierarchy, attributes, err);
-    if (mount < 0 || mount_attach(mount, dir, name, err) < 0)
-        return err_wrap(err, "control groups '%s'", hierarchy);
-    return 0;
-}
-
-int cgroup_v1_mount(const struct cgroup *cg, int target, uint64_t attributes, struct err *err)
-{
-    uint64_t safe = attributes | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    cleanup_close int dir =
-        mount_new("tmpfs", "tmpfs", "mode=755,size=64k", safe & ~(uint64_t)MOUNT_ATTR_RDONLY, err);
-
-    if (dir < 0 || mount_attach(dir, target, "", err) < 0)
-        return err_wrap(err, "/sys/fs/cgroup");
-    for (size_t i = 0; i < CONTROLLERS; i++)
-        if (mount_one(cg, controllers[i].name, dir, safe, err) < 0)
-            return -err->code;
-    /* Peers leave this tmpfs writable: the container could fill the host's memory beside its limit.
-     */
-    return mount_change(dir, attributes & MOUNT_ATTR_RDONLY, 0, false, err);
-}
-
-bool cgroup_v1_oom_killed(const struct cgroup *cg)
-{
-    cleanup_free char *base = base_of(cg, "memory");
-
-    return cgroup_read_key(base, cg->path, "memory.oom_control", "oom_kill") > 0;
-}
-
-/* --- end ----------------------------------------------------------------------------------------
- */
-
-int cgroup_v1_count(const struct cgroup *cg)
-{
-    int most = -ENOENT;
-
-    for (size_t i = 0; i < CONTROLLERS; i++) {
-        cleanup_free char *base = base_of(cg, controllers[i].name);
-        struct cgroup_pids found = {0};
-
-        if (!cgroup_read_pids(base, cg->path, &found) && (int)found.len > most)
-            most = (int)found.len;
-        free(found.pids);
-    }
-    return most;
-}
-
-/* Kills what is in the group now and waits for its end. A pid could be a newer process by the time
- * it is signalled: the pidfd is opened first and then the pid must still be in the group. */
-static int kill_round(const char *base, const char *path)
-{
-    struct cgroup_pids found = {0}, again = {0};
-    int r = cgroup_read_pids(base, path, &found), left = (int)found.len;
-    int *fds = mem_alloc((found.len + 1) * sizeof *fds);
-
-    for (size_t i = 0; i < found.len; i++)
-        fds[i] = pidfd_open(found.pids[i], 0);
-    if (found.len)
-        cgroup_read_pids(base, path, &again);
-    for (size_t i = 0; i < found.len; i++) {
-        struct pollfd end = {.fd = fds[i], .events = POLLIN};
-        bool still = false;
-
-        for (size_t k = 0; k < again.len && !still; k++)
-            still = again.pids[k] == found.pids[i];
-        if (still && fds[i] >= 0 && !pidfd_send_signal(fds[i], SIGKILL, NULL, 0))
-            poll(&end, 1, 1000);
-        close_fd(&fds[i]);
-    }
-    free(fds);
-    free(found.pids);
-    free(again.pids);
-    return r < 0 ? r : left;
-}
-
-/* A process leaves its group a moment after its parent heard of its end (in the scheduler, since
- * Linux 6.19), so an empty group may still be busy for some microseconds. */
-#define EMPTY_ROUNDS 200
-
-static int destroy_one(const char *base, const char *path, struct err *err)
-{
-    for (int empty = 0; empty < EMPTY_ROUNDS;) {
-        int r = cgroup_remove_dirs(base, path, err);
-
-        if (r != -EBUSY && r != -ENOTEMPTY)
-            return r;
-        r = kill_round(base, path);
-        if (r < 0 && r != -ENOENT)
-            return err_set(err, -r, "cannot read the processes of '%s%s'", base, path);
-        if (r <= 0 && empty++)
-            poll(NULL, 0, 1);
-    }
-    return err_set(err, EBUSY, "processes of the control group '%s%s' do not end", base, path);
-}
-
-int cgroup_v1_destroy(const struct cgroup *cg, struct err *err)
-{
-    struct err first = {0};
-
-    err_clear(err);
-    for (size_t i = 0; i < CONTROLLERS; i++) {
-        cleanup_free char *base = base_of(cg, controllers[i].name);
-
-        if (destroy_one(base, cg->path, err) < 0 && !first.code)
-            first = *err;
-    }
-    *err = first;
-    return first.code ? -first.code : 0;
 }

@@ -2,19 +2,16 @@
  * down (cgroup.subtree_control), and a group with processes passes nothing down, except the root.
  * The container is born into its group (CLONE_INTO_CGROUP, Linux 5.7), so it never runs outside of
  * its limits, and no process has to be moved. cgroup.kill (5.14) ends all of it at once. */
-#include "runtime/cgroup.h"
+#include "runtime/cgroup_parts.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "runtime/mount_api.h"
 
 static const char *const wanted[] = {"cpu", "cpuset", "io", "memory", "pids", "hugetlb"};
 
@@ -80,7 +77,6 @@ static int make_path(const struct cgroup *cg, struct err *err)
 
 int cgroup_v2_create(struct cgroup *cg, const json_t *resources, struct err *err)
 {
-    cleanup_free char *full = str_format("%s%s", cg->root, cg->path);
     int r = 0;
 
     (void)resources; /* v2 needs no controller joined one by one */
@@ -93,8 +89,7 @@ int cgroup_v2_create(struct cgroup *cg, const json_t *resources, struct err *err
     if (r < 0)
         return err_wrap(err, "cannot make the control group '%s'", cg->path);
     err_clear(err);
-    cg->dir = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return cg->dir < 0 ? err_errno(err, "cannot open the control group '%s'", full) : 0;
+    return 0;
 }
 
 /* --- limits: v1's numbers, which the specification uses, in v2's terms
@@ -257,60 +252,4 @@ int cgroup_v2_limit(const struct cgroup *cg, const json_t *resources, struct err
         limit_devices(cg, resources, err) < 0)
         return -err->code;
     return pids ? put_number(cg, "pids.max", pids, err) : 0;
-}
-
-int cgroup_v2_join(const struct cgroup *cg, struct err *err)
-{
-    return cgroup_write(cg->root, cg->path, "cgroup.procs", "0", err);
-}
-
-int cgroup_v2_mount(const struct cgroup *cg, int target, uint64_t attributes, struct err *err)
-{
-    uint64_t safe = attributes | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    cleanup_close int mount = mount_new("cgroup2", "cgroup", NULL, safe, err);
-
-    (void)cg; /* the cgroup namespace knows which group is the root */
-    if (mount < 0 || mount_attach(mount, target, "", err) < 0)
-        return err_wrap(err, "control groups");
-    return 0;
-}
-
-bool cgroup_v2_oom_killed(const struct cgroup *cg)
-{
-    return cgroup_read_key(cg->root, cg->path, "memory.events", "oom_kill") > 0;
-}
-
-/* cgroup.events becomes readable with POLLPRI when "populated" changes: no polling at intervals. */
-static int wait_empty(const struct cgroup *cg, struct err *err)
-{
-    cleanup_free char *file = str_format("%s%s/cgroup.events", cg->root, cg->path);
-    cleanup_close int fd = open(file, O_RDONLY | O_CLOEXEC);
-    struct pollfd change = {.fd = fd, .events = POLLPRI};
-
-    for (int waits = 0; fd >= 0 && waits < 20; waits++) {
-        char text[256] = "";
-        ssize_t n = pread(fd, text, sizeof text - 1, 0);
-
-        if (n <= 0 || strstr(text, "populated 0"))
-            return 0;
-        poll(&change, 1, 500);
-    }
-    return fd < 0 ? 0
-                  : err_set(err, EBUSY, "processes of the control group '%s' do not end", cg->path);
-}
-
-int cgroup_v2_destroy(const struct cgroup *cg, struct err *err)
-{
-    for (int tries = 0; tries < 20; tries++) {
-        int r = cgroup_remove_dirs(cg->root, cg->path, err);
-
-        if (r != -EBUSY && r != -ENOTEMPTY)
-            return r;
-        if (cgroup_write(cg->root, cg->path, "cgroup.kill", "1", err) < 0 && err->code != ENOENT)
-            return err_wrap(err, "cannot end the container's processes");
-        if (wait_empty(cg, err) < 0)
-            return -err->code;
-        err_clear(err);
-    }
-    return err_set(err, EBUSY, "the control group '%s' stays busy", cg->path);
 }

@@ -30,16 +30,33 @@ struct creation {
     int sockets[2];
 };
 
+static int open_cgroup(struct creation *creation, struct runtime_container *c, struct err *err)
+{
+    const struct runtime_request *request = creation->request;
+    struct runtime_cgroup_place place = {
+        .manager = request->cgroup_manager,
+        .root = request->cgroup_root,
+        .path = request->cgroup_path,
+    };
+    cleanup_free char *path = NULL;
+
+    if (!place.path) {
+        if (runtime_cgroup_resolve(place.manager, place.root, creation->spec.cgroups_path,
+                                   request->id, request->bundle, &path, err) < 0)
+            return -err->code;
+        place.path = path;
+    }
+    return cgroup_open(&place, &c->cgroup, err);
+}
+
 static int prepare(struct creation *creation, struct runtime_container *c, struct err *err)
 {
     const struct runtime_request *request = creation->request;
-    cleanup_free char *path = str_format("/cooper/%s", request->id);
     const struct spec *spec = &creation->spec;
 
     if (spec_parse(request->config, &creation->spec, err) < 0)
         return err_wrap(err, "config.json");
-    if (sysctl_check(spec, err) < 0 ||
-        cgroup_open(NULL, spec->cgroups_path ? spec->cgroups_path : path, &c->cgroup, err) < 0 ||
+    if (sysctl_check(spec, err) < 0 || open_cgroup(creation, c, err) < 0 ||
         syscall_filter_load(request->config, request->bundle, &creation->filter, err) < 0)
         return -err->code;
     return sync_pair(creation->sockets, err);
@@ -70,16 +87,14 @@ static int spawn_init(struct creation *creation, struct runtime_container *c, st
     return c->pid < 0 ? (int)c->pid : 0;
 }
 
-/* v2: init is born in its group, so the directory comes first. v1: init joins by itself, so
- * everything about groups is done beside it. */
-static int make_cgroup(struct creation *creation, struct runtime_container *c, bool before_spawn,
-                       struct err *err)
+/* init is born in its group of version 2, so that directory comes first; version 1's groups it
+ * joins by itself, so everything else about groups is done beside it. */
+static int make_cgroup(struct creation *creation, struct runtime_container *c, struct err *err)
 {
     const json_t *resources = creation->spec.resources;
 
-    if (before_spawn == (c->cgroup.version == 2) && cgroup_create(&c->cgroup, resources, err) < 0)
-        return -err->code;
-    return before_spawn ? 0 : cgroup_limit(&c->cgroup, resources, err);
+    return cgroup_create(&c->cgroup, resources, err) < 0 ? -err->code
+                                                         : cgroup_limit(&c->cgroup, resources, err);
 }
 
 /* init may have failed first, and then it knows better than we do why nothing works. */
@@ -97,11 +112,12 @@ static int bring_up(struct creation *creation, struct runtime_container *c, stru
 {
     const struct runtime_request *request = creation->request;
 
-    if (make_cgroup(creation, c, true, err) < 0 || spawn_init(creation, c, err) < 0)
+    if (cgroup_create_birthplace(&c->cgroup, creation->spec.resources, err) < 0 ||
+        spawn_init(creation, c, err) < 0)
         return -err->code;
     c->socket = creation->sockets[0];
     creation->sockets[0] = -1;
-    if (make_cgroup(creation, c, false, err) < 0)
+    if (make_cgroup(creation, c, err) < 0)
         return -err->code;
     if (sync_send(c->socket, SYNC_CGROUP, -1, err) < 0)
         return prefer_error_of_init(c, err);
@@ -182,6 +198,12 @@ int runtime_console(const struct runtime_container *c)
 bool runtime_oom_killed(const struct runtime_container *c)
 {
     return cgroup_oom_killed(&c->cgroup);
+}
+
+struct runtime_cgroup_place runtime_cgroup_place(const struct runtime_container *c)
+{
+    return (struct runtime_cgroup_place){
+        .manager = c->cgroup.manager, .root = c->cgroup.root, .path = c->cgroup.path};
 }
 
 int runtime_destroy(struct runtime_container *c, struct err *err)

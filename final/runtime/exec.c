@@ -45,28 +45,33 @@ static int namespace_flags(const struct joining *j)
     return (int)flags;
 }
 
+static int open_cgroup(struct joining *j, struct err *err)
+{
+    struct runtime_cgroup_place place = j->request->cgroup;
+    cleanup_free char *below = NULL;
+
+    if (!place.path)
+        place.path = json_str(j->request->config, "linux.cgroupsPath", NULL);
+    if (!place.path)
+        return err_set(err, EINVAL, "config.json has no linux.cgroupsPath to join");
+    if (j->request->subgroup) {
+        below = str_format("%s/%s", place.path, j->request->subgroup);
+        place.path = below;
+    }
+    return cgroup_open(&place, &j->cgroup, err) < 0 ? -err->code
+                                                    : cgroup_open_birthplace(&j->cgroup, err);
+}
+
 static int prepare(struct joining *j, struct err *err)
 {
     const struct runtime_exec_request *request = j->request;
-    const char *path = json_str(request->config, "linux.cgroupsPath", NULL);
 
     if (spec_parse_process(request->process, &j->process, err) < 0 ||
         spec_parse_namespaces(request->config, &j->namespaces, err) < 0 ||
         syscall_filter_load(request->config, request->bundle, &j->filter, err) < 0)
         return -err->code;
     j->process.user = request->user;
-    if (!path)
-        return err_set(err, EINVAL, "config.json has no linux.cgroupsPath to join");
-    if (cgroup_open(NULL, path, &j->cgroup, err) < 0)
-        return -err->code;
-    if (j->cgroup.version == 2) {
-        cleanup_free char *full = str_format("%s%s", j->cgroup.root, path);
-
-        j->cgroup.dir = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (j->cgroup.dir < 0)
-            return err_errno(err, "cannot open the container's control group '%s'", path);
-    }
-    return sync_pair(j->sockets, err);
+    return open_cgroup(j, err) < 0 ? -err->code : sync_pair(j->sockets, err);
 }
 
 /* --- the child ----------------------------------------------------------------------------------
@@ -88,7 +93,7 @@ static int join_container(const struct joining *j, int *init_pidfd, struct err *
     int flags = namespace_flags(j) & ~CLONE_NEWPID;
 
     /* v1: the files of its group are the host's, so before the mount namespace changes. */
-    if (j->cgroup.version == 1 && cgroup_join(&j->cgroup, err) < 0)
+    if (cgroup_join(&j->cgroup, err) < 0)
         return -err->code;
     if (flags && setns(*init_pidfd, flags) < 0)
         return err_errno(err, "cannot join the container's namespaces");

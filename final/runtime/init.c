@@ -50,7 +50,7 @@ static int enter_cgroup(void *context, struct err *err)
         return 0;
     if (sync_wait(init->socket, SYNC_CGROUP, NULL, err) < 0)
         return -err->code;
-    if (init->arguments->cgroup->version == 1 && cgroup_join(init->arguments->cgroup, err) < 0)
+    if (cgroup_join(init->arguments->cgroup, err) < 0)
         return -err->code;
     if (init->spec->new_namespaces & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0)
         return err_errno(err, "cannot make a cgroup namespace");

@@ -26,6 +26,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "runtime/runtime_cgroup.h"
 
 struct runtime_container;
 
@@ -35,10 +36,14 @@ struct runtime_request {
     const json_t *config;         /* config.json, parsed */
     int stdio[3];                 /* what becomes fd 0-2 without a terminal; -1: /dev/null */
     unsigned short rows, columns; /* initial size of the terminal, 0: leave */
-    /* Called when init is at work on its mounts: what the caller has to do anyway costs no time here. A
-     * negative result ends the creation. May be NULL. */
+    /* Called when init is at work on its mounts: what the caller has to do anyway costs no time
+     * here. A negative result ends the creation. May be NULL. */
     int (*meanwhile)(void *context, pid_t init, struct err *err);
     void *context;
+    /* The control group: who manages it, below which root (NULL: "/sys/fs/cgroup"), and its path as
+     * runtime_cgroup_resolve() gave it, so that it could be recorded first; NULL: resolved here. */
+    enum runtime_cgroup_manager cgroup_manager;
+    const char *cgroup_root, *cgroup_path;
 };
 
 /* Everything but the execve. On failure nothing is left: no process, no cgroup, no mount.
@@ -57,6 +62,8 @@ int runtime_console(const struct runtime_container *c);
 /* True if the kernel's OOM killer took a process of the cgroup (memory.events or
  * memory.oom_control). */
 bool runtime_oom_killed(const struct runtime_container *c);
+/* Where the container's group is (borrowed; path "" when it has none). */
+struct runtime_cgroup_place runtime_cgroup_place(const struct runtime_container *c);
 
 /* Kills every process in the cgroup, waits until they are gone, removes the cgroup. Call after
  * reaping init. */
@@ -74,23 +81,14 @@ struct runtime_exec_request {
     const json_t *config;  /* the container's config.json */
     const json_t *process; /* what to run */
     const char *user;      /* "name|uid[:group|gid]" or NULL for process.user */
+    /* The container's group; path NULL: linux.cgroupsPath of `config`, below the default root. */
+    struct runtime_cgroup_place cgroup;
+    const char *subgroup; /* a group below it to join instead, "a/b"; NULL: the container's own */
     int stdio[3];
     unsigned short rows, columns;
 };
 int runtime_exec(const struct runtime_exec_request *request, pid_t *ret_pid, int *ret_console,
                  struct err *err);
-
-/* --- control groups, by the path in linux.cgroupsPath ("/cooper/<id>"), v1 and v2 alike
- * ----------- */
-
-/* Kills everything in the cgroup and removes it; success when it is not there. `cgroup_root` NULL
- * means
- * "/sys/fs/cgroup". Used to clean up after a shim that was killed. */
-int runtime_cgroup_destroy(const char *cgroup_root, const char *path, struct err *err);
-/* Number of processes in it, or -ENOENT. */
-int runtime_cgroup_count(const char *cgroup_root, const char *path, struct err *err);
-/* 1, 2, or 0 for none; hybrid hosts whose controllers are on v1 count as 1. */
-int runtime_cgroup_version(const char *cgroup_root);
 
 /* --- capabilities and the syscall filter, for the engine's use
  * ------------------------------------ */

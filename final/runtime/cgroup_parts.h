@@ -1,0 +1,84 @@
+/* cgroup_parts.h - what the cgroup files share and nobody else sees. */
+#pragma once
+
+#include "runtime/cgroup.h"
+
+/* For what needs a group: -ENOTSUP with a message for a container that has none. */
+int cgroup_open_own(const struct runtime_cgroup_place *place, struct cgroup *ret, struct err *err);
+/* "/a/b": absolute, and no component is empty, "." or "..". */
+bool cgroup_path_is_plain(const char *path);
+
+/* --- cgroup_tree.c: directories ------------------------------------------------------------------
+ * `base` is the root of one hierarchy, `path` the group below it. What is inside a group may be the
+ * work of a hostile container: any number of groups, any depth. */
+
+/* mkdir -p below `base`: a parent another engine removes at the same moment is made again. */
+int cgroup_make_dirs(const char *base, const char *path, struct err *err);
+/* rmdir of the group with what is below it, then of its empty parents named "cooper...". -EBUSY
+ * while a process is in it; success when it is not there. */
+int cgroup_remove_dirs(const char *base, const char *path, struct err *err);
+/* Adds the processes of the group, and with `below` of all groups in it; -ENOENT when it is not
+ * there, without a message. */
+int cgroup_tree_pids(const char *base, const char *path, bool below, struct runtime_pids *ret);
+/* Sorted and each once: a process of several threads may be listed for each. */
+void cgroup_sort_pids(struct runtime_pids *pids);
+
+/* --- cgroup_file.c: the kernel's files -----------------------------------------------------------
+ */
+
+/* "base" "path" "/file" = "text" */
+int cgroup_write(const char *base, const char *path, const char *file, const char *text,
+                 struct err *err);
+/* All of a file, in one piece; -errno without a message. */
+int cgroup_read(const char *base, const char *path, const char *file, struct buf *ret);
+/* The number behind "word " in a flat keyed file such as memory.events; 0 without it. */
+unsigned long long cgroup_read_key(const char *base, const char *path, const char *file,
+                                   const char *word);
+bool cgroup_has(const char *base, const char *path, const char *file);
+
+/* --- the versions --------------------------------------------------------------------------------
+ */
+
+int cgroup_v1_create(struct cgroup *cg, const json_t *resources, struct err *err);
+int cgroup_v1_limit(const struct cgroup *cg, const json_t *resources, struct err *err);
+int cgroup_v1_join(const struct cgroup *cg, struct err *err);
+int cgroup_v1_mount(const struct cgroup *cg, int target, uint64_t attributes, struct err *err);
+/* The root of a controller's hierarchy, "<root>/memory", whether it is there or not. Caller frees.
+ */
+char *cgroup_v1_base(const struct cgroup *cg, const char *controller);
+/* Controllers a container's group may be in; NULL ends the list. */
+extern const char *const cgroup_v1_controllers[];
+/* The hierarchy that has all of the container's processes: the freezer's if possible. Caller frees.
+ */
+char *cgroup_v1_processes(const struct cgroup *cg);
+
+int cgroup_v2_create(struct cgroup *cg, const json_t *resources, struct err *err);
+int cgroup_v2_limit(const struct cgroup *cg, const json_t *resources, struct err *err);
+int cgroup_v2_mount(const struct cgroup *cg, int target, uint64_t attributes, struct err *err);
+
+int cgroup_v1_stats(const struct cgroup *cg, struct runtime_stats *ret, struct err *err);
+int cgroup_v2_stats(const struct cgroup *cg, struct runtime_stats *ret, struct err *err);
+
+/* A list of CPUs or memory nodes as a user may write it. */
+int cgroup_check_cpuset(const char *list, struct err *err);
+
+/* --- which devices (cgroup_device.c) -------------------------------------------------------------
+ */
+
+struct device_rule {
+    bool allow;
+    char type;              /* 'a', 'b' or 'c' */
+    long long major, minor; /* -1: any */
+    char access[4];         /* of "rwm" */
+};
+struct device_rules {
+    struct device_rule *items;
+    size_t len, room;
+};
+/* linux.resources.devices in order; after a rule that denies everything, the devices every
+ * container has (null, zero, full, random, urandom, tty, ptmx, its terminals) and mknod(2) of any
+ * are allowed again. */
+int device_rules_read(const json_t *resources, struct device_rules *ret, struct err *err);
+void device_rules_free(struct device_rules *rules);
+/* v2: as an eBPF program on the group's directory. */
+int device_rules_attach(const struct device_rules *rules, int cgroup_dir, struct err *err);

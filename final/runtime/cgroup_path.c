@@ -1,0 +1,108 @@
+/* linux.cgroupsPath: where a container's group is to be. */
+#include "runtime/cgroup_parts.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+
+static const char *const managers[] = {
+    [RUNTIME_CGROUPFS] = "cgroupfs",
+    [RUNTIME_CGROUP_SYSTEMD] = "systemd",
+    [RUNTIME_CGROUP_DISABLED] = "disabled",
+};
+
+int runtime_cgroup_manager_of(const char *name, enum runtime_cgroup_manager *ret)
+{
+    for (size_t i = 0; i < sizeof managers / sizeof *managers; i++)
+        if (!strcmp(managers[i], name)) {
+            *ret = (enum runtime_cgroup_manager)i;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+const char *runtime_cgroup_manager_name(enum runtime_cgroup_manager manager)
+{
+    return managers[manager];
+}
+
+/* "/a/b": absolute, and no component is empty, "." or "..". */
+bool cgroup_path_is_plain(const char *path)
+{
+    if (*path != '/')
+        return false;
+    while (*path) {
+        size_t n = strcspn(++path, "/");
+
+        if (!n || n > 255 || (n == 1 && *path == '.') || (n == 2 && !strncmp(path, "..", 2)))
+            return false;
+        path += n;
+    }
+    return true;
+}
+
+/* FNV-1a: the same bundle gives the same number, another one most likely another. */
+static unsigned number_of(const char *text)
+{
+    unsigned number = 2166136261U;
+
+    for (; *text; text++)
+        number = (number ^ (unsigned char)*text) * 16777619U;
+    return number;
+}
+
+/* An ordinary user can make groups only below one that was delegated: the own one, where the kernel
+ * writes it as "0::/path" (cgroups(7)). Root's containers belong to nobody's session. */
+static char *own_group(void)
+{
+    cleanup_buf struct buf text = {0};
+    struct err ignored = {0};
+    const char *line;
+
+    if (!geteuid() || file_load(AT_FDCWD, "/proc/self/cgroup", 1 << 16, &text, &ignored) < 0)
+        return str_copy("");
+    line = !strncmp(text.data, "0::/", 4) ? text.data : strstr(text.data, "\n0::/");
+    if (!line)
+        return str_copy("");
+    line = strchr(line, '/');
+    return strcspn(line, "\n") > 1 ? str_copy_n(line, strcspn(line, "\n")) : str_copy("");
+}
+
+static char *below_own(const char *relative)
+{
+    cleanup_free char *own = own_group();
+
+    return str_format("%s/%s", own, relative);
+}
+
+static char *default_path(const char *id, const char *bundle)
+{
+    cleanup_free char *name = str_format("cooper/%s-%08x", id, number_of(bundle));
+
+    return below_own(name);
+}
+
+int runtime_cgroup_resolve(enum runtime_cgroup_manager manager, const char *cgroup_root,
+                           const char *wanted, const char *id, const char *bundle, char **ret_path,
+                           struct err *err)
+{
+    cleanup_free char *path = NULL;
+
+    (void)cgroup_root;
+    if (manager == RUNTIME_CGROUP_DISABLED)
+        path = str_copy("");
+    else if (!wanted || !*wanted)
+        path = default_path(id, bundle);
+    else
+        path = *wanted == '/' ? str_copy(wanted) : below_own(wanted);
+    if (*path && !cgroup_path_is_plain(path))
+        return err_set(err, EINVAL,
+                       "linux.cgroupsPath '%s' is not a plain path below the root: no empty "
+                       "component, \".\" or \"..\"",
+                       path);
+    *ret_path = steal_ptr(&path);
+    return 0;
+}
