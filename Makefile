@@ -44,7 +44,7 @@ LDFLAGS += -Wl,-z,relro,-z,now -Wl,--gc-sections
 PROGRAM_DIR := $(BUILD)/bin
 LIBEXEC := $(BUILD)/libexec/cooper
 
-ROOMS := cli engine runtime image registry storage base
+ROOMS := cli build engine runtime image registry storage base
 mains := final/cli/main.c final/cli/image_main.c final/runtime/init_main.c final/runtime/seccomp_gen.c
 room_sources = $(filter-out $(mains),$(wildcard final/$(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))

@@ -1,9 +1,14 @@
 #include "base/clock.h"
 
+#include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+
+#include "base/str.h"
 
 #define NS 1000000000LL
 
@@ -79,6 +84,51 @@ int clock_parse(const char *text, int64_t *ret)
     else if (__builtin_mul_overflow((int64_t)timegm(&utc) - offset, NS, ret) ||
              __builtin_add_overflow(*ret, fraction, ret))
         *ret = utc.tm_year < 70 ? INT64_MIN : INT64_MAX; /* an image may say 9999 */
+    return 0;
+}
+
+static const struct {
+    const char *unit;
+    int64_t ns;
+} units[] = {/* longest names first: "ms" before "m" */
+             {"ns", 1}, {"us", 1000},   {"\u00b5s", 1000}, {"ms", 1000000},
+             {"s", NS}, {"m", 60 * NS}, {"h", 3600 * NS}};
+
+static const char *parse_unit(const char *p, int64_t *ret_ns)
+{
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (str_starts(p, units[i].unit)) {
+            *ret_ns = units[i].ns;
+            return p + strlen(units[i].unit);
+        }
+    return NULL;
+}
+
+int clock_parse_duration(const char *value, int64_t *ret_ns, struct err *err)
+{
+    const char *p = value;
+    long double total = 0;
+
+    if (!strcmp(value, "0")) {
+        *ret_ns = 0;
+        return 0;
+    }
+    while (*p) {
+        char *end;
+        long double number;
+        int64_t unit = 0;
+
+        if (!isdigit((unsigned char)*p) && *p != '.')
+            break;
+        number = strtold(p, &end);
+        p = end == p ? NULL : parse_unit(end, &unit);
+        if (!p)
+            break;
+        total += number * (long double)unit;
+    }
+    if (!*value || !p || *p || total > (long double)INT64_MAX)
+        return err_set(err, EINVAL, "time: invalid duration \"%s\"", value);
+    *ret_ns = (int64_t)total;
     return 0;
 }
 

@@ -14,6 +14,8 @@ void clock_format(int64_t ns, char ret[40]);
 void clock_format_fixed(int64_t ns, char ret[40]);
 /* Reads RFC 3339 with or without fraction and offset; -EINVAL. The zero time gives 0. */
 int clock_parse(const char *text, int64_t *ret);
+/* Go's durations: "300ms", "1.5h", "2h45m", "0"; none is negative. */
+int clock_parse_duration(const char *text, int64_t *ret_ns, struct err *err);
 
 #define ID_LEN 64
 /* A new 64-hex id from getrandom(2). */

@@ -6,7 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
-#include "cli/changes.h"
+#include "build/build.h"
 #include "cli/commands.h"
 #include "cli/values.h"
 
@@ -33,19 +33,19 @@ static int open_source(const char *source, struct err *err)
 int cmd_import(struct cli *cli)
 {
     const struct options *o = &cli->options;
-    cleanup_json json_t *changes = NULL;
+    cleanup_json json_t *config = json_object();
     cleanup_close int fd = -1;
     char id[DIGEST_LEN + 1];
     struct err err = {0};
 
     if (o->args[1] && *o->args[1] && value_check_image(o->args[1], &err) < 0)
         return cli_fail(cli, &err);
-    if (changes_parse(options_list(o, "change"), &changes, &err) < 0)
+    if (changes_apply(config, options_list(o, "change"), &err) < 0)
         return cli_engine_fail(cli, &err);
     fd = open_source(o->args[0], &err);
     if (fd < 0)
         return cli_fail(cli, &err);
-    if (cli_engine(cli, &err) < 0 || engine_import(cli->engine, fd, o->args[0], o->args[1], changes,
+    if (cli_engine(cli, &err) < 0 || engine_import(cli->engine, fd, o->args[0], o->args[1], config,
                                                    options_one(o, "message"), id, &err) < 0)
         return cli_engine_fail(cli, &err);
     puts(id);

@@ -38,8 +38,6 @@ int value_check_ulimit(const char *value, struct err *err);
 /* A moment for --since and --until: RFC 3339 (also without zone, time or seconds: UTC), seconds
  * since 1970 with a fraction, or a duration before now ("10m", "1h30m"). */
 int value_parse_moment(const char *value, int64_t now_ns, int64_t *ret_ns, struct err *err);
-/* Go's durations: "300ms", "1.5h", "2h45m". */
-int value_parse_duration(const char *value, int64_t *ret_ns, struct err *err);
 
 int value_check_filter(const char *value, struct err *err); /* name=value */
 int value_check_env(const char *value, struct err *err);

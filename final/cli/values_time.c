@@ -1,4 +1,4 @@
-/* Durations and moments as Go and docker write them. */
+/* Moments as docker writes them. */
 #include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -9,51 +9,6 @@
 #include "cli/values.h"
 
 #define SECOND 1000000000LL
-
-static const struct {
-    const char *unit;
-    int64_t ns;
-} units[] = {/* longest names first: "ms" before "m" */
-             {"ns", 1},     {"us", 1000},       {"\u00b5s", 1000},   {"ms", 1000000},
-             {"s", SECOND}, {"m", 60 * SECOND}, {"h", 3600 * SECOND}};
-
-static const char *parse_unit(const char *p, int64_t *ret_ns)
-{
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (str_starts(p, units[i].unit)) {
-            *ret_ns = units[i].ns;
-            return p + strlen(units[i].unit);
-        }
-    return NULL;
-}
-
-int value_parse_duration(const char *value, int64_t *ret_ns, struct err *err)
-{
-    const char *p = value;
-    long double total = 0;
-
-    if (!strcmp(value, "0")) {
-        *ret_ns = 0;
-        return 0;
-    }
-    while (*p) {
-        char *end;
-        long double number;
-        int64_t unit = 0;
-
-        if (!isdigit((unsigned char)*p) && *p != '.')
-            break;
-        number = strtold(p, &end);
-        p = end == p ? NULL : parse_unit(end, &unit);
-        if (!p)
-            break;
-        total += number * (long double)unit;
-    }
-    if (!*value || !p || *p || total > (long double)INT64_MAX)
-        return err_set(err, EINVAL, "time: invalid duration \"%s\"", value);
-    *ret_ns = (int64_t)total;
-    return 0;
-}
 
 /* "1795000000.25" */
 static bool parse_unix(const char *value, int64_t *ret_ns)
@@ -100,7 +55,7 @@ int value_parse_moment(const char *value, int64_t now_ns, int64_t *ret_ns, struc
 
     if (parse_unix(value, ret_ns) || parse_date(value, ret_ns))
         return 0;
-    if (value_parse_duration(value, &before, err) < 0)
+    if (clock_parse_duration(value, &before, err) < 0)
         return err_set(err, EINVAL, "failed to parse value as time or duration: \"%s\"", value);
     *ret_ns = now_ns - before;
     return 0;

@@ -9,7 +9,6 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "cli/changes.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 
@@ -132,45 +131,6 @@ START_TEST(help_has_dockers_layout)
 }
 END_TEST
 
-static const struct {
-    const char *change, *json; /* json NULL: refused */
-} changes[] = {
-    {"CMD [\"a\",\"b\"]", "{\"Cmd\":[\"a\",\"b\"]}"},
-    {"cmd echo hi", "{\"Cmd\":[\"/bin/sh\",\"-c\",\"echo hi\"]}"},
-    {"ENTRYPOINT [\"/e\"]", "{\"Entrypoint\":[\"/e\"]}"},
-    {"ENV A=1 B=\"2 3\"", "{\"Env\":[\"A=1\",\"B=2 3\"]}"},
-    {"ENV A the rest", "{\"Env\":[\"A=the rest\"]}"},
-    {"LABEL a=b c='d e'", "{\"Labels\":{\"a\":\"b\",\"c\":\"d e\"}}"},
-    {"EXPOSE 80 53/udp", "{\"ExposedPorts\":{\"80/tcp\":{},\"53/udp\":{}}}"},
-    {"VOLUME [\"/a b\"]", "{\"Volumes\":{\"/a b\":{}}}"},
-    {"USER web", "{\"User\":\"web\"}"},
-    {"WORKDIR /srv", "{\"WorkingDir\":\"/srv\"}"},
-    {"STOPSIGNAL SIGINT", "{\"StopSignal\":\"SIGINT\"}"},
-    {"STOPSIGNAL FOO", NULL},
-    {"EXPOSE 70000", NULL},
-    {"RUN ls", NULL},
-    {"ENV", NULL},
-    {"LABEL =x", NULL},
-};
-
-START_TEST(changes_become_a_config)
-{
-    cleanup_strv struct strv list = {0};
-    cleanup_json json_t *config = NULL;
-    struct err err = {0};
-    int r;
-
-    strv_add(&list, changes[_i].change);
-    r = changes_parse(&list, &config, &err);
-    ck_assert_int_eq(r < 0, changes[_i].json == NULL);
-    if (changes[_i].json) {
-        cleanup_free char *text = json_text(config, JSON_COMPACT);
-
-        ck_assert_str_eq(text, changes[_i].json);
-    }
-}
-END_TEST
-
 START_TEST(a_bar_shows_how_far_a_layer_is)
 {
     cleanup_buf struct buf wide = {0}, narrow = {0};
@@ -193,7 +153,6 @@ SUITE(cli_commands)
     tcase_add_test(t, flags_of_a_command_do_not_collide);
     tcase_add_test(t, help_shows_every_flag);
     tcase_add_test(t, help_has_dockers_layout);
-    tcase_add_loop_test(t, changes_become_a_config, 0, sizeof changes / sizeof *changes);
     tcase_add_test(t, a_bar_shows_how_far_a_layer_is);
     suite_add_tcase(suite, t);
 }
