@@ -13,6 +13,7 @@
 #include "runtime/spawn.h"
 #include "runtime/sync.h"
 #include "runtime/sysctl.h"
+#include "runtime/usher.h"
 
 #include <sched.h>
 
@@ -49,6 +50,13 @@ static int open_cgroup(struct creation *creation, struct runtime_container *c, s
     return cgroup_open(&place, &c->cgroup, err);
 }
 
+static int check_user(const struct spec *spec, struct err *err)
+{
+    return geteuid() && !spec->user_namespace
+               ? err_set(err, EINVAL, "rootless container requires user namespaces")
+               : 0;
+}
+
 static int prepare(struct creation *creation, struct runtime_container *c, struct err *err)
 {
     const struct runtime_request *request = creation->request;
@@ -56,14 +64,22 @@ static int prepare(struct creation *creation, struct runtime_container *c, struc
 
     if (spec_parse(request->config, &creation->spec, err) < 0)
         return err_wrap(err, "config.json");
-    if (sysctl_check(spec, err) < 0 || open_cgroup(creation, c, err) < 0 ||
+    if (namespaces_open(&creation->spec, err) < 0 || check_user(spec, err) < 0 ||
+        sysctl_check(spec, err) < 0 || open_cgroup(creation, c, err) < 0 ||
         syscall_filter_load(request->config, request->bundle, &creation->filter, err) < 0)
         return -err->code;
     return sync_pair(creation->sockets, err);
 }
 
-static int spawn_init(struct creation *creation, struct runtime_container *c, struct err *err)
+static pid_t spawn_init(struct creation *creation, struct runtime_container *c, struct err *err)
 {
+    const struct usher usher = {
+        .spec = &creation->spec,
+        .process = &creation->spec.process,
+        .container = -1,
+        .cgroup_dir = c->cgroup.dir,
+        .sockets = creation->sockets,
+    };
     struct init_arguments arguments = {
         .request = creation->request,
         .spec = &creation->spec,
@@ -73,22 +89,19 @@ static int spawn_init(struct creation *creation, struct runtime_container *c, st
     };
     /* The cgroup namespace comes later: init makes it when it is in its group. */
     uint64_t flags = creation->spec.new_namespaces & ~(uint64_t)CLONE_NEWCGROUP;
-    struct err ignored = {0};
-    int saved;
+    pid_t pid = usher_needed(&creation->spec) ? usher_spawn(&usher, &c->pidfd, err)
+                                              : spawn_process(flags, c->cgroup.dir, &c->pidfd, err);
 
-    if (namespaces_begin_pid(&creation->spec, &saved, err) < 0)
-        return -err->code;
-    c->pid = spawn_process(flags, c->cgroup.dir, &c->pidfd, err);
-    if (!c->pid)
+    if (!pid)
         init_run(&arguments);
-    if (namespaces_end_pid(saved, c->pid < 0 ? &ignored : err) < 0)
-        return c->pid < 0 ? (int)c->pid : -err->code;
     close_fd(&creation->sockets[1]); /* or its end would not be seen when init dies */
-    return c->pid < 0 ? (int)c->pid : 0;
+    c->pid = pid;
+    return pid;
 }
 
 /* init is born in its group of version 2, so that directory comes first; version 1's groups it
- * joins by itself, so everything else about groups is done beside it. */
+ * joins by itself, so everything else about groups is done beside it. In a user namespace it joins
+ * before anything else. */
 static int make_cgroup(struct creation *creation, struct runtime_container *c, struct err *err)
 {
     const json_t *resources = creation->spec.resources;

@@ -18,12 +18,16 @@
 #include "base/cleanup.h"
 #include "runtime/cgroup.h"
 #include "runtime/console.h"
+#include "runtime/namespaces.h"
 #include "runtime/process.h"
 #include "runtime/runtime.h"
 #include "runtime/spawn.h"
 #include "runtime/sync.h"
+#include "runtime/userns.h"
+#include "runtime/usher.h"
 
 #include "base/json.h"
+#include "base/proc.h"
 
 struct joining {
     const struct runtime_exec_request *request;
@@ -34,16 +38,6 @@ struct joining {
     int sockets[2];
     int pidfd; /* of the new process */
 };
-
-/* Every namespace of its own the container has, made or joined. */
-static int namespace_flags(const struct joining *j)
-{
-    uint64_t flags = j->namespaces.new_namespaces;
-
-    for (size_t i = 0; i < j->namespaces.join_count; i++)
-        flags |= j->namespaces.joins[i].flag;
-    return (int)flags;
-}
 
 static int open_cgroup(struct joining *j, struct err *err)
 {
@@ -68,6 +62,7 @@ static int prepare(struct joining *j, struct err *err)
 
     if (spec_parse_process(request->process, &j->process, err) < 0 ||
         spec_parse_namespaces(request->config, &j->namespaces, err) < 0 ||
+        namespaces_forget_ours(&j->namespaces, request->init, err) < 0 ||
         syscall_filter_load(request->config, request->bundle, &j->filter, err) < 0)
         return -err->code;
     j->process.user = request->user;
@@ -88,16 +83,45 @@ static int take_console(const struct joining *j, int root, int *ret_master, stru
     return console_take(slave, err);
 }
 
+/* The namespaces we were born into. */
+static uint64_t entered(const struct joining *j)
+{
+    return j->namespaces.user_namespace ? usher_entered_container(&j->namespaces) : CLONE_NEWPID;
+}
+
+/* A container without a mount namespace of its own has for its root a directory of somebody else's,
+ * which only its processes know. Its init must have lived when we had looked it up by number. */
+static int open_root(const struct joining *j, int init_pidfd, int *ret, struct err *err)
+{
+    cleanup_free char *path = str_format("/proc/%d/root", (int)j->request->init);
+    cleanup_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (root < 0)
+        return err_errno(err, "cannot open the container's root");
+    if (proc_signal_fd(init_pidfd, 0) < 0)
+        return err_set(err, ESRCH, "the container has ended");
+    *ret = steal_fd(&root);
+    return 0;
+}
+
 static int join_container(const struct joining *j, int *init_pidfd, struct err *err)
 {
-    int flags = namespace_flags(j) & ~CLONE_NEWPID;
+    int flags = (int)(spec_own_namespaces(&j->namespaces) & ~entered(j));
+    cleanup_close int root = -1;
 
-    /* v1: the files of its group are the host's, so before the mount namespace changes. */
+    /* v1: the files of its group are the host's, so before the mount namespace changes, and root's,
+     * so before we are somebody else. */
     if (cgroup_join(&j->cgroup, err) < 0)
+        return -err->code;
+    if (j->namespaces.user_namespace && userns_become_root(err) < 0)
+        return -err->code;
+    if (!(j->namespaces.new_namespaces & CLONE_NEWNS) && open_root(j, *init_pidfd, &root, err) < 0)
         return -err->code;
     if (flags && setns(*init_pidfd, flags) < 0)
         return err_errno(err, "cannot join the container's namespaces");
     close_fd(init_pidfd);
+    if (root >= 0 && (fchdir(root) < 0 || chroot(".") < 0))
+        return err_errno(err, "cannot enter the container's root");
     return 0;
 }
 
@@ -116,13 +140,22 @@ static int enter(const struct joining *j, int *socket, int *master, struct err *
 {
     int init_pidfd = j->request->init_pidfd, *keep[2] = {socket, &init_pidfd};
     struct process_setup setup = {
-        .process = &j->process, .filter = &j->filter, .stdio = j->request->stdio, .cwd = -1};
+        .process = &j->process,
+        .filter = &j->filter,
+        .stdio = j->request->stdio,
+        .cwd = -1,
+        .user_namespace = j->namespaces.user_namespace,
+    };
+    bool ushered = j->namespaces.user_namespace;
     struct strv env = {0};
     int root;
 
+    if (ushered && sync_wait(*socket, SYNC_CGROUP, NULL, err) < 0)
+        return -err->code;
     if (process_begin(j->request->stdio, keep, err) < 0 ||
         process_new_session("cooper-exec", err) < 0 ||
-        process_set_oom_score(&j->process, err) < 0 || join_container(j, &init_pidfd, err) < 0)
+        (!ushered && process_set_oom_score(&j->process, err) < 0) ||
+        join_container(j, &init_pidfd, err) < 0)
         return -err->code;
     root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
@@ -151,10 +184,28 @@ static _Noreturn void run_child(const struct joining *j)
 /* --- the parent ---------------------------------------------------------------------------------
  */
 
+static pid_t spawn_ushered(struct joining *j, struct err *err)
+{
+    const struct usher usher = {
+        .spec = &j->namespaces,
+        .process = &j->process,
+        .container = j->request->init_pidfd,
+        .cgroup_dir = j->cgroup.dir,
+        .sockets = j->sockets,
+    };
+    pid_t pid = usher_spawn(&usher, &j->pidfd, err);
+
+    if (!pid)
+        run_child(j);
+    if (pid > 0 && sync_send(j->sockets[0], SYNC_CGROUP, -1, err) < 0)
+        return -err->code;
+    return pid;
+}
+
 /* clone3(2) from inside the container's PID namespace, and back. */
 static pid_t spawn_inside(struct joining *j, struct err *err)
 {
-    bool other = namespace_flags(j) & CLONE_NEWPID;
+    bool other = spec_own_namespaces(&j->namespaces) & CLONE_NEWPID;
     cleanup_close int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
     pid_t pid;
 
@@ -168,6 +219,11 @@ static pid_t spawn_inside(struct joining *j, struct err *err)
     if (other && setns(own, CLONE_NEWPID) < 0 && pid > 0)
         return err_errno(err, "cannot return to our own PID namespace");
     return pid;
+}
+
+static pid_t spawn(struct joining *j, struct err *err)
+{
+    return j->namespaces.user_namespace ? spawn_ushered(j, err) : spawn_inside(j, err);
 }
 
 static void end_joining(struct joining *j)
@@ -191,7 +247,7 @@ int runtime_exec(const struct runtime_exec_request *request, pid_t *ret_pid, int
     int r;
 
     err_clear(err);
-    if (prepare(&j, err) < 0 || (pid = spawn_inside(&j, err)) < 0) {
+    if (prepare(&j, err) < 0 || (pid = spawn(&j, err)) < 0) {
         err->exit_status = err->exit_status ? err->exit_status : 125;
         return -err->code;
     }

@@ -22,6 +22,8 @@
 #include "runtime/rootfs.h"
 #include "runtime/sync.h"
 #include "runtime/sysctl.h"
+#include "runtime/userns.h"
+#include "runtime/usher.h"
 
 struct init {
     const struct init_arguments *arguments;
@@ -58,6 +60,33 @@ static int enter_cgroup(void *context, struct err *err)
     return 0;
 }
 
+/* Born through an usher: the parent first does to us what only it can, and version 1's groups let
+ * us in only as long as we are, outside, still who we were. */
+static int after_usher(struct init *init, struct err *err)
+{
+    return usher_needed(init->spec) ? enter_cgroup(init, err) : 0;
+}
+
+/* What the usher has not joined. A process that is there already must not look into us. */
+static int join(struct init *init, struct err *err)
+{
+    if (process_hide(err) < 0)
+        return -err->code;
+    return namespaces_join(init->spec, ~usher_entered(init->spec), err);
+}
+
+/* Host paths that only root may search lead to the root directory, so not before that is open; but
+ * what is made in it from now on belongs to somebody who is mapped. */
+static int become_root(struct init *init, struct err *err)
+{
+    return init->spec->user_namespace ? userns_become_root(err) : 0;
+}
+
+static int set_oom_score(struct init *init, struct err *err)
+{
+    return usher_needed(init->spec) ? 0 : process_set_oom_score(&init->spec->process, err);
+}
+
 static int make_mounts(struct init *init, struct err *err)
 {
     struct mounts_context context = {
@@ -72,9 +101,12 @@ static int make_mounts(struct init *init, struct err *err)
     return mounts_make(&context, err);
 }
 
+/* Without a mount namespace of its own the container takes /dev as it finds it below its root. */
 static int make_devices(struct init *init, struct err *err)
 {
-    return mounts_bind_dev(init->spec) ? 0 : devices_make(init->spec, init->root, err);
+    if (!(init->spec->new_namespaces & CLONE_NEWNS) || mounts_bind_dev(init->spec))
+        return 0;
+    return devices_make(init->spec, init->root, err);
 }
 
 static int make_console(struct init *init, struct err *err)
@@ -115,6 +147,7 @@ static struct process_setup setup_of(const struct init *init)
         .filter = init->arguments->filter,
         .stdio = init->arguments->request->stdio,
         .cwd = init->cwd,
+        .user_namespace = init->spec->user_namespace,
     };
 }
 
@@ -148,9 +181,7 @@ static int execute(struct init *init, struct err *err)
 
 /* clang-format off */
 static int new_session(struct init *i, struct err *err)  { return process_new_session(i->arguments->request->id, err); }
-static int join(struct init *i, struct err *err)         { return namespaces_join(i->spec, err); }
 static int configure(struct init *i, struct err *err)    { return namespaces_configure(i->spec, err); }
-static int oom_score(struct init *i, struct err *err)    { return process_set_oom_score(&i->spec->process, err); }
 static int set_sysctls(struct init *i, struct err *err)  { return sysctl_apply(i->spec, i->root, err); }
 static int make_masks(struct init *i, struct err *err)   { return masks_apply(i->spec, i->root, i->null, err); }
 static int cgroup(struct init *i, struct err *err)       { return enter_cgroup(i, err); }
@@ -160,12 +191,14 @@ static const struct stage {
     const char *name; /* what ps shows, 15 characters at most */
     int (*run)(struct init *init, struct err *err);
 } stages[] = {
-    {"init:begin",     begin},        /* first: whatever follows must not see inherited descriptors */
-    {"init:join",      join},         /* the paths to join are the host's */
+    {"init:join",      join},         /* through descriptors the parent opened */
+    {"init:usher",     after_usher},
+    {"init:begin",     begin},        /* whatever follows must not see inherited descriptors */
     {"init:session",   new_session},  /* a terminal can be taken only by a leader of a session */
-    {"init:oom",       oom_score},    /* through the host's /proc, which is about to go */
+    {"init:oom",       set_oom_score}, /* through the host's /proc, which is about to go */
     {"init:names",     configure},    /* inside the new uts and network namespaces */
     {"init:root",      mount_root},   /* everything below is resolved beneath it */
+    {"init:root-user", become_root},
     {"init:mounts",    make_mounts},  /* before the pivot: their sources are host paths */
     {"init:devices",   make_devices}, /* into the /dev just mounted */
     {"init:console",   make_console}, /* from the devpts just mounted */

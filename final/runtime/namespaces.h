@@ -4,11 +4,19 @@
 
 #include "runtime/spec.h"
 
-/* Joins the namespaces the specification gives by path, but the PID namespace. */
-int namespaces_join(const struct spec *spec, struct err *err);
-/* A PID namespace takes in only children: the parent enters it for the time of its clone3(2).
- * begin returns in *ret_saved what end needs, -1 when there is nothing to join. */
-int namespaces_begin_pid(const struct spec *spec, int *ret_saved, struct err *err);
-int namespaces_end_pid(int saved, struct err *err);
+/* Opens the namespaces to be joined and makes sure that each is of its kind; one that is ours
+ * already is forgotten: the container has it as if it had not been mentioned. Then checks that
+ * nothing is asked for that would change a namespace of ours. spec_free() closes them. */
+int namespaces_open(struct spec *spec, struct err *err);
+/* exec: forgets those of a container's joined namespaces that are ours, too; `pid` is in all of
+ * them. */
+int namespaces_forget_ours(struct spec *spec, pid_t pid, struct err *err);
+/* Joins those of the kinds `which` (CLONE_NEW*). */
+int namespaces_join(const struct spec *spec, uint64_t which, struct err *err);
+/* The same, in whatever order is allowed: `*which` loses those joined; those that we may not join
+ * (yet) stay. */
+int namespaces_try_join(const struct spec *spec, uint64_t *which, struct err *err);
+/* The offsets of a time namespace we unshared and nobody has entered. */
+int namespaces_set_clocks(const struct spec *spec, struct err *err);
 /* Host name, domain name, and the loopback interface of a new network namespace. */
 int namespaces_configure(const struct spec *spec, struct err *err);

@@ -72,14 +72,17 @@ static int place_descriptors(const int stdio[3], int *const keep[2], int null, s
     return 3;
 }
 
+int process_hide(struct err *err)
+{
+    return prctl(PR_SET_DUMPABLE, 0) < 0 ? err_errno(err, "cannot become undumpable") : 0;
+}
+
 int process_begin(const int stdio[3], int *const keep[2], struct err *err)
 {
     int null;
 
-    /* Nobody may look into us or ptrace us from inside the container we are about to join;
-     * execve(2) ends this. */
-    if (prctl(PR_SET_DUMPABLE, 0) < 0)
-        return err_errno(err, "cannot become undumpable");
+    if (process_hide(err) < 0)
+        return -err->code;
     null = masks_open_null(err);
     if (null < 0)
         return null;
@@ -98,11 +101,18 @@ int process_begin(const int stdio[3], int *const keep[2], struct err *err)
 int process_set_oom_score(const struct spec_process *process, struct err *err)
 {
     char text[16];
+    int r;
 
     if (!process->has_oom_score_adj)
         return 0;
     snprintf(text, sizeof text, "%d", process->oom_score_adj);
-    return file_poke(AT_FDCWD, "/proc/self/oom_score_adj", text, err);
+    r = file_poke(AT_FDCWD, "/proc/self/oom_score_adj", text, err);
+    if (r != -EACCES)
+        return r;
+    return err_set(err, EACCES,
+                   "cannot lower process.oomScoreAdj to %d: Permission denied: going below what we "
+                   "were started with needs CAP_SYS_RESOURCE",
+                   process->oom_score_adj);
 }
 
 int process_new_session(const char *name, struct err *err)
@@ -128,16 +138,41 @@ int process_open_cwd(int root, const char *cwd, struct err *err)
 /* --- the user -----------------------------------------------------------------------------------
  */
 
-static int set_limits(const struct spec_process *process, struct err *err)
+static int set_limit(const struct spec_rlimit *limit, const struct rlimit *value, struct err *err)
+{
+    if (!setrlimit((__rlimit_resource_t)limit->resource, value))
+        return 0;
+    if (errno == EPERM)
+        return err_set(err, EPERM,
+                       "cannot raise the hard limit of %s to %llu: Operation not permitted: that "
+                       "needs CAP_SYS_RESOURCE; ask for no more than `ulimit -H` shows",
+                       limit->name, (unsigned long long)value->rlim_max);
+    return err_errno(err, "cannot set %s to %llu:%llu", limit->name,
+                     (unsigned long long)value->rlim_cur, (unsigned long long)value->rlim_max);
+}
+
+int process_raise_limits(const struct spec_process *process, struct err *err)
 {
     for (size_t i = 0; i < process->rlimit_count; i++) {
         const struct spec_rlimit *limit = &process->rlimits[i];
+        struct rlimit now;
 
-        if (setrlimit((__rlimit_resource_t)limit->resource, &limit->value) < 0)
-            return err_errno(err, "cannot set %s to %llu:%llu", limit->name,
-                             (unsigned long long)limit->value.rlim_cur,
-                             (unsigned long long)limit->value.rlim_max);
+        if (getrlimit((__rlimit_resource_t)limit->resource, &now) < 0)
+            return err_errno(err, "cannot read the limit %s", limit->name);
+        if (limit->value.rlim_max <= now.rlim_max)
+            continue;
+        now.rlim_max = limit->value.rlim_max;
+        if (set_limit(limit, &now, err) < 0)
+            return -err->code;
     }
+    return 0;
+}
+
+static int set_limits(const struct spec_process *process, struct err *err)
+{
+    for (size_t i = 0; i < process->rlimit_count; i++)
+        if (set_limit(&process->rlimits[i], &process->rlimits[i].value, err) < 0)
+            return -err->code;
     return 0;
 }
 
@@ -159,14 +194,40 @@ static void build_env(const struct spec_process *process, const char *home, stru
         strv_take(ret, str_format("HOME=%s", home));
 }
 
-static int switch_ids(const struct user *user, struct err *err)
+/* In a user namespace that an ordinary user mapped for himself nobody may leave or enter a group
+ * (userns_map()): we stay in ours, and cannot be in others. EPERM can have no other reason here. */
+static int set_groups(const struct user *user, bool user_namespace, struct err *err)
 {
-    if (setgroups(user->group_count, user->groups) < 0)
+    if (!setgroups(user->group_count, user->groups))
+        return 0;
+    if (errno == EINVAL && user_namespace)
+        return err_set(err, EINVAL, "cannot set the groups: one of those of process.user is not "
+                                    "mapped in the user namespace");
+    if (errno != EPERM || !user_namespace)
         return err_errno(err, "cannot set the groups");
+    if (user->group_count > 1)
+        return err_set(err, EPERM,
+                       "cannot set any additional groups in a rootless container: "
+                       "that needs newgidmap and ranges in /etc/subgid");
+    return 0;
+}
+
+static int cannot_become(const char *what, unsigned id, struct err *err)
+{
+    if (errno == EINVAL)
+        return err_set(err, EINVAL, "cannot become %s %u: it is not mapped in the user namespace",
+                       what, id);
+    return err_errno(err, "cannot become %s %u", what, id);
+}
+
+static int switch_ids(const struct user *user, bool user_namespace, struct err *err)
+{
+    if (set_groups(user, user_namespace, err) < 0)
+        return -err->code;
     if (setresgid(user->gid, user->gid, user->gid) < 0)
-        return err_errno(err, "cannot become group %u", user->gid);
+        return cannot_become("group", user->gid, err);
     if (setresuid(user->uid, user->uid, user->uid) < 0)
-        return err_errno(err, "cannot become user %u", user->uid);
+        return cannot_become("user", user->uid, err);
     return 0;
 }
 
@@ -234,11 +295,11 @@ int process_become_user(const struct process_setup *setup, struct strv *ret_env,
     if (r >= 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
         r = err_errno(err, "cannot keep capabilities");
     if (r >= 0)
-        r = switch_ids(&user, err);
+        r = switch_ids(&user, setup->user_namespace, err);
     free(user.home);
     /* setresuid(2) may have made us dumpable again (/proc/sys/fs/suid_dumpable). */
-    if (r >= 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
-        r = err_errno(err, "cannot become undumpable");
+    if (r >= 0)
+        r = process_hide(err);
     umask(process->umask);
     return r;
 }

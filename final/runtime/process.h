@@ -10,14 +10,22 @@ struct process_setup {
     const struct syscall_filter *filter;
     const int *stdio; /* as requested: -1 is the null device */
     int cwd;          /* process.cwd, opened */
+    bool user_namespace;
 };
 
+/* Nobody may look into us or ptrace us, until execve(2) ends this: to be called before joining
+ * anything that somebody is in already. */
+int process_hide(struct err *err);
 /* The first calls of every child: stdio in place, every other descriptor but keep[0..1] closed
  * (their variables get the new numbers; -1 stays -1), signals as a program expects them. Returns
  * the host's null device. */
 int process_begin(const int stdio[3], int *const keep[2], struct err *err);
 /* Writes process.oomScoreAdj; /proc is the host's still. */
 int process_set_oom_score(const struct spec_process *process, struct err *err);
+/* Raises hard limits as far as process.rlimits wants, for a process that will have lost the right
+ * to when process_become_user() sets them: raising is for who has CAP_SYS_RESOURCE outside of every
+ * user namespace, lowering for anybody. */
+int process_raise_limits(const struct spec_process *process, struct err *err);
 /* A session and a session keyring of its own: no terminal and no keys of the caller's. */
 int process_new_session(const char *name, struct err *err);
 /* Opens the working directory beneath `root`, making it if it is missing. */

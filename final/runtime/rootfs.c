@@ -14,6 +14,7 @@
 #include "runtime/rootfs.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -69,6 +70,13 @@ static int mount_overlay(const struct spec *spec, const char *path, struct err *
     return 0;
 }
 
+/* Without one of its own the container shares its mounts with the host or whoever made the namespace
+ * it joined. Then nothing is mounted (namespaces.c refuses it) and the root is only changed. */
+static bool has_mount_namespace(const struct spec *spec)
+{
+    return spec->new_namespaces & CLONE_NEWNS;
+}
+
 int rootfs_mount(const struct spec *spec, const char *bundle, struct err *err)
 {
     cleanup_free char *path = *spec->root_path == '/'
@@ -76,6 +84,10 @@ int rootfs_mount(const struct spec *spec, const char *bundle, struct err *err)
                                   : str_format("%s/%s", bundle, spec->root_path);
     int root;
 
+    if (!has_mount_namespace(spec)) {
+        root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return root < 0 ? err_errno(err, "cannot open the root '%s'", path) : root;
+    }
     if (cut_off(spec, err) < 0)
         return -err->code;
     if (spec->overlay_base) {
@@ -94,6 +106,8 @@ int rootfs_pivot(const struct spec *spec, int root, struct err *err)
 
     if (fchdir(root) < 0)
         return err_errno(err, "cannot enter the container's root");
+    if (!has_mount_namespace(spec))
+        return chroot(".") < 0 ? err_errno(err, "cannot change the root") : 0;
     if (syscall(SYS_pivot_root, ".", ".") < 0)
         return err_errno(err, "cannot make the container's root the root (pivot_root)");
     if (umount2(".", MNT_DETACH) < 0)

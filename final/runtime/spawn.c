@@ -7,14 +7,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-pid_t spawn_process(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err)
+static pid_t spawn(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err)
 {
     int pidfd = -1;
     struct clone_args args = {
         /* Without CLONE_VM this is fork(2). Linux 5.3; 5.7 for CLONE_INTO_CGROUP. */
         .flags = flags | CLONE_PIDFD | (cgroup_dir >= 0 ? CLONE_INTO_CGROUP : 0),
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
-        .exit_signal = SIGCHLD,
+        .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD, /* with CLONE_PARENT: as our own */
         .cgroup = cgroup_dir >= 0 ? (uint64_t)cgroup_dir : 0,
     };
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
@@ -24,6 +24,16 @@ pid_t spawn_process(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *
     if (pid)
         *ret_pidfd = pidfd;
     return pid;
+}
+
+pid_t spawn_process(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err)
+{
+    return spawn(flags, cgroup_dir, ret_pidfd, err);
+}
+
+pid_t spawn_brother(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err)
+{
+    return spawn(flags | CLONE_PARENT, cgroup_dir, ret_pidfd, err);
 }
 
 void spawn_kill(int pidfd)

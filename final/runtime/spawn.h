@@ -10,6 +10,8 @@
  * control group. Returns 0 in the child, its pid in the parent. The caller has one thread: the copy
  * of a mutex that another thread held would stay locked for ever. */
 pid_t spawn_process(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err);
+/* The same, but the child is our parent's, not ours: a brother. */
+pid_t spawn_brother(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err);
 /* Kills and reaps a child; a child that somebody else reaped already is fine. */
 void spawn_kill(int pidfd);
 /* Reaps a child that has ended or is about to. */

@@ -1,9 +1,9 @@
 #include "runtime/spec.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/json.h"
 #include "runtime/spec_parts.h"
 
@@ -33,12 +33,9 @@ int spec_strings(const json_t *array, const char *what, struct strv *ret, struct
  * than not running. */
 static const char *const unsupported[] = {
     "hooks",
-    "linux.gidMappings",
     "linux.intelRdt",
     "linux.mountLabel",
     "linux.personality",
-    "linux.timeOffsets",
-    "linux.uidMappings",
     "process.apparmorProfile",
     "process.execCPUAffinity",
     "process.ioPriority",
@@ -58,16 +55,6 @@ static int check_supported(const json_t *config, struct err *err)
     for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
         if (!is_nothing(json_at(config, unsupported[i])))
             return err_set(err, ENOTSUP, "'%s' is not supported: remove it", unsupported[i]);
-    return 0;
-}
-
-/* What would change the host if there were no namespace of one's own. */
-static int check_namespaces(const struct spec *spec, struct err *err)
-{
-    if (!(spec->new_namespaces & CLONE_NEWNS))
-        return err_set(err, EINVAL, "linux.namespaces: a new 'mount' namespace is required");
-    if (spec->hostname && !(spec->new_namespaces & CLONE_NEWUTS))
-        return err_set(err, EINVAL, "hostname '%s' needs a new 'uts' namespace", spec->hostname);
     return 0;
 }
 
@@ -92,7 +79,7 @@ int spec_parse(const json_t *config, struct spec *ret, struct err *err)
     if (check_supported(config, err) < 0 ||
         spec_parse_process(json_at(config, "process"), &ret->process, err) < 0 ||
         spec_parse_mounts(json_at(config, "mounts"), ret, err) < 0 ||
-        spec_parse_namespaces(config, ret, err) < 0 || check_namespaces(ret, err) < 0 ||
+        spec_parse_namespaces(config, ret, err) < 0 ||
         spec_strings(json_at(config, "linux.maskedPaths"), "linux.maskedPaths", &ret->masked, err) <
             0 ||
         spec_strings(json_at(config, "linux.readonlyPaths"), "linux.readonlyPaths", &ret->readonly,
@@ -108,6 +95,10 @@ void spec_free(struct spec *spec)
         strv_free(&spec->mounts[i].options);
     free(spec->mounts);
     spec_process_free(&spec->process);
+    for (size_t i = 0; i < spec->join_count; i++)
+        close_fd(&spec->joins[i].fd);
+    spec_id_map_free(&spec->uid_map);
+    spec_id_map_free(&spec->gid_map);
     strv_free(&spec->masked);
     strv_free(&spec->readonly);
 }

@@ -50,16 +50,33 @@ struct spec_mount {
     struct strv options;
 };
 
-/* One kind of namespace: what the specification calls it, its clone(2) flag. */
+/* One kind of namespace: what the specification and proc(5) call it, its clone(2) flag. */
 struct spec_namespace_kind {
-    const char *name;
+    const char *name, *file; /* below /proc/PID/ns */
     uint64_t flag;
 };
 extern const struct spec_namespace_kind spec_namespace_kinds[8];
 
 struct spec_join {
-    uint64_t flag;
+    const struct spec_namespace_kind *kind;
     const char *path;
+    int fd; /* opened and checked by namespaces_open(); -1 before */
+};
+
+/* Lines of /proc/PID/uid_map or gid_map: ids inside..inside+size-1 are outside..outside+size-1. */
+struct spec_id_range {
+    uint32_t inside, outside, size;
+};
+struct spec_id_map {
+    struct spec_id_range *items;
+    size_t len;
+};
+
+/* linux.timeOffsets: what a new time namespace adds to the host's clocks. */
+struct spec_time_offset {
+    bool set;
+    int64_t secs;
+    uint32_t nanosecs;
 };
 
 struct spec {
@@ -76,6 +93,12 @@ struct spec {
     uint64_t new_namespaces;   /* CLONE_NEW* of those to make */
     struct spec_join joins[8]; /* of those to join */
     size_t join_count;
+    /* Is its user namespace not ours, new or joined? Then root inside is nobody's root outside: no
+     * device nodes can be made, only what is mapped can own a file, and what needs the host's
+     * powers is done before the namespace is entered or by the parent (userns.h). */
+    bool user_namespace;
+    struct spec_id_map uid_map, gid_map; /* empty: as the joined namespace has them */
+    struct spec_time_offset monotonic, boottime;
     struct strv masked, readonly;
     const json_t *sysctl, *resources, *devices; /* may be NULL */
 };
@@ -85,8 +108,15 @@ struct spec {
 int spec_parse(const json_t *config, struct spec *ret, struct err *err);
 /* Only a `process` object. */
 int spec_parse_process(const json_t *process, struct spec_process *ret, struct err *err);
-/* Only linux.namespaces. */
+/* Only linux.namespaces, the mappings of a user namespace and the offsets of a time namespace. */
 int spec_parse_namespaces(const json_t *config, struct spec *ret, struct err *err);
+/* An array of {containerID, hostID, size}; `what` names it in errors. Caller: spec_id_map_free(),
+ * also after a failure. */
+int spec_parse_id_map(const json_t *array, const char *what, struct spec_id_map *ret,
+                      struct err *err);
+void spec_id_map_free(struct spec_id_map *map);
+/* CLONE_NEW* of every namespace of its own the container has, made or joined. */
+uint64_t spec_own_namespaces(const struct spec *spec);
 void spec_free(struct spec *spec);
 void spec_process_free(struct spec_process *process);
 /* An annotation, or NULL. Annotation names contain dots, so json_at() cannot read them. */

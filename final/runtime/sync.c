@@ -40,15 +40,26 @@ static int send_message(int socket, const struct sync_message *message, int fd)
     return n < 0 ? -errno : 0;
 }
 
-int sync_send(int socket, enum sync_kind kind, int fd, struct err *err)
+static int send_or_say(int socket, const struct sync_message *message, int fd, struct err *err)
 {
-    struct sync_message message = {.kind = kind};
-    int r = send_message(socket, &message, fd);
+    int r = send_message(socket, message, fd);
 
     if (r < 0)
         return err_set(err, -r, "the other side of the container's set-up is gone: %s",
                        strerror(-r));
     return 0;
+}
+
+int sync_send(int socket, enum sync_kind kind, int fd, struct err *err)
+{
+    return send_or_say(socket, &(struct sync_message){.kind = kind}, fd, err);
+}
+
+int sync_send_spawned(int socket, pid_t pid, int pidfd, struct err *err)
+{
+    const struct sync_message message = {.kind = SYNC_SPAWNED, .code = pid};
+
+    return send_or_say(socket, &message, pidfd, err);
 }
 
 void sync_send_error(int socket, const struct err *failure)
@@ -76,8 +87,8 @@ static int receive_message(int socket, struct sync_message *ret, int *ret_fd)
     ssize_t n;
 
     *ret_fd = -1;
-    /* A side that ends without having read everything resets the connection, and that is reported once,
-     * before what it said last. */
+    /* A side that ends without having read everything resets the connection, and that is reported
+     * once, before what it said last. */
     do
         n = recvmsg(socket, &packet, MSG_CMSG_CLOEXEC);
     while (n < 0 && (errno == EINTR || (errno == ECONNRESET && !reset++)));
@@ -101,25 +112,45 @@ static int take_error(const struct sync_message *message, struct err *err)
     return -err->code;
 }
 
-int sync_wait(int socket, enum sync_kind kind, int *ret_fd, struct err *err)
+static int wait_message(int socket, enum sync_kind kind, struct sync_message *ret, int *ret_fd,
+                        struct err *err)
 {
-    struct sync_message message;
-    int fd, r = receive_message(socket, &message, &fd);
+    int fd, r = receive_message(socket, ret, &fd);
 
     if (r < 0)
         return err_set(err, -r, "cannot hear from the other side of the container's set-up: %s",
                        strerror(-r));
     if (!r)
         return err_set(err, EPIPE, "the other side of the container's set-up is gone");
-    if (ret_fd && message.kind == (int)kind)
+    if (ret_fd && ret->kind == (int)kind)
         *ret_fd = fd;
     else if (fd >= 0)
         close(fd);
-    if (message.kind == SYNC_ERROR)
-        return take_error(&message, err);
-    if (message.kind != (int)kind)
-        return err_set(err, EPROTO, "unexpected message %d in the container's set-up",
-                       message.kind);
+    if (ret->kind == SYNC_ERROR)
+        return take_error(ret, err);
+    if (ret->kind != (int)kind)
+        return err_set(err, EPROTO, "unexpected message %d in the container's set-up", ret->kind);
+    return 0;
+}
+
+int sync_wait(int socket, enum sync_kind kind, int *ret_fd, struct err *err)
+{
+    struct sync_message message;
+
+    return wait_message(socket, kind, &message, ret_fd, err);
+}
+
+int sync_wait_spawned(int socket, pid_t *ret_pid, int *ret_pidfd, struct err *err)
+{
+    struct sync_message message;
+    int pidfd = -1;
+
+    if (wait_message(socket, SYNC_SPAWNED, &message, &pidfd, err) < 0)
+        return -err->code;
+    if (pidfd < 0)
+        return err_set(err, EPROTO, "a process without its pidfd in the container's set-up");
+    *ret_pid = message.code;
+    *ret_pidfd = pidfd;
     return 0;
 }
 

@@ -16,15 +16,28 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
-enum sync_kind { SYNC_CGROUP = 1, SYNC_READY, SYNC_START, SYNC_ERROR };
+enum sync_kind {
+    SYNC_CGROUP = 1,
+    SYNC_READY,
+    SYNC_START,
+    SYNC_ERROR,
+    /* Before that, with an usher (usher.h): */
+    SYNC_NEW_USER,
+    SYNC_MAPPED,
+    SYNC_SPAWNED,
+};
 
 /* A pair of O_CLOEXEC sockets: [0] for the parent, [1] for init. */
 int sync_pair(int ret[2], struct err *err);
 /* Sends a message, `fd` with it unless it is -1. */
 int sync_send(int socket, enum sync_kind kind, int fd, struct err *err);
+/* Tells of a process that was made: its pid, and its pidfd with it. */
+int sync_send_spawned(int socket, pid_t pid, int pidfd, struct err *err);
+int sync_wait_spawned(int socket, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 /* Reports a failure: errno, exit status and text. Nothing can be done if this fails. */
 void sync_send_error(int socket, const struct err *failure);
 /* Waits for a message of this kind; `ret_fd` (may be NULL) gets a descriptor that came with it, or

@@ -34,16 +34,6 @@ static const struct {
     {"net.", CLONE_NEWNET},
 };
 
-/* Namespaces that are not the host's: new, or joined by path (another container's). */
-static uint64_t own_namespaces(const struct spec *spec)
-{
-    uint64_t flags = spec->new_namespaces;
-
-    for (size_t i = 0; i < spec->join_count; i++)
-        flags |= spec->joins[i].flag;
-    return flags;
-}
-
 /* Dots and slashes change places on the way to a path, so "//" would become "..". */
 static bool key_is_plain(const char *key)
 {
@@ -70,7 +60,7 @@ static int check_key(const char *key, uint64_t own, struct err *err)
 
 int sysctl_check(const struct spec *spec, struct err *err)
 {
-    uint64_t own = own_namespaces(spec);
+    uint64_t own = spec_own_namespaces(spec);
     const char *key;
     json_t *value;
 

@@ -70,16 +70,16 @@ static void store(const char *dir, const char *path, const char *text)
                   err.message);
 }
 
-static void copy_program(const char *dir, const char *path)
+void container_install(const char *bundle, const char *payload)
 {
-    cleanup_free char *full = str_format("%s/%s", dir, path);
+    cleanup_free char *from = str_format(BUILD_DIR "/tests/payload/%s", payload);
+    cleanup_free char *to = str_format("%s/rootfs/bin/%s", bundle, payload);
     cleanup_buf struct buf program = {0};
     struct err err = {0};
 
-    ck_assert_msg(
-        !file_load(AT_FDCWD, BUILD_DIR "/tests/payload/probe", 16 << 20, &program, &err) &&
-            !file_store(AT_FDCWD, full, program.data, program.len, 0755, false, &err),
-        "%s", err.message);
+    ck_assert_msg(!file_load(AT_FDCWD, from, 16 << 20, &program, &err) &&
+                      !file_store(AT_FDCWD, to, program.data, program.len, 0755, false, &err),
+                  "%s", err.message);
 }
 
 char *container_bundle(void)
@@ -93,7 +93,7 @@ char *container_bundle(void)
 
         ck_assert_msg(!file_make_dirs(AT_FDCWD, path, 0755, &err), "%s", err.message);
     }
-    copy_program(bundle, "rootfs/bin/probe");
+    container_install(bundle, "probe");
     store(bundle, "rootfs/etc/passwd",
           "root:x:0:0:root:/root:/bin/sh\n"
           "app:x:1000:1001:App:/home/app:/bin/sh\n"
@@ -182,9 +182,9 @@ static json_t *default_linux(const char *bundle)
     return out;
 }
 
-json_t *container_config(const char *bundle, const char *command)
+static json_t *config_of(const char *bundle, const char *payload, const char *command)
 {
-    cleanup_free char *line = str_format("/bin/probe %s", command);
+    cleanup_free char *line = str_format("/bin/%s %s", payload, command);
     json_t *config = json_object(), *process = json_object();
 
     json_put(process, "args", words(line));
@@ -200,6 +200,17 @@ json_t *container_config(const char *bundle, const char *command)
     json_put(config, "linux", default_linux(bundle));
     json_put(config, "annotations", json_pack("{s:s}", "org.cooper.seccomp", "default"));
     return config;
+}
+
+json_t *container_config(const char *bundle, const char *command)
+{
+    return config_of(bundle, "probe", command);
+}
+
+json_t *container_config_of(const char *bundle, const char *payload, const char *command)
+{
+    container_install(bundle, payload);
+    return config_of(bundle, payload, command);
 }
 
 void container_set(json_t *config, const char *path, json_t *value)
@@ -334,6 +345,40 @@ void container_start(const char *bundle, const json_t *config, struct running *r
     ret->in = in[1];
     ret->out = out[0];
     ck_assert_msg(!runtime_start(ret->c, &err), "%s", err.message);
+}
+
+void container_exec_process(struct running *r, const char *bundle, const json_t *config,
+                            const json_t *process, const char *user, struct executed *ret)
+{
+    int out[2], console = -1;
+    pid_t pid;
+    struct runtime_exec_request request = {.init = runtime_pid(r->c),
+                                           .init_pidfd = runtime_pidfd(r->c),
+                                           .bundle = bundle,
+                                           .config = config,
+                                           .process = process,
+                                           .user = user,
+                                           .stdio = {-1, -1, -1}};
+
+    memset(ret, 0, sizeof *ret);
+    ck_assert(!pipe2(out, O_CLOEXEC));
+    request.stdio[1] = request.stdio[2] = out[1];
+    ret->result = runtime_exec(&request, &pid, &console, &ret->err);
+    close(out[1]);
+    ret->output = read_all(out[0]);
+    close(out[0]);
+    if (!ret->result)
+        ck_assert_int_eq(waitpid(pid, &ret->status, 0), pid);
+}
+
+void container_exec(struct running *r, const char *bundle, const json_t *config,
+                    const char *command, const char *user, struct executed *ret)
+{
+    cleanup_json json_t *process = json_deep_copy(json_object_get(config, "process"));
+    cleanup_free char *line = str_format("/bin/probe %s", command);
+
+    json_put(process, "args", words(line));
+    container_exec_process(r, bundle, config, process, user, ret);
 }
 
 void container_await(struct running *r, const char *text)

@@ -21,8 +21,12 @@ const char *container_dir(void);
 /* A fresh bundle with an image below "rootfs": /bin/probe, /bin/true, /etc/passwd, /etc/group,
  * /tmp. */
 char *container_bundle(void);
+/* Another payload (tests/system/payload) as /bin/NAME. */
+void container_install(const char *bundle, const char *payload);
 /* config.json in docker's way, running probe with the words of `command` (split at blanks). */
 json_t *container_config(const char *bundle, const char *command);
+/* The same, running another payload, which is installed. */
+json_t *container_config_of(const char *bundle, const char *payload, const char *command);
 /* Changes to it; `path` as for json_at(). */
 void container_set(json_t *config, const char *path, json_t *value);
 void container_append(json_t *config, const char *path, json_t *value);
@@ -57,6 +61,18 @@ struct running {
     int in, out; /* its stdin and stdout */
 };
 void container_start(const char *bundle, const json_t *config, struct running *ret);
+/* One more process in it, to its end. `user` may be NULL. */
+struct executed {
+    int result; /* 0 or -errno */
+    struct err err;
+    int status;
+    char *output;
+};
+void container_exec(struct running *r, const char *bundle, const json_t *config,
+                    const char *command, const char *user, struct executed *ret);
+/* The same with a `process` object of the test's own. */
+void container_exec_process(struct running *r, const char *bundle, const json_t *config,
+                            const json_t *process, const char *user, struct executed *ret);
 /* Reads until `text` was printed. */
 void container_await(struct running *r, const char *text);
 /* Closes stdin, waits, destroys. Returns the wait status. */

@@ -285,43 +285,6 @@ END_TEST
 /* --- exec ---------------------------------------------------------------------------------------
  */
 
-struct executed {
-    int status;
-    char *output;
-    struct err err;
-    int result;
-};
-
-static void exec_in(struct running *r, const char *bundle, const json_t *config,
-                    const char *command, const char *user, struct executed *ret)
-{
-    cleanup_json json_t *process = json_deep_copy(json_object_get(config, "process"));
-    cleanup_free char *line = str_format("/bin/probe %s", command);
-    struct strv words = {0};
-    int out[2], console = -1;
-    pid_t pid;
-    struct runtime_exec_request request = {.init = runtime_pid(r->c),
-                                           .init_pidfd = runtime_pidfd(r->c),
-                                           .bundle = bundle,
-                                           .config = config,
-                                           .process = process,
-                                           .user = user,
-                                           .stdio = {-1, -1, -1}};
-
-    memset(ret, 0, sizeof *ret);
-    strv_split(&words, line, ' ');
-    json_put(process, "args", json_from_strings(&words));
-    strv_free(&words);
-    ck_assert(!pipe2(out, O_CLOEXEC));
-    request.stdio[1] = request.stdio[2] = out[1];
-    ret->result = runtime_exec(&request, &pid, &console, &ret->err);
-    close(out[1]);
-    ret->output = read_all(out[0]);
-    close(out[0]);
-    if (!ret->result)
-        ck_assert_int_eq(waitpid(pid, &ret->status, 0), pid);
-}
-
 START_TEST(exec_joins_everything)
 {
     static const char *const kinds[] = {"mnt", "pid", "net", "ipc", "uts", "cgroup"};
@@ -333,7 +296,7 @@ START_TEST(exec_joins_everything)
 
     container_start(bundle, config, &r);
     container_await(&r, "put /tmp/mark x: ok");
-    exec_in(
+    container_exec(
         &r, bundle, config,
         "fds + link /proc/self/ns/mnt + link /proc/self/ns/pid + link /proc/self/ns/net + "
         "link /proc/self/ns/ipc + link /proc/self/ns/uts + link /proc/self/ns/cgroup + "
@@ -376,7 +339,7 @@ START_TEST(exec_leaves_the_caller_as_it_was)
 
     ck_assert_int_gt(readlink("/proc/self/ns/pid_for_children", before, 63), 0);
     container_start(bundle, config, &r);
-    exec_in(&r, bundle, config, "exit 9", NULL, &e);
+    container_exec(&r, bundle, config, "exit 9", NULL, &e);
     ck_assert_msg(!e.result, "%s", e.err.message);
     ck_assert(WIFEXITED(e.status) && WEXITSTATUS(e.status) == 9);
     ck_assert_int_gt(readlink("/proc/self/ns/pid_for_children", after, 63), 0);
@@ -396,7 +359,7 @@ START_TEST(exec_counts_in_the_cgroup_and_as_the_user)
 
     container_set(config, "linux.resources.pids.limit", json_integer(6));
     container_start(bundle, config, &r);
-    exec_in(&r, bundle, config, "ids + status CapEff + fork 50", "app", &e);
+    container_exec(&r, bundle, config, "ids + status CapEff + fork 50", "app", &e);
     ck_assert_msg(!e.result, "%s", e.err.message);
     o.output = e.output;
     ck_assert_str_eq(answer(&o, "ids"), "1000 1001 [10 29 1001 ]");
@@ -417,7 +380,7 @@ START_TEST(exec_reports_what_it_cannot_run)
 
     container_start(bundle, config, &r);
     ck_assert(!unlink(program));
-    exec_in(&r, bundle, config, "true", NULL, &e);
+    container_exec(&r, bundle, config, "true", NULL, &e);
     ck_assert_int_lt(e.result, 0);
     ck_assert_int_eq(e.err.exit_status, 127);
     ck_assert_str_eq(e.err.message,
