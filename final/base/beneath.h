@@ -16,9 +16,12 @@
 int beneath_open(int root, const char *path, int flags, mode_t mode, uint64_t more_resolve);
 
 /* Opens the directory `path` (O_PATH), making missing components with `mode`, owner 0:0. Symlinks
- * in components that exist are followed inside the root. Returns the descriptor or -errno with a
- * message. */
+ * are followed inside the root; where one leads to nothing, that is made. Returns the descriptor or
+ * -errno with a message. */
 int beneath_make_dirs(int root, const char *path, mode_t mode, struct err *err);
+/* The same for a file, empty when it is made (its directories: 0755). What is there already may be of
+ * any kind. */
+int beneath_make_file(int root, const char *path, mode_t mode, struct err *err);
 
 /* Splits off the last component: opens the parent directory (O_PATH, made when `make_parents`) and
  * copies the name. -EINVAL for a path that ends in "." or ".." or is the root itself. */

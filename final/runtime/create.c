@@ -64,6 +64,7 @@ static int prepare(struct creation *creation, struct runtime_container *c, struc
 
     if (spec_parse(request->config, &creation->spec, err) < 0)
         return err_wrap(err, "config.json");
+    creation->spec.no_pivot = request->no_pivot;
     if (namespaces_open(&creation->spec, err) < 0 || check_user(spec, err) < 0 ||
         sysctl_check(spec, err) < 0 || open_cgroup(creation, c, err) < 0 ||
         syscall_filter_load(request->config, request->bundle, &creation->filter, err) < 0)

@@ -3,4 +3,6 @@
 
 #include "runtime/spec.h"
 
-int devices_make(const struct spec *spec, int root, struct err *err);
+/* `dev` is what was mounted on /dev, or -1 if the image's own directory is used. OCI
+ * config-linux.md, "Devices" and "Default Devices". */
+int devices_make(const struct spec *spec, int root, int dev, struct err *err);

@@ -31,6 +31,7 @@ struct init {
     int socket, null, root, cwd;
     int master, slave; /* of the terminal, or -1 */
     bool in_cgroup;
+    struct mounts mounts;
     struct strv env;
 };
 
@@ -89,16 +90,17 @@ static int set_oom_score(struct init *init, struct err *err)
 
 static int make_mounts(struct init *init, struct err *err)
 {
-    struct mounts_context context = {
+    init->mounts = (struct mounts){
         .spec = init->spec,
         .bundle = init->arguments->request->bundle,
         .root = init->root,
+        .isolated = rootfs_isolated(init->spec),
         .cgroup = init->arguments->cgroup,
         .enter_cgroup = enter_cgroup,
         .context = init,
+        .places = {-1, -1, -1},
     };
-
-    return mounts_make(&context, err);
+    return mounts_make(&init->mounts, err);
 }
 
 /* Without a mount namespace of its own the container takes /dev as it finds it below its root. */
@@ -106,7 +108,7 @@ static int make_devices(struct init *init, struct err *err)
 {
     if (!(init->spec->new_namespaces & CLONE_NEWNS) || mounts_bind_dev(init->spec))
         return 0;
-    return devices_make(init->spec, init->root, err);
+    return devices_make(init->spec, init->root, mounts_dev(&init->mounts), err);
 }
 
 static int make_console(struct init *init, struct err *err)
@@ -134,8 +136,11 @@ static int open_cwd(struct init *init, struct err *err)
     return init->cwd;
 }
 
-static int make_root_readonly(struct init *init, struct err *err)
+static int make_readonly(struct init *init, struct err *err)
 {
+    if (mounts_finish(&init->mounts, err) < 0)
+        return -err->code;
+    mounts_free(&init->mounts);
     return init->spec->root_readonly ? mount_change(init->root, MOUNT_ATTR_RDONLY, 0, false, err)
                                      : 0;
 }
@@ -183,7 +188,7 @@ static int execute(struct init *init, struct err *err)
 static int new_session(struct init *i, struct err *err)  { return process_new_session(i->arguments->request->id, err); }
 static int configure(struct init *i, struct err *err)    { return namespaces_configure(i->spec, err); }
 static int set_sysctls(struct init *i, struct err *err)  { return sysctl_apply(i->spec, i->root, err); }
-static int make_masks(struct init *i, struct err *err)   { return masks_apply(i->spec, i->root, i->null, err); }
+static int make_masks(struct init *i, struct err *err)   { return masks_apply(&i->mounts, i->null, err); }
 static int cgroup(struct init *i, struct err *err)       { return enter_cgroup(i, err); }
 static int pivot(struct init *i, struct err *err)        { return rootfs_pivot(i->spec, i->root, err); }
 
@@ -205,7 +210,7 @@ static const struct stage {
     {"init:sysctl",    set_sysctls},  /* before /proc/sys becomes read-only */
     {"init:cwd",       open_cwd},     /* before the root becomes read-only: it may have to be made */
     {"init:masks",     make_masks},   /* after all that uses /proc and /sys, before anybody else can */
-    {"init:readonly",  make_root_readonly}, /* nothing is made in the root after this */
+    {"init:readonly",  make_readonly}, /* nothing is made in the root after this */
     {"init:cgroup",    cgroup},       /* at the latest: no program runs outside of its limits */
     {"init:pivot",     pivot},        /* from here on there is no host to be seen */
     {"init:user",      become_user},  /* names are the container's, so after the pivot */

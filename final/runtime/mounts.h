@@ -4,17 +4,34 @@
 #include "runtime/cgroup.h"
 #include "runtime/spec.h"
 
-struct mounts_context {
+/* Begin with places = {-1, -1, -1}. */
+struct mounts {
     const struct spec *spec;
     const char *bundle;
-    int root; /* O_PATH, the container's root */
+    int root;      /* O_PATH, the container's root */
+    bool isolated; /* rootfs_isolated(): what is bound is private without being told */
     const struct cgroup *cgroup;
     /* Called before the first mount that shows the control group: waits until the parent made it
      * and joins it. */
     int (*enter_cgroup)(void *context, struct err *err);
     void *context;
+
+    int places[3]; /* what was mounted on /dev, /proc and /sys, or -1 */
+    int *later;    /* mounts that are to be read-only in the end */
+    size_t later_count;
 };
-int mounts_make(const struct mounts_context *c, struct err *err);
+
+/* In their order. mounts_free() also after a failure. */
+int mounts_make(struct mounts *m, struct err *err);
+/* Makes those read-only that had to be written to until now. */
+int mounts_finish(struct mounts *m, struct err *err);
+void mounts_free(struct mounts *m);
+/* Opens a path beneath the root (O_PATH); what lies in /dev, /proc or /sys, in what was mounted
+ * there, whatever the image has put in that place by now. Returns -errno without a message. */
+int mounts_open(const struct mounts *m, const char *path);
+/* What was mounted on /dev (borrowed), or -1. */
+int mounts_dev(const struct mounts *m);
+
 /* Did config.json bind the host's /dev instead of mounting a fresh one? Then it is left as it is.
  */
 bool mounts_bind_dev(const struct spec *spec);

@@ -65,6 +65,8 @@ static int check_privacy(const struct spec *spec, struct err *err)
         {spec->domainname, CLONE_NEWUTS, "set domainname", "UTS"},
         {spec->masked.len || spec->readonly.len, CLONE_NEWNS, "restrict sys entries", "MNT"},
         {spec->mount_count || spec->overlay_base, CLONE_NEWNS, "make mounts", "MNT"},
+        {spec->root_readonly, CLONE_NEWNS, "make the root read-only", "MNT"},
+        {spec->propagation, CLONE_NEWNS, "set the root's propagation", "MNT"},
     };
 
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {

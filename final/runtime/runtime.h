@@ -36,6 +36,7 @@ struct runtime_request {
     const json_t *config;         /* config.json, parsed */
     int stdio[3];                 /* what becomes fd 0-2 without a terminal; -1: /dev/null */
     unsigned short rows, columns; /* initial size of the terminal, 0: leave */
+    bool no_pivot; /* move the root over the host's instead of pivot_root(2): on an initial ramfs */
     /* Called when init is at work on its mounts: what the caller has to do anyway costs no time
      * here. A negative result ends the creation. May be NULL. */
     int (*meanwhile)(void *context, pid_t init, struct err *err);

@@ -239,7 +239,7 @@ static int is_empty(int dirfd)
     return 1;
 }
 
-int seed_directory(int from_path, int to_path, struct err *err)
+int seed_directory(int from_path, int to_path, bool metadata, struct err *err)
 {
     /* O_PATH descriptors cannot be listed; "." opens the very same directory. */
     cleanup_close int from = openat(from_path, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -257,7 +257,7 @@ int seed_directory(int from_path, int to_path, struct err *err)
     for (size_t i = 0; i < seed.len; i++)
         free(seed.links[i].path);
     free(seed.links);
-    if (r < 0)
+    if (r < 0 || !metadata)
         return r;
     r = copy_metadata(from, to, &st);
     return r < 0 ? err_set(err, -r, "cannot copy the owner and mode: %s", strerror(-r)) : 0;

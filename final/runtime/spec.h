@@ -46,8 +46,10 @@ struct spec_process {
 };
 
 struct spec_mount {
-    const char *destination, *type, *source; /* type may be NULL: a bind */
+    const char *destination;   /* relative means relative to the root */
+    const char *type, *source; /* may be NULL */
     struct strv options;
+    const json_t *uid_mappings, *gid_mappings; /* both or none (NULL, or empty) */
 };
 
 /* One kind of namespace: what the specification and proc(5) call it, its clone(2) flag. */
@@ -83,7 +85,9 @@ struct spec {
     const json_t *config;
     const char *root_path;
     bool root_readonly;
-    const char *propagation; /* linux.rootfsPropagation or NULL */
+    bool no_pivot; /* of the request, not of the document: where pivot_root(2) cannot work */
+    const char *propagation;                    /* linux.rootfsPropagation or NULL */
+    const char *mount_label, *mount_label_kind; /* linux.mountLabel or NULL; "context" */
     const char *hostname, *domainname;
     const char *overlay_base, *overlay_options, *seccomp; /* annotations, may be NULL */
     const char *cgroups_path;                             /* NULL: "/cooper/<id>" */

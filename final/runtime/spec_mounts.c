@@ -1,7 +1,41 @@
-/* The `mounts` array. OCI config.md, "Mounts". */
-#include "base/cleanup.h"
+/* The `mounts` array. OCI config.md, "Mounts" and "POSIX-platform Mounts". */
+#include <string.h>
+
 #include "base/json.h"
 #include "runtime/spec_parts.h"
+
+/* A string without NUL bytes, or `otherwise` where there is none. */
+static int text_member(const json_t *item, const char *name, const char *otherwise,
+                       const char **ret, struct err *err)
+{
+    const json_t *value = json_object_get(item, name);
+
+    *ret = otherwise;
+    if (!value || json_is_null(value))
+        return 0;
+    *ret = json_string_value(value);
+    if (!*ret || strlen(*ret) != json_string_length(value))
+        return err_set(err, EINVAL, "'%s' is not a string without NUL bytes", name);
+    return 0;
+}
+
+static int parse_one(const json_t *item, struct spec_mount *ret, struct err *err)
+{
+    if (text_member(item, "destination", "", &ret->destination, err) < 0 ||
+        text_member(item, "type", NULL, &ret->type, err) < 0 ||
+        text_member(item, "source", NULL, &ret->source, err) < 0 ||
+        spec_strings(json_at(item, "options"), "options", &ret->options, err) < 0)
+        return -err->code;
+    if (!*ret->destination)
+        return err_set(err, EINVAL, "there is no destination");
+    ret->uid_mappings = json_at(item, "uidMappings");
+    ret->gid_mappings = json_at(item, "gidMappings");
+    if (!json_array_size(ret->uid_mappings) != !json_array_size(ret->gid_mappings))
+        return err_set(err, EINVAL,
+                       "'%s' has only one of uidMappings and gidMappings: both are needed",
+                       ret->destination);
+    return 0;
+}
 
 int spec_parse_mounts(const json_t *mounts, struct spec *ret, struct err *err)
 {
@@ -11,17 +45,9 @@ int spec_parse_mounts(const json_t *mounts, struct spec *ret, struct err *err)
     ret->mounts = mem_alloc((json_array_size(mounts) + 1) * sizeof *ret->mounts);
     json_array_foreach(mounts, i, item)
     {
-        struct spec_mount *mount = &ret->mounts[i];
-
         ret->mount_count++;
-        mount->destination = json_str(item, "destination", "");
-        mount->type = json_str(item, "type", NULL);
-        mount->source = json_str(item, "source", NULL);
-        if (*mount->destination != '/')
-            return err_set(err, EINVAL, "mounts: destination '%s' is not an absolute path",
-                           mount->destination);
-        if (spec_strings(json_at(item, "options"), "mounts: options", &mount->options, err) < 0)
-            return -err->code;
+        if (parse_one(item, &ret->mounts[i], err) < 0)
+            return err_wrap(err, "mounts[%zu]", i);
     }
     return 0;
 }

@@ -14,49 +14,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "bundle.h"
 #include "container.h"
-
-static char *path_in(const char *bundle, const char *path)
-{
-    return str_format("%s/%s", bundle, path);
-}
-
-static void put_file(const char *bundle, const char *path, const char *text)
-{
-    cleanup_free char *full = path_in(bundle, path);
-    struct err err = {0};
-
-    ck_assert_msg(!file_store(AT_FDCWD, full, text, strlen(text), 0644, false, &err), "%s",
-                  err.message);
-}
-
-static void put_dir(const char *bundle, const char *path)
-{
-    cleanup_free char *full = path_in(bundle, path);
-    struct err err = {0};
-
-    ck_assert_msg(!file_make_dirs(AT_FDCWD, full, 0755, &err), "%s", err.message);
-}
-
-static void put_link(const char *bundle, const char *path, const char *target)
-{
-    cleanup_free char *full = path_in(bundle, path);
-
-    ck_assert(!symlink(target, full));
-}
-
-static bool exists(const char *bundle, const char *path)
-{
-    cleanup_free char *full = path_in(bundle, path);
-    struct stat st;
-
-    return !lstat(full, &st);
-}
-
-static json_t *bind_mount(const char *source, const char *destination, const char *options)
-{
-    return container_mount("bind", source, destination, options);
-}
 
 /* The image's directory is a symlink to a host path, absolute or by "..": the mount lands inside.
  */

@@ -105,7 +105,7 @@ static const struct {
     {"linux.cgroupsPath", "\"/a/../b\""},
     {"linux.resources.devices", "[{\"allow\":false,\"access\":\"x\"}]"},
     {"linux.rootfsPropagation", "\"sideways\""},
-    {"mounts", "[{\"destination\":\"relative\",\"type\":\"tmpfs\"}]"},
+    {"mounts", "[{\"destination\":\"\",\"type\":\"tmpfs\"}]"},
     {"mounts", "[{\"destination\":\"/x\",\"type\":\"nosuchfs\"}]"},
     {"mounts", "[{\"destination\":\"/x\",\"type\":\"bind\",\"source\":\"/no/such/"
                "source\",\"options\":[\"bind\"]}]"},

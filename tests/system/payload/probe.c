@@ -213,6 +213,23 @@ static int remount_rw(char **a)
     return 0;
 }
 
+/* The top mount at a path: "ro,nosuid,relatime shared:5 - tmpfs source rw,size=4k", or "no". */
+static int mounted(char **a)
+{
+    FILE *f = fopen("/proc/self/mountinfo", "re");
+    char line[8192], found[8192] = "no";
+
+    while (f && fgets(line, sizeof line, f)) {
+        char point[4096];
+        int options = 0;
+
+        if (sscanf(line, "%*s %*s %*s %*s %4095s %n", point, &options) == 1 && !strcmp(point, a[0]))
+            strcpy(found, line + options);
+    }
+    printf("%.*s\n", (int)strcspn(found, "\n"), found);
+    return 0;
+}
+
 /* Touches N MiB. */
 static int hog(char **a)
 {
@@ -385,6 +402,7 @@ static const struct {
     {"call", 1, call},
     {"mount", 1, mount_tmpfs},
     {"remount", 1, remount_rw},
+    {"mounted", 1, mounted},
     {"hog", 1, hog},
     {"fork", 1, fork_bomb},
     {"burn", 1, burn},

@@ -1,0 +1,67 @@
+#include "bundle.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+
+char *path_in(const char *bundle, const char *path)
+{
+    return str_format("%s/%s", bundle, path);
+}
+
+void put_file(const char *bundle, const char *path, const char *text)
+{
+    cleanup_free char *full = path_in(bundle, path);
+    struct err err = {0};
+
+    ck_assert_msg(!file_store(AT_FDCWD, full, text, strlen(text), 0644, false, &err), "%s",
+                  err.message);
+}
+
+void put_dir(const char *bundle, const char *path)
+{
+    cleanup_free char *full = path_in(bundle, path);
+    struct err err = {0};
+
+    ck_assert_msg(!file_make_dirs(AT_FDCWD, full, 0755, &err), "%s", err.message);
+}
+
+void put_link(const char *bundle, const char *path, const char *target)
+{
+    cleanup_free char *full = path_in(bundle, path);
+
+    ck_assert(!symlink(target, full));
+}
+
+bool exists(const char *bundle, const char *path)
+{
+    cleanup_free char *full = path_in(bundle, path);
+    struct stat st;
+
+    return !lstat(full, &st);
+}
+
+json_t *bind_mount(const char *source, const char *destination, const char *options)
+{
+    return container_mount("bind", source, destination, options);
+}
+
+void run_well(const char *bundle, const json_t *config, struct outcome *ret)
+{
+    container_run(bundle, config, ret);
+    ck_assert_msg(!ret->created && !ret->started, "%s", ret->err.message);
+}
+
+void run_refused(const char *bundle, const json_t *config, int error, const char *words)
+{
+    cleanup_outcome struct outcome o;
+
+    container_run(bundle, config, &o);
+    ck_assert_msg(o.created == -error, "%d, not %d: %s", -o.created, error, o.err.message);
+    ck_assert_msg(strstr(o.err.message, words) != NULL, "not '%s': %s", words, o.err.message);
+}
