@@ -96,23 +96,36 @@ static int fail_unknown(const struct command_group *group, const char *word)
     return EXIT_FAILURE;
 }
 
+/* "at least 1 and at most 2 arguments": docker's words for the number a command takes. */
+static void print_wanted_arguments(const struct command *c)
+{
+    bool some = c->min_args > 0 && c->max_args != c->min_args, bounded = c->max_args >= 0;
+    int last = bounded ? c->max_args : c->min_args;
+
+    if (some)
+        fprintf(stderr, "at least %d", c->min_args);
+    if (some && bounded)
+        fprintf(stderr, " and ");
+    if (bounded)
+        fprintf(stderr, "%s%d", c->max_args == c->min_args ? "" : "at most ", c->max_args);
+    fprintf(stderr, " argument%s\n", last == 1 ? "" : "s");
+}
+
 /* 0 when the number of arguments is right, else docker's complaint, printed, and 1. */
 static int check_arguments(const struct cli *cli)
 {
     const struct command *c = cli->command;
     int count = (int)cli->options.arg_count;
-    const char *what = c->max_args == c->min_args ? ""
-                       : count < c->min_args      ? "at least "
-                                                  : "at most ";
-    int number = count < c->min_args ? c->min_args : c->max_args;
 
     if (count >= c->min_args && (c->max_args < 0 || count <= c->max_args))
         return 0;
-    if (c->max_args == 0)
-        fprintf(stderr, PROGRAM ": '" PROGRAM " %s' accepts no arguments\n", cli->path);
-    else
-        fprintf(stderr, PROGRAM ": '" PROGRAM " %s' requires %s%d argument%s\n", cli->path, what,
-                number, number == 1 ? "" : "s");
+    fprintf(stderr, PROGRAM ": '" PROGRAM " %s' ", cli->path);
+    if (c->max_args == 0) {
+        fprintf(stderr, "accepts no arguments\n");
+    } else {
+        fprintf(stderr, "requires ");
+        print_wanted_arguments(c);
+    }
     fprintf(stderr,
             "\nUsage:  " PROGRAM " %s %s\n\n%s '" PROGRAM " %s --help' for more information\n",
             cli->path, c->arguments, c->max_args < 0 ? "See" : "Run", cli->path);

@@ -1,4 +1,5 @@
-/* pull and import: their rows in the table, and how cooper hands them to the program that has them.
+/* pull, import, commit: their rows in the table, and how cooper hands them to the program that has
+ * them.
  */
 #include <fcntl.h>
 #include <spawn.h>
@@ -32,6 +33,18 @@ static const struct flag import_flags[] = {
     FLAGS_END,
 };
 
+static const struct flag commit_flags[] = {
+    {'a', "author", FLAG_ONE, "string", NULL, NULL,
+     .help = "Author (e.g., \"John Hannibal Smith <hannibal@a-team.com>\")"},
+    {'c', "change", FLAG_LIST, "list", NULL, NULL,
+     .help = "Apply Dockerfile instruction to the created image"},
+    {'m', "message", FLAG_ONE, "string", NULL, NULL, .help = "Commit message"},
+    {0, "no-pause", .help = "Disable pausing container during commit"},
+    {'p', "pause", FLAG_BOOL, NULL, NULL, "true",
+     .help = "Pause container during commit"},
+    FLAGS_END,
+};
+
 static int cmd_forward(struct cli *cli)
 {
     struct err err = {0};
@@ -60,6 +73,16 @@ const struct command command_import = {
     .arguments = "[OPTIONS] file|- [REPOSITORY[:TAG]]",
     .summary = "Import the contents from a tarball to create a filesystem image",
     .flags = import_flags,
+    .min_args = 1,
+    .max_args = 2,
+    .run = cmd_forward,
+};
+
+const struct command command_commit = {
+    .paths = {"container commit", "commit"},
+    .arguments = "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
+    .summary = "Create a new image from a container's changes",
+    .flags = commit_flags,
     .min_args = 1,
     .max_args = 2,
     .run = cmd_forward,

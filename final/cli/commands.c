@@ -14,6 +14,7 @@ const struct command *const cli_commands[] = {
     &command_version,
     &command_info,
     &command_attach,
+    &command_commit,
     &command_create,
     &command_events,
     &command_import,

@@ -7,10 +7,11 @@
 
 int main(int argc, char **argv)
 {
-    struct command pull = command_pull, import = command_import;
-    const struct command *const own[] = {&pull, &import, NULL};
+    struct command pull = command_pull, import = command_import, commit = command_commit;
+    const struct command *const own[] = {&pull, &import, &commit, NULL};
 
     pull.run = cmd_pull;
     import.run = cmd_import;
+    commit.run = cmd_commit;
     return cli_main(argc, argv, own);
 }

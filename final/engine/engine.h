@@ -125,8 +125,19 @@ int engine_find_image(struct engine *e, const char *name, struct image *ret, str
 int engine_remove_image(struct engine *e, const char *name, bool force, struct strv *ret_lines,
                         struct err *err);
 
-/* The next two live in the program cooper-image (they need libcurl and libarchive); cooper runs it.
+/* What follows lives in the program cooper-image (they need libcurl and libarchive); cooper runs
+ * it.
  */
+
+/* A new image from what a container wrote; volumes are left out. */
+struct commit_request {
+    const char *reference; /* NULL: it gets no name */
+    const char *author, *message;
+    json_t *config; /* docker's Config: the container's, changed as wished */
+    bool pause;     /* the container stands still meanwhile */
+};
+int engine_commit(struct engine *e, const struct container *c, const struct commit_request *request,
+                  char ret_id[DIGEST_LEN + 1], struct err *err);
 
 /* What a pull has to say; called from several threads, one at a time (the engine holds a lock). */
 struct pull_progress {

@@ -179,7 +179,7 @@ json_t *engine_inspect_image(struct engine *e, const struct image *image, struct
     json_put_str(document, "Id", image->id);
     json_put(document, "RepoTags", familiar_list(&image->references));
     json_put(document, "RepoDigests", familiar_list(&image->digests));
-    json_put_str(document, "Parent", "");
+    json_put_str(document, "Parent", image->parent);
     put_member(document, "Comment", config, "comment");
     put_time(document, "Created", image->created_ns);
     put_member(document, "Author", config, "author");
@@ -189,6 +189,8 @@ json_t *engine_inspect_image(struct engine *e, const struct image *image, struct
         put_member(document, "Variant", config, "variant");
     put_member(document, "Os", config, "os");
     json_put(document, "Size", json_integer((json_int_t)image->size));
+    json_put(document, "Metadata", json_object());
+    put_time(json_object_get(document, "Metadata"), "LastTagTime", image->tagged_ns);
     if (put_layers(e, image, config, document, err) < 0) {
         json_decref(document);
         return NULL;

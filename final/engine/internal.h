@@ -133,5 +133,27 @@ void shim_common_arguments(struct engine *e, const struct container *c, struct s
  * "NetworkSettings", "Endpoint") has in docker's documents. A new reference. */
 json_t *inspect_complete(const char *section, json_t *given);
 
+/* --- tree.c: what a container wrote, and what that lies on (image.h: layer_changes, layer_copy) */
+struct container_tree {
+    int upper;
+    int *layers; /* top first */
+    struct layer_below below;
+    struct strv mount_points;
+};
+int container_tree_open(struct engine *e, const struct container *c, struct container_tree *ret,
+                        struct err *err);
+/* Points into `t`. */
+const struct layer_below *container_tree_below(struct container_tree *t);
+void container_tree_close(struct container_tree *t);
+
+/* --- still.c: a container whose processes stand still for a moment */
+
+/* Freezes it, unless it is frozen already (*ret_lock -1 then) or not running. Should this process
+ * be killed, the next command that looks at the container lets it go on: container_wake(). */
+int container_freeze(struct engine *e, const struct container *c, int *ret_lock, struct err *err);
+int container_thaw(struct engine *e, const struct container *c, int *lock, struct err *err);
+/* Lets go what a killed command left frozen. */
+int container_wake(struct engine *e, const struct container *c, struct err *err);
+
 /* --- directory.c: a container's files */
 char *container_path(struct engine *e, const char *id);

@@ -6,9 +6,6 @@
 #include "base/json.h"
 #include "engine/internal.h"
 
-static const char default_path[] =
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 static bool is_empty(const json_t *value)
 {
     return !value || json_is_null(value) || (json_is_array(value) && !json_array_size(value)) ||
@@ -72,8 +69,6 @@ static void merge_env(json_t *config, const json_t *image)
                        item) if (json_is_string(item) &&
                                  !has_variable(env, json_string_value(item)))
         json_array_append(env, item);
-    if (!has_variable(env, "PATH"))
-        json_push(env, json_string(default_path));
 }
 
 static void merge_command(json_t *config, const json_t *image)

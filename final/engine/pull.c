@@ -296,17 +296,37 @@ static int keep_document(struct pull *p, const struct document *d, struct image_
     return store_blob_put(p->store, d->digest, d->text.data, d->text.len, err);
 }
 
+/* What was learned about the layers: which blob holds which tar. The caller frees. */
+static struct layer_blob *packed_layers(const struct pull *p)
+{
+    struct layer_blob *packed = mem_alloc((p->layer_count + 1) * sizeof *packed);
+
+    for (size_t i = 0; i < p->layer_count; i++) {
+        const struct pull_layer *l = &p->layers[i];
+
+        strcpy(packed[i].diff_id, l->diff_id);
+        strcpy(packed[i].digest, l->blob->digest);
+        snprintf(packed[i].media_type, sizeof packed[i].media_type, "%s", l->blob->media_type);
+        packed[i].size = l->blob->size;
+    }
+    return packed;
+}
+
 /* Small blobs first, the record last: a kill in between leaves blobs without an image, which is
  * garbage, and never an image without its config. */
 static int record_image(struct pull *p, struct findings *f, const char *repo_digest,
                         struct err *err)
 {
+    cleanup_free struct layer_blob *packed = packed_layers(p);
     struct image_record record = {
         .id = f->config_text.digest,
         .manifest = f->manifest_text.digest,
         .created_ns = f->config.created_ns,
+        .packed = packed,
+        .packed_count = p->layer_count,
         .reference = f->ref.digest ? NULL : f->canonical,
         .repo_digest = repo_digest,
+        .pulled = true,
     };
     int r = f->has_index ? keep_document(p, &f->index, &record, err) : 0;
 

@@ -185,7 +185,7 @@ static int settle_running(struct engine *e, struct container *c, struct err *err
     cleanup_free char *path = str_format("containers/%s/exit.json", c->id);
 
     if (this_boot(c) && proc_alive(&c->owner) && faccessat(e->store->root_fd, path, F_OK, 0) < 0)
-        return 0;
+        return container_wake(e, c, err);
     return settle_ended(e, c, "running", err);
 }
 

@@ -7,7 +7,8 @@
 #include "base/proc.h"
 #include "engine/internal.h"
 
-#define SHM_DEFAULT (64LL << 20)
+#define SHM_DEFAULT  (64LL << 20)
+#define PATH_DEFAULT "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static json_t *mount_entry(const char *destination, const char *type, const char *source,
                            const char *options)
@@ -126,8 +127,8 @@ static bool is_path(const json_t *variable)
     return str_starts(json_string_value(variable), "PATH=");
 }
 
-/* docker's order: PATH, which is in Config.Env already, what the engine knows, the rest. HOME is
- * added by the runtime, which reads the image's passwd. */
+/* docker's order: PATH, what the engine knows, the rest. HOME is added by the runtime, which reads
+ * the image's passwd. */
 static json_t *environment(const struct spec_input *in)
 {
     json_t *env = json_array(), *given = json_object_get(in->config, "Env"), *item;
@@ -135,6 +136,8 @@ static json_t *environment(const struct spec_input *in)
     size_t i;
 
     json_array_foreach(given, i, item) if (is_path(item)) json_array_append(env, item);
+    if (!json_array_size(env))
+        json_push(env, json_string(PATH_DEFAULT));
     if (!env_has(given, "HOSTNAME"))
         json_push(env, json_string(hostname));
     if (json_flag(in->config, "Tty", false) && !env_has(given, "TERM"))

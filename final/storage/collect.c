@@ -56,7 +56,7 @@ static int collect_blob(struct store *s, const char *name, struct err *err)
         return r < 0 ? r : 0;
     if (unlinkat(s->root_fd, path, 0) < 0 && errno != ENOENT)
         return err_errno(err, "cannot remove '%s'", path);
-    return 0;
+    return db_run(s->db, err, "DELETE FROM layer_blobs WHERE digest = ?", "s", digest);
 }
 
 static int collect_partial(struct store *s, const char *name, struct err *err)

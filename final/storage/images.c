@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "storage/db.h"
 #include "storage/internal.h"
@@ -25,18 +26,21 @@ void image_list_free(struct image_list *list)
 static int load_references(struct store *s, struct image *image, struct err *err)
 {
     cleanup_query sqlite3_stmt *query = NULL;
-    int r = db_query(s->db, &query, err, "SELECT name FROM refs WHERE image = ? ORDER BY name", "s",
-                     image->id);
+    int r = db_query(s->db, &query, err,
+                     "SELECT name, tagged FROM refs WHERE image = ? ORDER BY name", "s", image->id);
 
     while (r >= 0 && (r = db_next(query, err)) > 0) {
         const char *name = db_text(query, 0);
+        int64_t tagged = sqlite3_column_int64(query, 1);
 
+        if (tagged > image->tagged_ns)
+            image->tagged_ns = tagged;
         strv_add(strchr(name, '@') ? &image->digests : &image->references, name);
     }
     return r;
 }
 
-#define IMAGE_COLUMNS "images.id, images.manifest, images.created, images.size"
+#define IMAGE_COLUMNS "images.id, images.manifest, images.created, images.size, images.parent"
 
 static int read_image(struct store *s, sqlite3_stmt *query, struct image *ret, struct err *err)
 {
@@ -46,6 +50,7 @@ static int read_image(struct store *s, sqlite3_stmt *query, struct image *ret, s
 
     db_copy(query, 0, image.id, sizeof image.id);
     db_copy(query, 1, image.manifest, sizeof image.manifest);
+    db_copy(query, 4, image.parent, sizeof image.parent);
     r = load_references(s, &image, err);
     if (r < 0)
         image_free(&image);
@@ -166,24 +171,33 @@ static int add_layers(struct store *s, const struct image_record *record, struct
     for (size_t i = 0; i < record->blobs.len && r >= 0; i++)
         r = db_run(s->db, err, "INSERT OR IGNORE INTO image_blobs(image, digest) VALUES(?, ?)",
                    "ss", record->id, record->blobs.items[i]);
+    for (size_t i = 0; i < record->packed_count && r >= 0; i++)
+        r = db_run(s->db, err,
+                   "INSERT OR IGNORE INTO layer_blobs(diff_id, digest, media_type, size)"
+                   " VALUES(?, ?, ?, ?)",
+                   "sssi", record->packed[i].diff_id, record->packed[i].digest,
+                   record->packed[i].media_type, (long long)record->packed[i].size);
     return r;
 }
 
-static int set_reference(struct store *s, const char *name, const char *image_id, struct err *err)
+static int set_reference(struct store *s, const char *name, const char *image_id, int64_t tagged_ns,
+                         struct err *err)
 {
-    return db_run(s->db, err,
-                  "INSERT INTO refs(name, image) VALUES(?, ?)"
-                  " ON CONFLICT(name) DO UPDATE SET image = excluded.image",
-                  "ss", name, image_id);
+    return db_run(
+        s->db, err,
+        "INSERT INTO refs(name, image, tagged) VALUES(?, ?, ?)"
+        " ON CONFLICT(name) DO UPDATE SET image = excluded.image, tagged = excluded.tagged",
+        "ssi", name, image_id, (long long)tagged_ns);
 }
 
 static int add_image(struct store *s, const struct image_record *record, struct err *err)
 {
     int r = db_run(s->db, err,
-                   "INSERT INTO images(id, manifest, created, size) VALUES(?, ?, ?, 0)"
+                   "INSERT INTO images(id, manifest, created, size, parent) VALUES(?, ?, ?, 0, ?)"
                    " ON CONFLICT(id) DO UPDATE SET manifest = excluded.manifest"
                    " WHERE excluded.manifest <> ''",
-                   "ssi", record->id, record->manifest, (long long)record->created_ns);
+                   "ssis", record->id, record->manifest, (long long)record->created_ns,
+                   record->parent ? record->parent : "");
 
     if (r >= 0)
         r = add_layers(s, record, err);
@@ -195,9 +209,9 @@ static int add_image(struct store *s, const struct image_record *record, struct 
             " WHERE image_layers.image = images.id) WHERE id = ?",
             "s", record->id);
     if (r >= 0 && record->reference)
-        r = set_reference(s, record->reference, record->id, err);
+        r = set_reference(s, record->reference, record->id, record->pulled ? 0 : clock_now(), err);
     if (r >= 0 && record->repo_digest)
-        r = set_reference(s, record->repo_digest, record->id, err);
+        r = set_reference(s, record->repo_digest, record->id, 0, err);
     return r;
 }
 
@@ -213,10 +227,38 @@ int store_image_add(struct store *s, const struct image_record *record, struct e
     return layout_write_index(s, err);
 }
 
+int store_image_blobs(struct store *s, const char *image_id, struct strv *ret, struct err *err)
+{
+    return db_strings(s->db, ret, err, "SELECT digest FROM image_blobs WHERE image = ?", "s",
+                      image_id);
+}
+
+int store_layer_blob(struct store *s, const char *diff_id, struct layer_blob *ret, struct err *err)
+{
+    cleanup_query sqlite3_stmt *query = NULL;
+    struct layer_blob found = {0};
+    int r = db_query(s->db, &query, err,
+                     "SELECT diff_id, digest, media_type, size FROM layer_blobs WHERE diff_id = ?"
+                     " ORDER BY digest",
+                     "s", diff_id);
+
+    while (r >= 0 && (r = db_next(query, err)) > 0) {
+        db_copy(query, 0, found.diff_id, sizeof found.diff_id);
+        db_copy(query, 1, found.digest, sizeof found.digest);
+        db_copy(query, 2, found.media_type, sizeof found.media_type);
+        found.size = (uint64_t)sqlite3_column_int64(query, 3);
+        if (store_has_blob(s, found.digest, NULL)) {
+            *ret = found;
+            return 0;
+        }
+    }
+    return r < 0 ? r : -ENOENT;
+}
+
 int store_reference_set(struct store *s, const char *canonical, const char *image_id,
                         struct err *err)
 {
-    int r = set_reference(s, canonical, image_id, err);
+    int r = set_reference(s, canonical, image_id, clock_now(), err);
 
     return r < 0 ? r : layout_write_index(s, err);
 }

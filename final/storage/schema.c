@@ -37,5 +37,14 @@ static const char life[] = "ALTER TABLE containers ADD COLUMN restarts INTEGER N
                            "ALTER TABLE volumes ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';"
                            "ALTER TABLE volumes ADD COLUMN options TEXT NOT NULL DEFAULT '{}';";
 
-const char *const db_schema[] = {first, life};
+/* 3: what an image was made from, when a name was given; which blob a layer's tar is packed in */
+static const char images[] =
+    "ALTER TABLE images ADD COLUMN parent TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX images_by_parent ON images(parent);"
+    "ALTER TABLE refs ADD COLUMN tagged INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE layer_blobs(diff_id TEXT NOT NULL, digest TEXT NOT NULL,"
+    " media_type TEXT NOT NULL, size INTEGER NOT NULL, PRIMARY KEY(diff_id, digest)) WITHOUT ROWID;"
+    "CREATE INDEX layer_blobs_by_digest ON layer_blobs(digest);";
+
+const char *const db_schema[] = {first, life, images};
 const int db_schema_version = sizeof db_schema / sizeof *db_schema;

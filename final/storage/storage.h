@@ -48,8 +48,10 @@ void store_close(struct store *store); /* NULL is fine */
 
 struct image {
     char id[DIGEST_LEN + 1];       /* digest of the config blob: "sha256:..." */
-    char manifest[DIGEST_LEN + 1]; /* digest of the manifest it came with, or "" (import) */
+    char manifest[DIGEST_LEN + 1]; /* digest of its manifest, or "" (made here, never pushed) */
+    char parent[DIGEST_LEN + 1];   /* the image it was made from here, or "" */
     int64_t created_ns;            /* from the config */
+    int64_t tagged_ns;             /* when it last got a name here, 0: never, or by pulling */
     uint64_t size;                 /* bytes of all layers unpacked (docker's SIZE) */
     struct strv references;        /* canonical "docker.io/library/alpine:3.20", sorted */
     struct strv digests;           /* canonical "docker.io/library/alpine@sha256:...", sorted */
@@ -83,12 +85,19 @@ int store_image_layers(struct store *store, const char *image_id, struct strv *r
  * reference that named another image moves to this one. Idempotent. */
 struct image_record {
     const char *id, *manifest; /* manifest may be "" */
+    const char *parent;        /* NULL: none */
     int64_t created_ns;
-    struct strv chain_ids; /* base first */
-    struct strv blobs;     /* digests: index, manifest, config, layers as they came */
+    struct strv chain_ids;           /* base first */
+    struct strv blobs;               /* digests: index, manifest, config, layers as they came */
+    const struct layer_blob *packed; /* how the layers' tars are packed in those blobs */
+    size_t packed_count;
     const char *reference, *repo_digest;
+    bool pulled; /* the reference is no tag that somebody gave it here */
 };
 int store_image_add(struct store *store, const struct image_record *record, struct err *err);
+/* The blobs an image keeps alive, in no order. */
+int store_image_blobs(struct store *store, const char *image_id, struct strv *ret_digests,
+                      struct err *err);
 /* Adds or moves a reference to an image that exists. */
 int store_reference_set(struct store *store, const char *canonical, const char *image_id,
                         struct err *err);
@@ -130,6 +139,17 @@ int store_blob_put(struct store *store, const char *digest, const void *data, si
  * die. Returns its O_DIRECTORY descriptor; `ret_name` names it for the calls below. */
 int store_stage(struct store *store, char ret_name[64], struct err *err);
 int store_stage_drop(struct store *store, const char *name, struct err *err);
+
+/* A blob that holds a layer's tar, compressed or not. */
+struct layer_blob {
+    char diff_id[DIGEST_LEN + 1]; /* of the tar */
+    char digest[DIGEST_LEN + 1];  /* of the blob */
+    char media_type[80];
+    uint64_t size; /* of the blob */
+};
+/* One that is here. -ENOENT without a message. */
+int store_layer_blob(struct store *store, const char *diff_id, struct layer_blob *ret,
+                     struct err *err);
 
 struct layer {
     char chain_id[DIGEST_LEN + 1], diff_id[DIGEST_LEN + 1];

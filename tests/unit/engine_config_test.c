@@ -50,7 +50,7 @@ START_TEST(command_follows_dockers_table)
 }
 END_TEST
 
-START_TEST(users_variables_win_and_path_is_always_there)
+START_TEST(users_variables_win)
 {
     cleanup_json json_t *config = parse("{\"Env\":[\"A=user\"]}");
     cleanup_json json_t *image = parse("{\"Env\":[\"A=image\",\"B=image\"]}");
@@ -61,8 +61,7 @@ START_TEST(users_variables_win_and_path_is_always_there)
     ck_assert(strv_contains(&env, "A=user"));
     ck_assert(!strv_contains(&env, "A=image"));
     ck_assert(strv_contains(&env, "B=image"));
-    ck_assert(
-        strv_contains(&env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
+    ck_assert_uint_eq(env.len, 2);
 }
 END_TEST
 
@@ -252,7 +251,7 @@ SUITE(engine_config)
     TCase *t = tcase_create("requests");
 
     tcase_add_loop_test(t, command_follows_dockers_table, 0, COUNT(commands));
-    tcase_add_test(t, users_variables_win_and_path_is_always_there);
+    tcase_add_test(t, users_variables_win);
     tcase_add_test(t, image_with_wrong_types_is_refused);
     tcase_add_loop_test(t, bind_specifications, 0, COUNT(binds));
     tcase_add_test(t, mounts_are_cleaned_and_parents_come_first);
