@@ -50,7 +50,7 @@ room_sources = $(filter-out $(mains),$(wildcard final/$(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ROOM_LIBS := $(foreach r,$(ROOMS),$(BUILD)/lib/lib$(r).a)
 
-PROGRAMS := $(PROGRAM_DIR)/cooper $(LIBEXEC)/cooper-shim $(LIBEXEC)/cooper-image $(LIBEXEC)/cooper-init
+PROGRAMS := $(PROGRAM_DIR)/cooper $(PROGRAM_DIR)/cooper-runtime $(LIBEXEC)/cooper-shim $(LIBEXEC)/cooper-image $(LIBEXEC)/cooper-init
 
 all: $(PROGRAMS)
 
@@ -78,6 +78,14 @@ $(PROGRAM_DIR)/cooper: $(call objects,final/cli/main.c) $(ROOM_LIBS)
 	@echo "  LD      $@"
 	@$(CC) $(ALL_CFLAGS) $(STATIC_LDFLAGS) $(LDFLAGS) $< $(rooms) $(LIGHT_LIBS) -o $@ 2>$@.ld || (cat $@.ld; false)
 	@rm -f $@.ld
+
+# Other engines start it for every step of a container's life: static, too. The compiler of syscall filters is
+# a weak reference of the runtime room (the shim does without); -u asks for it.
+runtime_cli := $(call objects,$(wildcard final/runtime/cli/*.c))
+$(PROGRAM_DIR)/cooper-runtime: $(runtime_cli) $(ROOM_LIBS)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) $(ALL_CFLAGS) $(STATIC_LDFLAGS) $(LDFLAGS) -Wl,-u,seccomp_compile_spec $(runtime_cli) $(rooms) -ljansson -lcap -lseccomp -o $@
 
 $(LIBEXEC)/cooper-shim: $(call objects,$(wildcard final/engine/shim/*.c)) $(ROOM_LIBS)
 	@mkdir -p $(@D)
@@ -111,11 +119,11 @@ HELPERS        := $(notdir $(filter $(LIBEXEC)/%,$(PROGRAMS)))
 
 install: $(PROGRAMS)
 	install -d $(INSTALL_BIN) $(INSTALL_LIBEXEC)
-	install -m 755 $(PROGRAM_DIR)/cooper $(INSTALL_BIN)/
+	install -m 755 $(PROGRAM_DIR)/cooper $(PROGRAM_DIR)/cooper-runtime $(INSTALL_BIN)/
 	install -m 755 $(addprefix $(LIBEXEC)/,$(HELPERS)) $(INSTALL_LIBEXEC)/
 
 uninstall:
-	rm -f $(INSTALL_BIN)/cooper $(addprefix $(INSTALL_LIBEXEC)/,$(HELPERS))
+	rm -f $(INSTALL_BIN)/cooper $(INSTALL_BIN)/cooper-runtime $(addprefix $(INSTALL_LIBEXEC)/,$(HELPERS))
 	-rmdir $(INSTALL_LIBEXEC)
 
 clean:

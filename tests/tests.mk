@@ -1,6 +1,6 @@
 # The test programs: one a kind. A test file registers its suite with SUITE() (tests/support/suite.h) and is
 # found by its place: tests/unit (no privileges), tests/system (root, the real kernel), tests/engine (the
-# built commands from outside), tests/steps (the keg of each step, from outside). tests/tree looks at the sources themselves and belongs to the unit program.
+# built commands from outside), tests/runtime (cooper-runtime from outside), tests/steps (the keg of each step, from outside). tests/tree looks at the sources themselves and belongs to the unit program.
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lm -lrt -lpthread)
 TEST_CPPFLAGS = $(CPPFLAGS) -Itests -DBUILD_DIR='"$(abspath $(BUILD))"' -DSOURCE_DIR='"$(CURDIR)"'
 
@@ -9,7 +9,8 @@ $(BUILD)/obj/tests/%.o: tests/%.c
 	@echo "  CC      $<"
 	@$(CC) $(TEST_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
-test_sources = $(wildcard tests/$(1)/*.c tests/support/*.c) $(if $(filter unit,$(1)),$(wildcard tests/tree/*.c))
+test_sources = $(wildcard tests/$(1)/*.c tests/support/*.c) $(if $(filter unit,$(1)),$(wildcard tests/tree/*.c)) \
+               $(if $(filter runtime,$(1)),tests/system/container.c)
 
 define test_program
 $(BUILD)/tests/$(1): $(call objects,$(call test_sources,$(1))) $(ROOM_LIBS)
@@ -17,7 +18,7 @@ $(BUILD)/tests/$(1): $(call objects,$(call test_sources,$(1))) $(ROOM_LIBS)
 	@echo "  LD      $$@"
 	@$$(CC) $$(ALL_CFLAGS) -pie $(call objects,$(call test_sources,$(1))) $$(rooms) $$(HEAVY_LIBS) $$(CHECK_LIBS) -o $$@
 endef
-$(foreach k,unit system engine steps tutorial,$(eval $(call test_program,$(k))))
+$(foreach k,unit system runtime engine steps tutorial,$(eval $(call test_program,$(k))))
 
 # Programs that run inside containers and tell what they see: one file each, static.
 payloads := $(patsubst tests/system/payload/%.c,$(BUILD)/tests/payload/%,$(wildcard tests/system/payload/*.c))
@@ -26,6 +27,7 @@ $(BUILD)/tests/payload/%: tests/system/payload/%.c
 	@echo "  CC      $@"
 	@$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static $< -o $@
 $(BUILD)/tests/system: | $(payloads) $(LIBEXEC)/cooper-init
+$(BUILD)/tests/runtime: | $(payloads) $(PROGRAM_DIR)/cooper-runtime
 
 # The keg of every step, built outside of its directory; each makefile knows what is up to date.
 STEP_DIRS := $(sort $(wildcard steps/[0-9][0-9]-*))
@@ -44,7 +46,7 @@ include tests/grade/grade.mk
 
 JOBS  ?= 2
 # The kinds that have a test here.
-KINDS := $(foreach k,unit system engine steps tutorial,$(if $(wildcard tests/$(k)/*_test.c),$(k)))
+KINDS := $(foreach k,unit system runtime engine steps tutorial,$(if $(wildcard tests/$(k)/*_test.c),$(k)))
 TESTS := $(addprefix $(BUILD)/tests/,$(KINDS))
 SUBMAKE = +@$(MAKE) --no-print-directory
 

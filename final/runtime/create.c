@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/str.h"
+#include "runtime/hooks.h"
 #include "runtime/init.h"
 #include "runtime/namespaces.h"
 #include "runtime/runtime.h"
@@ -122,6 +124,44 @@ static int prefer_error_of_init(struct runtime_container *c, struct err *err)
     return -err->code;
 }
 
+json_t *runtime_state_document(const struct runtime_request *request, enum state_status status,
+                               pid_t pid)
+{
+    const struct state state = {
+        .id = (char *)request->id,
+        .bundle = (char *)request->bundle,
+        .oci_version = (char *)json_str(request->config, "ociVersion", "1.2.0"),
+        .annotations = json_at(request->config, "annotations"),
+    };
+
+    return state_document(&state, status, pid);
+}
+
+/* While init waits: its namespaces and mounts are there, and the host is still in its sight. */
+static int run_hooks(const struct creation *creation, const struct runtime_container *c,
+                     struct err *err)
+{
+    const struct runtime_request *request = creation->request;
+    const struct hooks_place place = {.directory = request->bundle};
+    cleanup_json json_t *document = runtime_state_document(request, STATE_CREATING, c->pid);
+
+    if (hooks_run(request->config, "prestart", &place, document, err) < 0)
+        return -err->code;
+    return hooks_run(request->config, "createRuntime", &place, document, err);
+}
+
+static int wait_until_ready(const struct creation *creation, struct runtime_container *c,
+                            struct err *err)
+{
+    int kind = sync_wait_either(c->socket, SYNC_READY, SYNC_HOOKS, &c->console, err);
+
+    if (kind != SYNC_HOOKS)
+        return kind;
+    if (run_hooks(creation, c, err) < 0 || sync_send(c->socket, SYNC_HOOKS, -1, err) < 0)
+        return -err->code;
+    return sync_wait(c->socket, SYNC_READY, &c->console, err);
+}
+
 static int bring_up(struct creation *creation, struct runtime_container *c, struct err *err)
 {
     const struct runtime_request *request = creation->request;
@@ -137,7 +177,7 @@ static int bring_up(struct creation *creation, struct runtime_container *c, stru
         return prefer_error_of_init(c, err);
     if (request->meanwhile && request->meanwhile(request->context, c->pid, err) < 0)
         return -err->code;
-    return sync_wait(c->socket, SYNC_READY, &c->console, err);
+    return wait_until_ready(creation, c, err);
 }
 
 static void take_down(struct runtime_container *c)
@@ -191,6 +231,14 @@ int runtime_start(struct runtime_container *c, struct err *err)
             err->exit_status = 125;
         spawn_kill(c->pidfd);
     }
+    return r;
+}
+
+int runtime_detach(struct runtime_container *c, struct err *err)
+{
+    int r = sync_send(c->socket, SYNC_DETACH, -1, err);
+
+    close_fd(&c->socket);
     return r;
 }
 

@@ -148,11 +148,12 @@ static int enter(const struct joining *j, int *socket, int *master, struct err *
     };
     bool ushered = j->namespaces.user_namespace;
     struct strv env = {0};
+    char program[PATH_MAX];
     int root;
 
     if (ushered && sync_wait(*socket, SYNC_CGROUP, NULL, err) < 0)
         return -err->code;
-    if (process_begin(j->request->stdio, keep, err) < 0 ||
+    if (process_begin(j->request->stdio, j->request->preserve_fds, keep, err) < 0 ||
         process_new_session("cooper-exec", err) < 0 ||
         (!ushered && process_set_oom_score(&j->process, err) < 0) ||
         join_container(j, &init_pidfd, err) < 0)
@@ -164,10 +165,11 @@ static int enter(const struct joining *j, int *socket, int *master, struct err *
         return -err->code;
     setup.cwd = open_cwd(root, j->process.cwd, err);
     if (setup.cwd < 0 || process_become_user(&setup, &env, err) < 0 ||
+        process_find(&j->process, &env, program, err) < 0 ||
         sync_send(*socket, SYNC_READY, *master, err) < 0)
         return -err->code;
     close_fd(master);
-    return process_exec(&setup, &env, err);
+    return process_exec(&setup, program, &env, err);
 }
 
 static _Noreturn void run_child(const struct joining *j)

@@ -7,19 +7,23 @@
 #include "runtime/init.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "runtime/console.h"
 #include "runtime/devices.h"
+#include "runtime/hooks.h"
 #include "runtime/masks.h"
 #include "runtime/mount_api.h"
 #include "runtime/mounts.h"
 #include "runtime/namespaces.h"
 #include "runtime/rootfs.h"
+#include "runtime/start.h"
 #include "runtime/sync.h"
 #include "runtime/sysctl.h"
 #include "runtime/userns.h"
@@ -28,18 +32,20 @@
 struct init {
     const struct init_arguments *arguments;
     const struct spec *spec;
-    int socket, null, root, cwd;
+    int socket, listener, null, root, cwd;
     int master, slave; /* of the terminal, or -1 */
     bool in_cgroup;
     struct mounts mounts;
     struct strv env;
+    char program[PATH_MAX];
 };
 
 static int begin(struct init *init, struct err *err)
 {
-    int none = -1, *keep[2] = {&init->socket, &none};
+    const struct runtime_request *request = init->arguments->request;
+    int *keep[2] = {&init->socket, &init->listener};
 
-    init->null = process_begin(init->arguments->request->stdio, keep, err);
+    init->null = process_begin(request->stdio, request->preserve_fds, keep, err);
     return init->null;
 }
 
@@ -145,6 +151,13 @@ static int make_readonly(struct init *init, struct err *err)
                                      : 0;
 }
 
+static int new_session(struct init *init, struct err *err)
+{
+    const struct runtime_request *request = init->arguments->request;
+
+    return process_new_session(request->no_new_keyring ? NULL : request->id, err);
+}
+
 static struct process_setup setup_of(const struct init *init)
 {
     return (struct process_setup){
@@ -172,20 +185,71 @@ static int report_ready(struct init *init, struct err *err)
     return r;
 }
 
+/* From SYNC_DETACH on the death of the parent means nothing any more: whoever starts us comes
+ * through the other socket, and errors go back to it. */
 static int wait_for_start(struct init *init, struct err *err)
 {
-    return sync_wait(init->socket, SYNC_START, NULL, err);
+    int kind = sync_wait_either(init->socket, SYNC_START, SYNC_DETACH, NULL, err);
+
+    if (kind != SYNC_DETACH)
+        return kind;
+    close_fd(&init->socket);
+    init->socket = start_accept(init->listener, err);
+    close_fd(&init->listener); /* nobody waits any more: that is how others see it (start.h) */
+    return init->socket;
 }
 
 static int execute(struct init *init, struct err *err)
 {
     struct process_setup setup = setup_of(init);
 
-    return process_exec(&setup, &init->env, err);
+    return process_exec(&setup, init->program, &init->env, err);
+}
+
+/* --- hooks --------------------------------------------------------------------------------------
+ */
+
+/* What a hook inside reads: the pid as it is seen there. */
+static int run_own_hooks(struct init *init, const char *kind, enum state_status status,
+                         const char *directory, struct err *err)
+{
+    const struct runtime_request *request = init->arguments->request;
+    struct hooks_place place = {directory, init->spec->process.env.items};
+    cleanup_json json_t *document = NULL;
+
+    if (!hooks_exist(request->config, kind))
+        return 0;
+    document = runtime_state_document(request, status, getpid());
+    return hooks_run(request->config, kind, &place, document, err);
+}
+
+/* The runtime's hooks change the new namespaces from outside (a network interface moved in, a
+ * device bound beneath the root) and so come before those of the container; all find its limits in
+ * force. */
+static int run_create_hooks(struct init *init, struct err *err)
+{
+    const json_t *config = init->arguments->request->config;
+    char root[64];
+
+    if (hooks_exist(config, "prestart") || hooks_exist(config, "createRuntime"))
+        if (enter_cgroup(init, err) < 0 || sync_send(init->socket, SYNC_HOOKS, -1, err) < 0 ||
+            sync_wait(init->socket, SYNC_HOOKS, NULL, err) < 0)
+            return -err->code;
+    if (!hooks_exist(config, "createContainer"))
+        return 0;
+    snprintf(root, sizeof root, "/proc/self/fd/%d", init->root);
+    return enter_cgroup(init, err) < 0
+               ? -err->code
+               : run_own_hooks(init, "createContainer", STATE_CREATING, root, err);
+}
+
+static int run_start_hooks(struct init *init, struct err *err)
+{
+    return run_own_hooks(init, "startContainer", STATE_CREATED, NULL, err);
 }
 
 /* clang-format off */
-static int new_session(struct init *i, struct err *err)  { return process_new_session(i->arguments->request->id, err); }
+static int find_program(struct init *i, struct err *err) { return process_find(&i->spec->process, &i->env, i->program, err); }
 static int configure(struct init *i, struct err *err)    { return namespaces_configure(i->spec, err); }
 static int set_sysctls(struct init *i, struct err *err)  { return sysctl_apply(i->spec, i->root, err); }
 static int make_masks(struct init *i, struct err *err)   { return masks_apply(&i->mounts, i->null, err); }
@@ -208,14 +272,17 @@ static const struct stage {
     {"init:devices",   make_devices}, /* into the /dev just mounted */
     {"init:console",   make_console}, /* from the devpts just mounted */
     {"init:sysctl",    set_sysctls},  /* before /proc/sys becomes read-only */
+    {"init:hooks",     run_create_hooks}, /* the root is complete, writable, and the host's in sight */
     {"init:cwd",       open_cwd},     /* before the root becomes read-only: it may have to be made */
     {"init:masks",     make_masks},   /* after all that uses /proc and /sys, before anybody else can */
     {"init:readonly",  make_readonly}, /* nothing is made in the root after this */
     {"init:cgroup",    cgroup},       /* at the latest: no program runs outside of its limits */
     {"init:pivot",     pivot},        /* from here on there is no host to be seen */
     {"init:user",      become_user},  /* names are the container's, so after the pivot */
+    {"init:program",   find_program}, /* as the user: it may be hidden from others */
     {"init:ready",     report_ready}, /* the parent has seen every error but those of execve */
     {"init:waiting",   wait_for_start},
+    {"init:starthooks", run_start_hooks},
     {"init:exec",      execute},      /* does not come back, unless to say why */
 };
 /* clang-format on */
@@ -226,6 +293,7 @@ _Noreturn void init_run(const struct init_arguments *arguments)
         .arguments = arguments,
         .spec = arguments->spec,
         .socket = arguments->socket,
+        .listener = arguments->request->listener > 0 ? arguments->request->listener : -1,
         .null = -1,
         .root = -1,
         .cwd = -1,

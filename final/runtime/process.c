@@ -51,25 +51,30 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Two rounds, because stdio may name 0-2 in another order: first everything goes up out of the way.
- */
-static int place_descriptors(const int stdio[3], int *const keep[2], int null, struct err *err)
+/* Where things go: 0-2, then the caller's preserved descriptors (they have their places already),
+ * then the null device and what is kept. Two rounds, because stdio may name 0-2 in another order:
+ * first everything goes up out of the way. */
+static int place_descriptors(const int stdio[3], int first_own, int *const keep[2], int null,
+                             struct err *err)
 {
     int from[6] = {stdio[0], stdio[1], stdio[2], null, *keep[0], *keep[1]};
 
     for (int i = 0; i < 6; i++) {
         if (from[i] < 0)
             from[i] = i < 3 ? null : -1;
-        if (from[i] >= 0 && (from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 8)) < 0)
+        if (from[i] >= 0 && (from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, first_own + 3)) < 0)
             return err_errno(err, "cannot copy a descriptor for the container");
     }
-    for (int i = 0; i < 6; i++)
-        if (from[i] >= 0 && dup3(from[i], i, i < 3 ? 0 : O_CLOEXEC) < 0)
-            return err_errno(err, "cannot place descriptor %d", i);
+    for (int i = 0; i < 6; i++) {
+        int to = i < 3 ? i : first_own + i - 3;
+
+        if (from[i] >= 0 && dup3(from[i], to, i < 3 ? 0 : O_CLOEXEC) < 0)
+            return err_errno(err, "cannot place descriptor %d", to);
+    }
     for (int i = 0; i < 2; i++)
         if (*keep[i] >= 0)
-            *keep[i] = 4 + i;
-    return 3;
+            *keep[i] = first_own + 1 + i;
+    return first_own;
 }
 
 int process_hide(struct err *err)
@@ -77,21 +82,21 @@ int process_hide(struct err *err)
     return prctl(PR_SET_DUMPABLE, 0) < 0 ? err_errno(err, "cannot become undumpable") : 0;
 }
 
-int process_begin(const int stdio[3], int *const keep[2], struct err *err)
+int process_begin(const int stdio[3], unsigned preserve, int *const keep[2], struct err *err)
 {
-    int null;
+    int null, first_own = 3 + (int)preserve;
 
     if (process_hide(err) < 0)
         return -err->code;
     null = masks_open_null(err);
     if (null < 0)
         return null;
-    null = place_descriptors(stdio, keep, null, err);
+    null = place_descriptors(stdio, first_own, keep, null, err);
     if (null < 0)
         return null;
     /* A descriptor of a host directory would be a way out (CVE-2024-21626); and the parent's end of
      * the socket in our hands would hide the parent's death from us. */
-    if (proc_close_from(*keep[1] < 0 ? 5 : 6) < 0)
+    if (proc_close_from(first_own + (*keep[1] < 0 ? 2 : 3)) < 0)
         return err_set(err, EBADF, "cannot close the inherited descriptors");
     reset_signals();
     umask(0);
@@ -115,14 +120,16 @@ int process_set_oom_score(const struct spec_process *process, struct err *err)
                    process->oom_score_adj);
 }
 
-int process_new_session(const char *name, struct err *err)
+int process_new_session(const char *keyring, struct err *err)
 {
     if (setsid() < 0)
         return err_errno(err, "cannot start a session");
+    if (!keyring)
+        return 0;
     /* ENOSYS: a kernel without keyrings; EDQUOT and EPERM: the caller's quota or filter. Then the
      * keys of the caller's session stay reachable, but keyctl(2) is behind the syscall filter
      * anyway. */
-    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != ENOSYS &&
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, keyring) < 0 && errno != ENOSYS &&
         errno != EDQUOT && errno != EPERM && errno != EACCES)
         return err_errno(err, "cannot join a new session keyring");
     return 0;
@@ -201,8 +208,9 @@ static int set_groups(const struct user *user, bool user_namespace, struct err *
     if (!setgroups(user->group_count, user->groups))
         return 0;
     if (errno == EINVAL && user_namespace)
-        return err_set(err, EINVAL, "cannot set the groups: one of those of process.user is not "
-                                    "mapped in the user namespace");
+        return err_set(err, EINVAL,
+                       "cannot set the groups: one of those of process.user is not "
+                       "mapped in the user namespace");
     if (errno != EPERM || !user_namespace)
         return err_errno(err, "cannot set the groups");
     if (user->group_count > 1)
@@ -354,10 +362,10 @@ static int find_in_path(const char *name, const char *path, char ret[PATH_MAX], 
     return no_program(name, worst, err);
 }
 
-static int find_program(const char *name, const struct strv *env, char ret[PATH_MAX],
-                        struct err *err)
+int process_find(const struct spec_process *process, const struct strv *env, char ret[PATH_MAX],
+                 struct err *err)
 {
-    const char *path = find_env(env, "PATH");
+    const char *name = process->args.items[0], *path = find_env(env, "PATH");
     int r;
 
     if (!*name)
@@ -387,14 +395,12 @@ static int exec_failed(const char *program, struct err *err)
     return -code;
 }
 
-int process_exec(const struct process_setup *setup, const struct strv *env, struct err *err)
+int process_exec(const struct process_setup *setup, const char *program, const struct strv *env,
+                 struct err *err)
 {
     const struct spec_process *process = setup->process;
     struct spec_caps caps = process->caps;
-    char program[PATH_MAX];
 
-    if (find_program(process->args.items[0], env, program, err) < 0)
-        return -err->code;
     /* A named user who is not root gets what execve(2) would leave: only the ambient set. */
     if (process->user && geteuid()) {
         caps.permitted &= caps.ambient;

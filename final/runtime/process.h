@@ -2,6 +2,8 @@
  * container's first process and a later exec share. */
 #pragma once
 
+#include <limits.h>
+
 #include "runtime/seccomp.h"
 #include "runtime/spec.h"
 
@@ -16,21 +18,26 @@ struct process_setup {
 /* Nobody may look into us or ptrace us, until execve(2) ends this: to be called before joining
  * anything that somebody is in already. */
 int process_hide(struct err *err);
-/* The first calls of every child: stdio in place, every other descriptor but keep[0..1] closed
- * (their variables get the new numbers; -1 stays -1), signals as a program expects them. Returns
- * the host's null device. */
-int process_begin(const int stdio[3], int *const keep[2], struct err *err);
+/* The first calls of every child: stdio in place, every other descriptor closed but `preserve` ones
+ * from 3 up, which the program gets as they are, and keep[0..1] (their variables get the new
+ * numbers; -1 stays -1), signals as a program expects them. Returns the host's null device. */
+int process_begin(const int stdio[3], unsigned preserve, int *const keep[2], struct err *err);
 /* Writes process.oomScoreAdj; /proc is the host's still. */
 int process_set_oom_score(const struct spec_process *process, struct err *err);
 /* Raises hard limits as far as process.rlimits wants, for a process that will have lost the right
  * to when process_become_user() sets them: raising is for who has CAP_SYS_RESOURCE outside of every
  * user namespace, lowering for anybody. */
 int process_raise_limits(const struct spec_process *process, struct err *err);
-/* A session and a session keyring of its own: no terminal and no keys of the caller's. */
-int process_new_session(const char *name, struct err *err);
+/* A session and a session keyring of this name: no terminal and no keys of the caller's. NULL: the
+ * caller's keyring stays. */
+int process_new_session(const char *keyring, struct err *err);
 /* Opens the working directory beneath `root`, making it if it is missing. */
 int process_open_cwd(int root, const char *cwd, struct err *err);
 /* Becomes the user with its groups, limits and environment. "/" is the container's root by now. */
 int process_become_user(const struct process_setup *setup, struct strv *ret_env, struct err *err);
-/* Finds the program, drops the rest and runs it; returns only on failure, with err->exit_status. */
-int process_exec(const struct process_setup *setup, const struct strv *env, struct err *err);
+/* Finds the program as the user, in the environment's PATH; err->exit_status 126 or 127. */
+int process_find(const struct spec_process *process, const struct strv *env, char ret[PATH_MAX],
+                 struct err *err);
+/* Drops the rest and runs the program found; returns only on failure, with err->exit_status. */
+int process_exec(const struct process_setup *setup, const char *program, const struct strv *env,
+                 struct err *err);

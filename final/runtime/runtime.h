@@ -3,9 +3,12 @@
  * The caller (cooper-shim, later cooper-runtime) becomes the parent of the container's init.
  * Creating a container does everything except the last execve; starting lets that happen:
  *
- *     runtime_create   cgroup, clone3 into new namespaces; the child mounts, pivots, drops, and
- * waits runtime_start    the child execs the user's program, or reports why it cannot
+ *     runtime_create   cgroup, clone3 into new namespaces; the child mounts, pivots, drops, waits
+ *     runtime_start    the child execs the user's program, or reports why it cannot
  *     runtime_destroy  kills what is left in the cgroup and removes it
+ *
+ * runtime_create runs the prestart and createRuntime hooks, the child those of the container; the
+ * hooks poststart and poststop are the caller's (hooks.h).
  *
  * Spec: OCI runtime-spec 1.2, config.md and config-linux.md. Extensions, as annotations, all
  * optional: org.cooper.overlay.base     directory to chdir to before mounting the root as an
@@ -36,7 +39,10 @@ struct runtime_request {
     const json_t *config;         /* config.json, parsed */
     int stdio[3];                 /* what becomes fd 0-2 without a terminal; -1: /dev/null */
     unsigned short rows, columns; /* initial size of the terminal, 0: leave */
+    unsigned preserve_fds;        /* so many descriptors from 3 up are the program's, too */
     bool no_pivot; /* move the root over the host's instead of pivot_root(2): on an initial ramfs */
+    bool no_new_keyring;          /* the caller's session keyring stays */
+    int listener;                 /* start.h's socket for a container to detach from; 0: none */
     /* Called when init is at work on its mounts: what the caller has to do anyway costs no time
      * here. A negative result ends the creation. May be NULL. */
     int (*meanwhile)(void *context, pid_t init, struct err *err);
@@ -48,13 +54,16 @@ struct runtime_request {
 };
 
 /* Everything but the execve. On failure nothing is left: no process, no cgroup, no mount.
- * err->exit_status is 125 unless the cause is the user's command. */
+ * err->exit_status is 125 unless the cause is the user's command: 127 (`executable file not found in
+ * $PATH`, `no such file or directory`) or 126 (`permission denied`, `is a directory`). */
 int runtime_create(const struct runtime_request *request, struct runtime_container **ret,
                    struct err *err);
-/* Lets init exec. If the program cannot be executed: error with exit_status 127 (`executable file
- * not found in $PATH`, `no such file or directory`) or 126 (`permission denied`, `is a directory`),
- * and the init process is gone (the caller still calls runtime_destroy). */
+/* Lets init exec. If the program cannot be executed although runtime_create() found it: error with
+ * exit_status 127 or 126, and the init process is gone (the caller still calls runtime_destroy). */
 int runtime_start(struct runtime_container *c, struct err *err);
+
+/* Instead: init waits for somebody who comes through request.listener, and outlives the caller. */
+int runtime_detach(struct runtime_container *c, struct err *err);
 
 pid_t runtime_pid(const struct runtime_container *c);
 int runtime_pidfd(const struct runtime_container *c); /* borrowed */
@@ -87,6 +96,7 @@ struct runtime_exec_request {
     const char *subgroup; /* a group below it to join instead, "a/b"; NULL: the container's own */
     int stdio[3];
     unsigned short rows, columns;
+    unsigned preserve_fds;
 };
 int runtime_exec(const struct runtime_exec_request *request, pid_t *ret_pid, int *ret_console,
                  struct err *err);

@@ -113,6 +113,8 @@ static int parse_caps(const json_t *caps, struct spec_caps *ret, struct err *err
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
         if (caps_parse(json_at(caps, sets[i].name), sets[i].set, err) < 0)
             return err_wrap(err, "process.capabilities.%s", sets[i].name);
+    /* The kernel refuses others; runc's own default document has some, and runc passes them over. */
+    ret->ambient &= ret->permitted & ret->inheritable;
     return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/sync.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -112,32 +113,43 @@ static int take_error(const struct sync_message *message, struct err *err)
     return -err->code;
 }
 
-static int wait_message(int socket, enum sync_kind kind, struct sync_message *ret, int *ret_fd,
-                        struct err *err)
+/* Waits for one of two kinds of message. */
+static int wait_message(int socket, const enum sync_kind kinds[2], struct sync_message *ret,
+                        int *ret_fd, struct err *err)
 {
     int fd, r = receive_message(socket, ret, &fd);
+    bool expected = r > 0 && (ret->kind == (int)kinds[0] || ret->kind == (int)kinds[1]);
 
     if (r < 0)
         return err_set(err, -r, "cannot hear from the other side of the container's set-up: %s",
                        strerror(-r));
     if (!r)
         return err_set(err, EPIPE, "the other side of the container's set-up is gone");
-    if (ret_fd && ret->kind == (int)kind)
+    if (ret_fd && expected)
         *ret_fd = fd;
     else if (fd >= 0)
         close(fd);
     if (ret->kind == SYNC_ERROR)
         return take_error(ret, err);
-    if (ret->kind != (int)kind)
+    if (!expected)
         return err_set(err, EPROTO, "unexpected message %d in the container's set-up", ret->kind);
     return 0;
 }
 
-int sync_wait(int socket, enum sync_kind kind, int *ret_fd, struct err *err)
+int sync_wait_either(int socket, enum sync_kind one, enum sync_kind other, int *ret_fd,
+                     struct err *err)
 {
     struct sync_message message;
+    int r = wait_message(socket, (enum sync_kind[]){one, other}, &message, ret_fd, err);
 
-    return wait_message(socket, kind, &message, ret_fd, err);
+    return r < 0 ? r : message.kind;
+}
+
+int sync_wait(int socket, enum sync_kind kind, int *ret_fd, struct err *err)
+{
+    int r = sync_wait_either(socket, kind, kind, ret_fd, err);
+
+    return r < 0 ? r : 0;
 }
 
 int sync_wait_spawned(int socket, pid_t *ret_pid, int *ret_pidfd, struct err *err)
@@ -145,7 +157,8 @@ int sync_wait_spawned(int socket, pid_t *ret_pid, int *ret_pidfd, struct err *er
     struct sync_message message;
     int pidfd = -1;
 
-    if (wait_message(socket, SYNC_SPAWNED, &message, &pidfd, err) < 0)
+    if (wait_message(socket, (enum sync_kind[]){SYNC_SPAWNED, SYNC_SPAWNED}, &message, &pidfd,
+                     err) < 0)
         return -err->code;
     if (pidfd < 0)
         return err_set(err, EPROTO, "a process without its pidfd in the container's set-up");

@@ -8,10 +8,16 @@
  *       | clone3                                | mounts, what needs no cgroup
  *       | makes the cgroup, sets its limits     |
  *       | SYNC_CGROUP ------------------------> | joins it (v1), new cgroup namespace, the rest
+ *       | <------------------------ SYNC_HOOKS  | only if there are hooks for the parent to run
+ *       | runs them                             |
+ *       | SYNC_HOOKS -------------------------> | the container's own hooks, pivot, user
  *       | <------------ SYNC_READY [+ console]  |
  *       |                                       | waits
  *       | SYNC_START -------------------------> | filter, last capabilities, execve
  *       | <--------- SYNC_ERROR or end of file  | (the descriptor is O_CLOEXEC: execve closes it)
+ *
+ * or SYNC_DETACH instead of SYNC_START: the parent goes, init stays, and SYNC_START comes through
+ * another socket (start.h).
  */
 #pragma once
 
@@ -22,8 +28,10 @@
 
 enum sync_kind {
     SYNC_CGROUP = 1,
+    SYNC_HOOKS,
     SYNC_READY,
     SYNC_START,
+    SYNC_DETACH,
     SYNC_ERROR,
     /* Before that, with an usher (usher.h): */
     SYNC_NEW_USER,
@@ -43,5 +51,8 @@ void sync_send_error(int socket, const struct err *failure);
 /* Waits for a message of this kind; `ret_fd` (may be NULL) gets a descriptor that came with it, or
  * -1. A SYNC_ERROR instead becomes *err; end of file is -EPIPE. */
 int sync_wait(int socket, enum sync_kind kind, int *ret_fd, struct err *err);
+/* Waits for one of two kinds; returns the one that came. */
+int sync_wait_either(int socket, enum sync_kind one, enum sync_kind other, int *ret_fd,
+                     struct err *err);
 /* Waits for the end of the stream: 0, or the error that came instead. */
 int sync_wait_end(int socket, struct err *err);

@@ -1,0 +1,276 @@
+/* exec: one more process in a container. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/proc.h"
+#include "runtime/cli/bundle.h"
+#include "runtime/cli/commands.h"
+#include "runtime/cli/console_socket.h"
+#include "runtime/cli/container.h"
+#include "runtime/cli/foreground.h"
+#include "runtime/runtime.h"
+
+#define EXIT_RUNTIME 255 /* ours, where the program's own could be meant: as runc has it */
+
+static const struct flag exec_flags[] = {
+    {0, "console-socket", FLAG_TEXT, NULL,
+     "path to an AF_UNIX socket which will receive a file descriptor of the terminal's master"},
+    {0, "cwd", FLAG_TEXT, NULL, "current working directory in the container"},
+    {'e', "env", FLAG_LIST, NULL, "set environment variables"},
+    {'t', "tty", FLAG_BOOL, NULL, "allocate a pseudo-TTY"},
+    {'u', "user", FLAG_TEXT, NULL, "UID (format: <uid>[:<gid>]), or names of the container's"},
+    {'g', "additional-gids", FLAG_LIST, NULL, "additional gids"},
+    {'p', "process", FLAG_TEXT, NULL, "path to the process.json"},
+    {'d', "detach", FLAG_BOOL, NULL, "detach from the container's process"},
+    {0, "pid-file", FLAG_TEXT, NULL, "specify the file to write the process id to"},
+    {0, "process-label", FLAG_TEXT, NULL, "set the SELinux label of the process"},
+    {0, "apparmor", FLAG_TEXT, NULL, "set the apparmor profile for the process"},
+    {0, "no-new-privs", FLAG_BOOL, NULL, "set the no new privileges value for the process"},
+    {'c', "cap", FLAG_LIST, NULL, "add a capability to the bounding set for the process"},
+    {0, "preserve-fds", FLAG_NUMBER, "0",
+     "pass N additional file descriptors to the process (stdio + $LISTEN_FDS + N in total)"},
+    {0, "cgroup", FLAG_TEXT, NULL, "run the process in an (existing) sub-cgroup"},
+    {0, "ignore-paused", FLAG_BOOL, NULL, "allow exec in a paused container"},
+    FLAGS_END,
+};
+
+/* --- the process document -----------------------------------------------------------------------
+ */
+
+static json_t *member(json_t *object, const char *name, json_t *(*make)(void))
+{
+    if (!json_object_get(object, name))
+        json_put(object, name, make());
+    return json_object_get(object, name);
+}
+
+/* Into the sets a program keeps over execve(2); the ambient one only where something is
+ * inheritable, because an ambient capability has to be. */
+static void add_caps(json_t *process, const struct strv *caps)
+{
+    json_t *sets = member(process, "capabilities", json_object);
+    bool inheritable = json_array_size(json_object_get(sets, "inheritable")) > 0;
+
+    for (size_t i = 0; i < caps->len; i++) {
+        json_push(member(sets, "bounding", json_array), json_string(caps->items[i]));
+        json_push(member(sets, "effective", json_array), json_string(caps->items[i]));
+        json_push(member(sets, "permitted", json_array), json_string(caps->items[i]));
+        if (inheritable)
+            json_push(member(sets, "ambient", json_array), json_string(caps->items[i]));
+    }
+}
+
+static int add_groups(json_t *process, const struct strv *groups, struct err *err)
+{
+    json_t *user = member(process, "user", json_object);
+    unsigned long long gid;
+
+    for (size_t i = 0; i < groups->len; i++) {
+        if (str_to_u64(groups->items[i], &gid) < 0)
+            return err_set(err, EINVAL, "invalid value \"%s\" for flag -additional-gids",
+                           groups->items[i]);
+        json_push(member(user, "additionalGids", json_array), json_integer((json_int_t)gid));
+    }
+    return 0;
+}
+
+static int apply_flags(const struct args *args, json_t *process, struct err *err)
+{
+    static const struct {
+        const char *flag, *member;
+    } texts[] = {
+        {"cwd", "cwd"}, {"apparmor", "apparmorProfile"}, {"process-label", "selinuxLabel"}};
+    const struct strv *env = args_list(args, "env");
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (args_given(args, texts[i].flag))
+            json_put_str(process, texts[i].member, args_text(args, texts[i].flag));
+    for (size_t i = 0; i < env->len; i++) {
+        if (!strchr(env->items[i], '='))
+            return err_set(err, EINVAL, "invalid environment variable: \"%s\"", env->items[i]);
+        json_push(member(process, "env", json_array), json_string(env->items[i]));
+    }
+    if (args_given(args, "no-new-privs"))
+        json_put(process, "noNewPrivileges", json_boolean(args_flag(args, "no-new-privs")));
+    if (args_given(args, "cap"))
+        add_caps(process, args_list(args, "cap"));
+    json_put(process, "terminal", json_boolean(args_flag(args, "tty")));
+    return add_groups(process, args_list(args, "additional-gids"), err);
+}
+
+/* What --process says, or what the container was made with and the flags change. */
+static json_t *make_process(const struct args *args, const json_t *config, struct err *err)
+{
+    cleanup_json json_t *process = NULL;
+
+    if (args_given(args, "process"))
+        return json_load(AT_FDCWD, args_text(args, "process"), CONFIG_MAX, err);
+    process = json_deep_copy(json_object_get(config, "process"));
+    if (args->count < 2) {
+        err_set(err, EINVAL, "process args cannot be empty");
+        return NULL;
+    }
+    json_put(process, "args", json_from_argv(args->rest + 1));
+    return apply_flags(args, process, err) < 0 ? NULL : json_incref(process);
+}
+
+/* --- running it ---------------------------------------------------------------------------------
+ */
+
+struct job {
+    const struct cli *cli;
+    struct container container;
+    json_t *config, *process;
+    int init, console_socket, signals, master;
+    unsigned descriptors;
+    pid_t pid;
+};
+
+static void job_free(struct job *job)
+{
+    container_close(&job->container);
+    json_decref(job->config);
+    json_decref(job->process);
+    close_fd(&job->init);
+    close_fd(&job->console_socket);
+    close_fd(&job->signals);
+    close_fd(&job->master);
+}
+
+static int check_status(const struct job *job, struct err *err)
+{
+    enum state_status status = container_status(&job->container);
+
+    if (status == STATE_STOPPED)
+        return err_set(err, ESRCH, "cannot exec in a stopped container");
+    if (status == STATE_PAUSED && !args_flag(&job->cli->args, "ignore-paused"))
+        return err_set(err, EBUSY,
+                       "cannot exec in a paused container (use --ignore-paused to override)");
+    return 0;
+}
+
+static int check_terminal(const struct job *job, struct err *err)
+{
+    bool terminal = json_flag(job->process, "terminal", false);
+    bool socket = args_given(&job->cli->args, "console-socket");
+    bool detach = args_flag(&job->cli->args, "detach");
+
+    if (terminal && detach && !socket)
+        return err_set(err, EINVAL,
+                       "cannot allocate tty if " PROGRAM
+                       " will detach without setting console socket");
+    if (socket && !(terminal && detach))
+        return err_set(err, EINVAL,
+                       "cannot use console socket if " PROGRAM " will not detach or allocate tty");
+    return 0;
+}
+
+static int prepare(struct job *job, struct err *err)
+{
+    const struct args *args = &job->cli->args;
+
+    if (container_open(job->cli, args->rest[0], &job->container, err) < 0 ||
+        check_status(job, err) < 0)
+        return -err->code;
+    job->init = proc_open(&job->container.state.init);
+    if (job->init < 0)
+        return err_set(err, ESRCH, "cannot exec in a stopped container");
+    job->config = container_config(&job->container, err);
+    job->process = job->config ? make_process(args, job->config, err) : NULL;
+    if (!job->process || check_terminal(job, err) < 0 ||
+        bundle_descriptors(args_number(args, "preserve-fds"), NULL, &job->descriptors, err) < 0)
+        return -err->code;
+    if (args_given(args, "console-socket")) {
+        job->console_socket = console_socket_connect(args_text(args, "console-socket"), err);
+        if (job->console_socket < 0)
+            return -err->code;
+    }
+    if (!args_flag(args, "detach"))
+        job->signals = foreground_begin(false, err);
+    return args_flag(args, "detach") || job->signals >= 0 ? 0 : -err->code;
+}
+
+static int spawn(struct job *job, struct err *err)
+{
+    const struct args *args = &job->cli->args;
+    const char *given = args_text(args, "cgroup"),
+               *subgroup = given ? given + strspn(given, "/") : "";
+    const struct runtime_exec_request request = {
+        .init = job->container.state.init.pid,
+        .init_pidfd = job->init,
+        .bundle = job->container.state.bundle,
+        .config = job->config,
+        .process = job->process,
+        .user = args_given(args, "process") ? NULL : args_text(args, "user"),
+        .cgroup = state_cgroup(&job->container.state),
+        .subgroup = *subgroup ? subgroup : NULL,
+        .stdio = {0, 1, 2},
+        .preserve_fds = job->descriptors,
+    };
+
+    if (runtime_exec(&request, &job->pid, &job->master, err) < 0)
+        return err_wrap(err, "unable to start container process");
+    return 0;
+}
+
+static int hand_over(const struct job *job, struct err *err)
+{
+    const char *pid_file = args_text(&job->cli->args, "pid-file");
+
+    if (job->console_socket >= 0 && console_socket_send(job->console_socket, job->master, err) < 0)
+        return -err->code;
+    return pid_file ? bundle_write_pid(pid_file, job->pid, err) : 0;
+}
+
+static int execute(struct job *job, int *ret_code, struct err *err)
+{
+    if (prepare(job, err) < 0 || spawn(job, err) < 0)
+        return -err->code;
+    if (hand_over(job, err) < 0) { /* nobody would know of it */
+        kill(job->pid, SIGKILL);
+        waitpid(job->pid, NULL, 0);
+        return -err->code;
+    }
+    if (args_flag(&job->cli->args, "detach"))
+        return 0;
+    return foreground_wait(job->signals, job->pid, job->master, ret_code, err);
+}
+
+static int cmd_exec(struct cli *cli)
+{
+    cleanup_with(job_free) struct job job = {.cli = cli,
+                                             .container = CONTAINER_NONE,
+                                             .init = -1,
+                                             .console_socket = -1,
+                                             .signals = -1,
+                                             .master = -1};
+    struct err err = {0};
+    int code = 0;
+
+    if (execute(&job, &code, &err) < 0) {
+        code = cli_fail("exec failed", &err);
+        return code == 1 ? EXIT_RUNTIME : code;
+    }
+    return code;
+}
+
+const struct command command_exec = {
+    .name = "exec",
+    .arguments = "<container-id> <command> [command options]  || -p process.json <container-id>",
+    .summary = "execute new process inside the container",
+    .details = "   Ends with the exit code of the process; 127 if the command is not there, 126 if "
+               "it cannot\n"
+               "   be executed, 255 if " PROGRAM " itself failed.\n",
+    .flags = exec_flags,
+    .min = 1,
+    .max = SIZE_MAX,
+    .stop_after = 1,
+    .run = cmd_exec,
+};

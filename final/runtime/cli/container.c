@@ -1,0 +1,100 @@
+#include "runtime/cli/container.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "runtime/cli/bundle.h"
+#include "runtime/cli/log.h"
+#include "runtime/hooks.h"
+#include "runtime/runtime.h"
+
+#define DEATH_MS 10000
+
+void container_close(struct container *c)
+{
+    close_fd(&c->dir);
+    state_free(&c->state);
+}
+
+int container_open(const struct cli *cli, const char *id, struct container *ret, struct err *err)
+{
+    if (state_open(cli->root, id, &ret->dir, err) < 0)
+        return -err->code;
+    return state_load(ret->dir, &ret->state, err);
+}
+
+int container_lock(const struct cli *cli, const char *id, struct container *ret, struct err *err)
+{
+    if (state_open(cli->root, id, &ret->dir, err) < 0 || state_lock(ret->dir, id, err) < 0)
+        return -err->code;
+    return state_load(ret->dir, &ret->state, err);
+}
+
+enum state_status container_status(const struct container *c)
+{
+    return state_status(c->dir, &c->state);
+}
+
+json_t *container_config(const struct container *c, struct err *err)
+{
+    return json_load(c->dir, "config.json", CONFIG_MAX, err);
+}
+
+int container_signal(const struct container *c, int sig, struct err *err)
+{
+    cleanup_close int pidfd = proc_open(&c->state.init);
+    int r = pidfd < 0 ? pidfd : proc_signal_fd(pidfd, sig);
+
+    if (r == -ESRCH)
+        return err_set(err, ESRCH, "container not running");
+    return r < 0 ? err_set(err, -r, "cannot send signal %d to process %d: %s", sig,
+                           (int)c->state.init.pid, strerror(-r))
+                 : 0;
+}
+
+/* By its pid too, because it may not have been in its group yet. */
+static int kill_init(const struct container *c, struct err *err)
+{
+    cleanup_close int pidfd = proc_open(&c->state.init);
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+    if (pidfd < 0)
+        return 0;
+    if (proc_signal_fd(pidfd, SIGKILL) == -ESRCH)
+        return 0;
+    if (poll(&p, 1, DEATH_MS) == 0)
+        return err_set(err, ETIMEDOUT,
+                       "process %d does not die of SIGKILL: is it stuck in the kernel?",
+                       (int)c->state.init.pid);
+    return 0;
+}
+
+/* The container is gone whatever they say: a failure is only told. */
+static void run_poststop(const struct container *c, const json_t *config)
+{
+    const struct hooks_place place = {.directory = c->state.bundle};
+    struct err err = {0};
+    cleanup_json json_t *document = NULL;
+
+    if (!config || !hooks_exist(config, "poststop"))
+        return;
+    document = state_document(&c->state, STATE_STOPPED, 0);
+    if (hooks_run(config, "poststop", &place, document, &err) < 0)
+        log_warning("%s", err.message);
+}
+
+int container_destroy(const struct cli *cli, struct container *c, const json_t *config,
+                      struct err *err)
+{
+    const struct runtime_cgroup_place place = state_cgroup(&c->state);
+    struct err ignored = {0};
+    cleanup_json json_t *stored = config ? NULL : container_config(c, &ignored);
+
+    if (kill_init(c, err) < 0 || runtime_cgroup_destroy_at(&place, err) < 0)
+        return -err->code;
+    run_poststop(c, config ? config : stored);
+    return state_remove(cli->root, c->state.id, c->dir, err);
+}
