@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,13 @@ void container_setup(void)
     }
 }
 
+/* Groups are named after the test's process. One that lives belongs to another run of the suites, in
+ * another working tree. */
+static bool maker_lives(const char *name)
+{
+    return kill((pid_t)strtol(name, NULL, 10), 0) == 0;
+}
+
 /* A test that failed half-way may have left its container. */
 static void end_leftovers(const char *hierarchy)
 {
@@ -45,7 +53,7 @@ static void end_leftovers(const char *hierarchy)
         cleanup_free char *group = str_format(TEST_CGROUPS "/%s", entry->d_name);
         struct err ignored = {0};
 
-        if (entry->d_type == DT_DIR && *entry->d_name != '.')
+        if (entry->d_type == DT_DIR && *entry->d_name != '.' && !maker_lives(entry->d_name))
             runtime_cgroup_destroy(NULL, group, &ignored);
     }
 }
