@@ -1,5 +1,4 @@
-/* images and rmi. */
-#include <fnmatch.h>
+/* images: one row a name. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,16 +7,18 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/commands.h"
-#include "cli/filter.h"
 #include "cli/format.h"
 #include "cli/human.h"
+#include "cli/image_filter.h"
+#include "cli/image_tree.h"
 #include "cli/rows.h"
+#include "cli/values.h"
 #include "image/image.h"
 
 static const struct flag images_flags[] = {
     {'a', "all", .help = "Show all images (default hides intermediate images)"},
     {0, "digests", .help = "Show digests"},
-    {'f', "filter", FLAG_LIST, "filter", NULL, NULL,
+    {'f', "filter", FLAG_LIST, "filter", value_check_filter, NULL,
      .help = "Filter output based on conditions provided"},
     {0, "format", FLAG_ONE, "string", NULL, NULL,
      .help = "Format output using a custom template:\n"
@@ -27,11 +28,7 @@ static const struct flag images_flags[] = {
              "'TEMPLATE':         Print output using the given Go template."},
     {0, "no-trunc", .help = "Don't truncate output"},
     {'q', "quiet", .help = "Only show image IDs"},
-    FLAGS_END,
-};
-
-static const struct flag rmi_flags[] = {
-    {'f', "force", .help = "Force removal of the image"},
+    {0, "tree", .help = "List images below those they were made from"},
     FLAGS_END,
 };
 
@@ -52,89 +49,6 @@ static const struct column columns[] = {
 #define PRESET "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
 #define PRESET_DIGESTS                                                                             \
     "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
-
-/* --- filters
- * ---------------------------------------------------------------------------------------- */
-
-static const char *const known_filters[] = {"dangling", "label",     "before",
-                                            "since",    "reference", NULL};
-
-static const char *const booleans[] = {"true", "1", "false", "0", NULL};
-
-struct candidate {
-    struct cli *cli;
-    const struct image *image;
-    const char *familiar; /* the row's own name, or "" */
-};
-
-static bool match_dangling(void *context, const char *value)
-{
-    bool dangling = !((struct candidate *)context)->image->references.len;
-
-    return dangling == (!strcmp(value, "true") || !strcmp(value, "1"));
-}
-
-static bool match_label(void *context, const char *value)
-{
-    const struct candidate *k = context;
-    struct err err = {0};
-    cleanup_json json_t *config = store_image_config(k->cli->engine->store, k->image->id, &err);
-    size_t n = strcspn(value, "=");
-    cleanup_free char *name = str_copy_n(value, n);
-    const char *found = json_string_value(json_object_get(json_at(config, "config.Labels"), name));
-
-    return found && (!value[n] || !strcmp(found, value + n + 1));
-}
-
-/* -1, 0, 1: this image was created before, with, after the one named; 0 too when there is none. */
-static int age_against(const struct candidate *k, const char *name)
-{
-    struct image other;
-    struct err err = {0};
-    int order;
-
-    if (engine_find_image(k->cli->engine, name, &other, &err) < 0)
-        return 0;
-    order = (k->image->created_ns > other.created_ns) - (k->image->created_ns < other.created_ns);
-    image_free(&other);
-    return order;
-}
-
-static bool match_before(void *context, const char *value)
-{
-    return age_against(context, value) < 0;
-}
-
-static bool match_since(void *context, const char *value)
-{
-    return age_against(context, value) > 0;
-}
-
-/* A glob over "repository:tag" or "repository". */
-static bool match_reference(void *context, const char *value)
-{
-    const struct candidate *k = context;
-    cleanup_free char *repository = str_copy_n(k->familiar, strcspn(k->familiar, ":@"));
-    const char *colon = strrchr(k->familiar, ':'), *slash = strrchr(k->familiar, '/');
-
-    if (colon && (!slash || colon > slash)) {
-        free(repository);
-        repository = str_copy_n(k->familiar, (size_t)(colon - k->familiar));
-    }
-    return !fnmatch(value, k->familiar, FNM_PATHNAME) || !fnmatch(value, repository, FNM_PATHNAME);
-}
-
-static const struct filter_rule filters[] = {{"dangling", match_dangling},   {"label", match_label},
-                                             {"before", match_before},       {"since", match_since},
-                                             {"reference", match_reference}, {NULL, NULL}};
-
-static bool passes(struct candidate *k)
-{
-    if (!filter_all_hold(options_list(&k->cli->options, "filter"), filters, k))
-        return false;
-    /* `images NAME[:TAG]` is the filter "reference" in another dress. */
-    return !k->cli->options.arg_count || match_reference(k, k->cli->options.args[0]);
-}
 
 /* --- rows
  * ------------------------------------------------------------------------------------------- */
@@ -191,18 +105,23 @@ static json_t *image_row(struct cli *cli, const struct image *image, const char 
 }
 
 /* One row a tag; without tags one by digest, with neither one without a name. */
-static void add_rows(struct cli *cli, const struct image *image, json_t *rows)
+static void add_rows(struct image_filter *f, const struct image *image, json_t *rows)
 {
     const struct strv *names = image->references.len ? &image->references : &image->digests;
 
     for (size_t i = 0; i < (names->len ? names->len : 1); i++) {
         const char *canonical = names->len ? names->items[i] : NULL;
         cleanup_free char *familiar = canonical ? reference_familiar(canonical) : str_copy("");
-        struct candidate k = {cli, image, familiar};
 
-        if (passes(&k))
-            json_push(rows, image_row(cli, image, canonical));
+        if (image_filter_holds(f, image, familiar))
+            json_push(rows, image_row(f->cli, image, canonical));
     }
+}
+
+/* What has no name and was built upon is a step on the way to another image. */
+static bool is_intermediate(const struct image *image)
+{
+    return !image->references.len && !image->digests.len && image->children;
 }
 
 /* -q prints an image once, however many names it has. */
@@ -234,50 +153,43 @@ static int print_rows(struct cli *cli, const json_t *rows, struct err *err)
                        options_one(o, "format"), rows, err);
 }
 
+static const char *const not_with_tree[] = {"quiet", "no-trunc", "digests", "format", NULL};
+
+static int check_tree(const struct options *o, struct err *err)
+{
+    for (size_t i = 0; options_flag(o, "tree") && not_with_tree[i]; i++)
+        if (options_given(o, not_with_tree[i]))
+            return err_set(err, EINVAL, "--%s is not yet supported with --tree", not_with_tree[i]);
+    return 0;
+}
+
 static int cmd_images(struct cli *cli)
 {
-    const struct strv *given = options_list(&cli->options, "filter");
+    const struct options *o = &cli->options;
     cleanup_json json_t *rows = json_array();
     struct image_list list = {0};
+    struct image_filter filter;
     struct err err = {0};
+    int code = 0, r;
 
-    if (filter_check(given, known_filters, &err) < 0 ||
-        filter_check_values(given, "dangling", booleans, true, &err) < 0)
+    if (check_tree(o, &err) < 0)
         return cli_fail(cli, &err);
-    if (cli_engine(cli, &err) < 0 || store_images(cli->engine->store, &list, &err) < 0)
-        return cli_engine_fail(cli, &err);
-    for (size_t i = 0; i < list.len; i++)
-        add_rows(cli, &list.items[i], rows);
-    image_list_free(&list);
-    return print_rows(cli, rows, &err) < 0 ? cli_fail(cli, &err) : 0;
-}
-
-static int rmi_one(struct cli *cli, const char *name)
-{
-    bool force = options_flag(&cli->options, "force");
-    struct strv lines = {0};
-    struct err err = {0};
-    int r = engine_remove_image(cli->engine, name, force, &lines, &err);
-
-    for (size_t i = 0; i < lines.len; i++)
-        puts(lines.items[i]);
-    strv_free(&lines);
-    if (r >= 0)
-        return 0;
-    cli_engine_fail(cli, &err);
-    return force && r == -ENOENT ? 0 : EXIT_FAILURE;
-}
-
-static int cmd_rmi(struct cli *cli)
-{
-    struct err err = {0};
-    int code = 0;
-
     if (cli_engine(cli, &err) < 0)
         return cli_engine_fail(cli, &err);
-    for (size_t i = 0; i < cli->options.arg_count; i++)
-        code |= rmi_one(cli, cli->options.args[i]);
-    return code;
+    if (image_filter_prepare(cli, o->arg_count ? o->args[0] : NULL, &filter, &code) < 0)
+        return code;
+    if (store_images(cli->engine->store, &list, &err) < 0)
+        return cli_engine_fail(cli, &err);
+    if (options_flag(o, "tree")) {
+        r = image_tree_print(&filter, &list, &err);
+    } else {
+        for (size_t i = 0; i < list.len; i++)
+            if (options_flag(o, "all") || !is_intermediate(&list.items[i]))
+                add_rows(&filter, &list.items[i], rows);
+        r = print_rows(cli, rows, &err);
+    }
+    image_list_free(&list);
+    return r < 0 ? cli_fail(cli, &err) : 0;
 }
 
 const struct command command_images = {
@@ -288,14 +200,4 @@ const struct command command_images = {
     .max_args = 1,
     .common = true,
     .run = cmd_images,
-};
-
-const struct command command_rmi = {
-    .paths = {"image rm", "image remove", "rmi"},
-    .arguments = "[OPTIONS] IMAGE [IMAGE...]",
-    .summary = "Remove one or more images",
-    .flags = rmi_flags,
-    .min_args = 1,
-    .max_args = -1,
-    .run = cmd_rmi,
 };

@@ -17,6 +17,8 @@ const struct command *const cli_commands[] = {
     &command_commit,
     &command_create,
     &command_events,
+    &command_history,
+    &command_image_prune,
     &command_import,
     &command_inspect,
     &command_container_inspect,
@@ -27,6 +29,7 @@ const struct command *const cli_commands[] = {
     &command_rmi,
     &command_start,
     &command_stop,
+    &command_tag,
     &command_wait,
     NULL,
 };

@@ -8,7 +8,9 @@ extern const struct command command_exec;                                       
 extern const struct command command_start, command_attach;                        /* cmd_start.c */
 extern const struct command command_stop, command_kill, command_rm, command_wait; /* cmd_life.c */
 extern const struct command command_ps;                                           /* cmd_ps.c */
-extern const struct command command_images, command_rmi;                          /* cmd_images.c */
+extern const struct command command_images;                                       /* cmd_images.c */
+extern const struct command command_rmi, command_tag, command_image_prune; /* cmd_image_rm.c */
+extern const struct command command_history;                               /* cmd_history.c */
 extern const struct command command_inspect, command_container_inspect,
     command_image_inspect;                                 /* cmd_inspect.c */
 extern const struct command command_events;                /* cmd_events.c */

@@ -138,6 +138,19 @@ static int need_number(const json_t *value, json_int_t *ret, struct err *err)
     return 0;
 }
 
+/* As Go writes JSON that may end up in a web page: docker's rows are, its documents are not. */
+static json_t *escape_html(const char *text)
+{
+    struct buf out = {0};
+
+    for (; *text; text++)
+        if (strchr("<>&", *text))
+            buf_printf(&out, "\\u%04x", *text);
+        else
+            buf_add_char(&out, *text);
+    return string_value(&out);
+}
+
 /* A row of a list command carries its method "Label" as a member (see call_method), which is not
  * data. Docker prints the members of such a row by name; documents keep the order they have. */
 static json_t *f_json(json_t **a, size_t n, struct err *err)
@@ -150,7 +163,7 @@ static json_t *f_json(json_t **a, size_t n, struct err *err)
     if (row)
         json_object_del(shown, "Label");
     text = json_text(shown, JSON_COMPACT | (row ? JSON_SORT_KEYS : 0));
-    return json_string(text);
+    return row ? escape_html(text) : json_string(text);
 }
 
 static json_t *f_join(json_t **a, size_t n, struct err *err)

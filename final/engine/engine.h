@@ -121,9 +121,29 @@ int engine_logs(struct engine *e, const struct container *c, const struct log_op
 
 /* By reference or id prefix, docker's rules. -ENOENT: "No such image: X:latest". */
 int engine_find_image(struct engine *e, const char *name, struct image *ret, struct err *err);
-/* What `rmi NAME` does; `ret_lines` gets "Untagged: ..." and "Deleted: ..." lines. */
-int engine_remove_image(struct engine *e, const char *name, bool force, struct strv *ret_lines,
-                        struct err *err);
+/* -ENOENT, in docker's words, unless the image is for this platform ("os[/arch[/variant]]"). */
+int engine_check_platform(struct engine *e, const struct image *image, const char *name,
+                          const char *platform, struct err *err);
+/* Gives an image one more name; moves the name if another image has it. */
+int engine_tag(struct engine *e, const char *source, const char *target, struct err *err);
+/* [{"Id","Created","CreatedBy","Size","Comment"}], last step first; Id "<missing>" for steps that
+ * no image here stands for. NULL and err; the caller owns it. */
+json_t *engine_image_history(struct engine *e, const struct image *image, struct err *err);
+
+/* What went, as docker tells it: "Untagged: ..." and "Deleted: ..." lines. */
+struct removed {
+    struct strv lines;
+    uint64_t bytes; /* given back */
+};
+void removed_free(struct removed *r);
+/* What `rmi NAME` does. `ret` is filled also when it fails half way. */
+int engine_remove_image(struct engine *e, const char *name, bool force, bool keep_parents,
+                        struct removed *ret, struct err *err);
+/* Removes images that have no name and that nothing needs; with `all` also those that have. An
+ * image goes only if `filter` (NULL: any) holds. */
+typedef bool engine_image_filter(void *context, const struct image *image);
+int engine_prune_images(struct engine *e, bool all, engine_image_filter *filter, void *context,
+                        struct removed *ret, struct err *err);
 
 /* What follows lives in the program cooper-image (they need libcurl and libarchive); cooper runs
  * it.

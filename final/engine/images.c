@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "engine/internal.h"
 
 /* The tag form is tried before the id: an image called "cafe" hides the prefix cafe..., as with
@@ -48,147 +49,120 @@ int engine_find_image(struct engine *e, const char *name, struct image *ret, str
     return no_such_image(name, err);
 }
 
-static void add_untagged(const struct strv *names, struct strv *lines)
+int engine_check_platform(struct engine *e, const struct image *image, const char *name,
+                          const char *platform, struct err *err)
 {
-    for (size_t i = 0; i < names->len; i++) {
-        char *familiar = reference_familiar(names->items[i]);
+    cleanup_json json_t *config = store_image_config(e->store, image->id, err);
+    struct platform wanted;
+    int r = config ? platform_parse(platform, &wanted, err) : -err->code;
 
-        strv_take(lines, str_format("Untagged: %s", familiar));
-        free(familiar);
-    }
-}
-
-static int in_use_by_name(const struct image *image, const char *name, const char *user,
-                          struct err *err)
-{
-    return err_set(
-        err, EBUSY,
-        "conflict: unable to remove repository reference \"%s\" (must force) - container "
-        "%.12s is using its referenced image %.12s",
-        name, user, digest_hex(image->id));
-}
-
-static int in_use_by_id(const struct image *image, const char *user, bool running, struct err *err)
-{
-    return err_set(
-        err, EBUSY,
-        "conflict: unable to delete %.12s (%s) - image is being used by %s container %.12s",
-        digest_hex(image->id), running ? "cannot be forced" : "must be forced",
-        running ? "running" : "stopped", user);
-}
-
-/* Docker's refusals. By name, force is enough: the name goes, the image stays for its containers.
- * By id, no force is enough while one of them runs. */
-static int check_users(struct engine *e, const struct image *image, const char *name, bool by_name,
-                       bool force, struct err *err)
-{
-    cleanup_strv struct strv users = {0};
-    int r = store_image_users(e->store, image->id, &users, err);
-
-    for (size_t i = 0; i < users.len && r >= 0; i++) {
-        struct container c;
-        bool running;
-
-        r = engine_find(e, users.items[i], &c, err);
-        if (r == -ENOENT) { /* it went when we looked: --rm, or half-made */
-            r = 0;
-            continue;
-        }
-        if (r < 0)
-            return r;
-        running = container_running(&c);
-        container_free(&c);
-        if (by_name && !force)
-            return in_use_by_name(image, name, users.items[i], err);
-        if (!by_name && (running || !force))
-            return in_use_by_id(image, users.items[i], running, err);
-    }
-    return r;
-}
-
-/* One of several names: it goes, the image stays. True if that was all. */
-static int untag_only(struct engine *e, const struct image *image, const char *canonical,
-                      struct strv *lines, struct err *err)
-{
-    char *familiar = reference_familiar(canonical);
-    int r = store_reference_remove(e->store, image->id, canonical, err);
-
-    if (!r)
-        strv_take(lines, str_format("Untagged: %s", familiar));
-    free(familiar);
-    return r;
-}
-
-static int delete_image(struct engine *e, const struct image *image, struct strv *lines,
-                        struct err *err)
-{
-    cleanup_strv struct strv deleted = {0};
-    int r = store_image_remove(e->store, image->id, &deleted, err);
-
-    if (r < 0)
+    if (r < 0 ||
+        platform_rank(&wanted, json_str(config, "os", "linux"),
+                      json_str(config, "architecture", ""), json_str(config, "variant", "")))
         return r;
-    add_untagged(&image->references, lines);
-    add_untagged(&image->digests, lines);
-    for (size_t i = 0; i < deleted.len; i++)
-        strv_take(lines, str_format("Deleted: %s", deleted.items[i]));
-    return 0;
+    return err_set(err, ENOENT,
+                   "image with reference %s was found but does not provide the specified platform "
+                   "(%s)",
+                   name, platform);
 }
 
-/* With --force an image that stopped containers use loses its names and stays as a dangling one. */
-static int untag_all(struct engine *e, const struct image *image, struct strv *lines,
-                     struct err *err)
+int engine_tag(struct engine *e, const char *source, const char *target, struct err *err)
 {
-    int r = store_reference_remove(e->store, image->id, NULL, err);
-
-    if (!r) {
-        add_untagged(&image->references, lines);
-        add_untagged(&image->digests, lines);
-    }
-    return r;
-}
-
-static int remove_found(struct engine *e, const char *name, const struct image *image, bool force,
-                        struct strv *lines, struct err *err)
-{
-    cleanup_free char *canonical = NULL;
-    cleanup_strv struct strv users = {0};
-    struct reference reference;
-    struct err ignored;
-    bool by_name = false, others = image->references.len > 1;
-    int r;
-
-    if (!str_starts(name, "sha256:") && !reference_parse(name, &reference, &ignored)) {
-        canonical = reference_canonical(&reference);
-        reference_free(&reference);
-        by_name = strv_contains(&image->references, canonical) ||
-                  strv_contains(&image->digests, canonical);
-        /* name@digest is a name of its own: a tag outlives it */
-        others |= image->references.len && strv_contains(&image->digests, canonical);
-    }
-    if (by_name && others)
-        return untag_only(e, image, canonical, lines, err);
-    if (!by_name && image->references.len > 1 && !force)
-        return err_set(err, EBUSY,
-                       "conflict: unable to delete %.12s (must be forced) - image is referenced in "
-                       "multiple repositories",
-                       digest_hex(image->id));
-    r = check_users(e, image, name, by_name, force, err);
-    if (!r)
-        r = store_image_users(e->store, image->id, &users, err);
-    if (r < 0)
-        return r;
-    return users.len ? untag_all(e, image, lines, err) : delete_image(e, image, lines, err);
-}
-
-int engine_remove_image(struct engine *e, const char *name, bool force, struct strv *ret_lines,
-                        struct err *err)
-{
+    cleanup_with(reference_free) struct reference ref = {0};
+    cleanup_free char *canonical = NULL, *familiar = NULL;
     struct image image;
-    int r = engine_find_image(e, name, &image, err);
+    json_t *attributes;
+    int r = reference_parse(target, &ref, err);
 
+    if (!r && ref.digest)
+        r = err_set(err, EINVAL, "refusing to create a tag with a digest reference");
+    if (!r)
+        r = engine_find_image(e, source, &image, err);
     if (r < 0)
         return r;
-    r = remove_found(e, name, &image, force, ret_lines, err);
+    canonical = reference_canonical(&ref);
+    familiar = reference_familiar(canonical);
+    r = store_reference_set(e->store, canonical, image.id, err);
+    attributes = json_object();
+    json_put_str(attributes, "name", familiar);
+    if (r >= 0)
+        engine_event(e, "image", "tag", image.id, json_incref(attributes));
+    json_decref(attributes);
     image_free(&image);
+    return r < 0 ? r : 0;
+}
+
+/* --- history ------------------------------------------------------------------------------------
+ */
+
+/* Sizes of the layers, base first. */
+static int layer_sizes(struct engine *e, const char *image_id, json_t *ret, struct err *err)
+{
+    cleanup_strv struct strv chain_ids = {0};
+    int r = store_image_layers(e->store, image_id, NULL, &chain_ids, err);
+
+    for (size_t i = 0; i < chain_ids.len && r >= 0; i++) {
+        struct layer layer;
+
+        r = store_layer_find(e->store, chain_ids.items[i], &layer, err);
+        json_push(ret, json_integer(r < 0 ? 0 : (json_int_t)layer.size));
+        if (r == -ENOENT)
+            r = 0;
+    }
     return r;
+}
+
+static json_t *history_row(const json_t *entry, json_t *size)
+{
+    json_t *row = json_object();
+
+    json_put_str(row, "Id", "<missing>");
+    json_put_str(row, "Created", json_str(entry, "created", ""));
+    json_put_str(row, "CreatedBy", json_str(entry, "created_by", ""));
+    json_put_str(row, "Comment", json_str(entry, "comment", ""));
+    json_put(row, "Size", size ? json_incref(size) : json_integer(0));
+    return row;
+}
+
+/* The image itself made the last step, its parent the one before, as far as parents are here. */
+static void name_rows(struct engine *e, const struct image *image, json_t *rows)
+{
+    char id[DIGEST_LEN + 1];
+    struct err ignored;
+    json_t *row;
+    size_t i;
+
+    strcpy(id, image->id);
+    json_array_foreach(rows, i, row)
+    {
+        struct image parent;
+
+        json_put_str(row, "Id", id);
+        if (store_image_by_prefix(e->store, id, &parent, &ignored) < 0)
+            return;
+        strcpy(id, parent.parent);
+        image_free(&parent);
+        if (!*id)
+            return;
+    }
+}
+
+json_t *engine_image_history(struct engine *e, const struct image *image, struct err *err)
+{
+    cleanup_json json_t *config = store_image_config(e->store, image->id, err);
+    cleanup_json json_t *sizes = json_array(), *rows = json_array();
+    json_t *entry;
+    size_t i, layer = 0;
+
+    if (!config || layer_sizes(e, image->id, sizes, err) < 0)
+        return NULL;
+    json_array_foreach(json_object_get(config, "history"), i, entry)
+    {
+        json_t *size =
+            json_flag(entry, "empty_layer", false) ? NULL : json_array_get(sizes, layer++);
+
+        json_array_insert_new(rows, 0, history_row(entry, size));
+    }
+    name_rows(e, image, rows);
+    return json_incref(rows);
 }

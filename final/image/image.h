@@ -74,6 +74,9 @@ struct platform {
 /* The host's, or "os/arch[/variant]". */
 void platform_host(struct platform *ret);
 int platform_parse(const char *text, struct platform *ret, struct err *err);
+/* How well an offered platform suits: 0 not at all, else the more the better. */
+int platform_rank(const struct platform *wanted, const char *os, const char *architecture,
+                  const char *variant);
 /* Picks the manifest for the platform (variants fall back: arm v7 -> v6 -> v5; arm64 = v8);
  * "unknown/unknown" entries are passed over. -ENOENT: "no matching manifest for linux/arm64 in
  * ...". */

@@ -6,6 +6,3 @@
 #define PLATFORM_TEXT 48
 /* "linux/arm/v7" */
 void platform_text(const struct platform *p, char ret[PLATFORM_TEXT]);
-/* How well an offered platform suits: 0 not at all, else the more the better. */
-int platform_rank(const struct platform *wanted, const char *os, const char *architecture,
-                  const char *variant);

@@ -40,12 +40,17 @@ static int load_references(struct store *s, struct image *image, struct err *err
     return r;
 }
 
-#define IMAGE_COLUMNS "images.id, images.manifest, images.created, images.size, images.parent"
+#define IMAGE_COLUMNS                                                                              \
+    "images.id, images.manifest, images.created, images.size, images.parent,"                      \
+    " (SELECT COUNT(*) FROM images AS child WHERE child.parent = images.id),"                      \
+    " (SELECT COUNT(*) FROM containers WHERE containers.image = images.id)"
 
 static int read_image(struct store *s, sqlite3_stmt *query, struct image *ret, struct err *err)
 {
     struct image image = {.created_ns = sqlite3_column_int64(query, 2),
-                          .size = (uint64_t)sqlite3_column_int64(query, 3)};
+                          .size = (uint64_t)sqlite3_column_int64(query, 3),
+                          .children = (unsigned)sqlite3_column_int(query, 5),
+                          .containers = (unsigned)sqlite3_column_int(query, 6)};
     int r;
 
     db_copy(query, 0, image.id, sizeof image.id);
@@ -270,57 +275,4 @@ int store_reference_remove(struct store *s, const char *image_id, const char *ca
                    "ss", image_id, canonical);
 
     return r < 0 ? r : layout_write_index(s, err);
-}
-
-int store_image_users(struct store *s, const char *image_id, struct strv *ret_ids, struct err *err)
-{
-    return db_strings(s->db, ret_ids, err,
-                      "SELECT id FROM containers WHERE image = ? ORDER BY created", "s", image_id);
-}
-
-/* The chain ids that go with the image, top first: those no other image lists. */
-static int freed_layers(struct store *s, const char *image_id, struct strv *ret, struct err *err)
-{
-    return db_strings(s->db, ret, err,
-                      "SELECT chain_id FROM image_layers AS mine WHERE image = ?1 AND NOT EXISTS"
-                      " (SELECT 1 FROM image_layers WHERE chain_id = mine.chain_id AND image <> ?1)"
-                      " ORDER BY position DESC",
-                      "s", image_id);
-}
-
-static int delete_rows(struct store *s, const char *image_id, struct strv *ret_deleted,
-                       struct err *err)
-{
-    static const char *const statements[] = {
-        "DELETE FROM refs WHERE image = ?",
-        "DELETE FROM image_layers WHERE image = ?",
-        "DELETE FROM image_blobs WHERE image = ?",
-        "DELETE FROM images WHERE id = ?",
-    };
-    cleanup_strv struct strv users = {0};
-    int r = store_image_users(s, image_id, &users, err);
-
-    if (r < 0)
-        return r;
-    if (users.len)
-        return err_set(err, EBUSY, "container %.12s is using image %.12s", users.items[0],
-                       digest_hex(image_id));
-    strv_add(ret_deleted, image_id);
-    r = freed_layers(s, image_id, ret_deleted, err);
-    for (size_t i = 0; i < sizeof statements / sizeof *statements && r >= 0; i++)
-        r = db_run(s->db, err, statements[i], "s", image_id);
-    return r;
-}
-
-int store_image_remove(struct store *s, const char *image_id, struct strv *ret_deleted,
-                       struct err *err)
-{
-    int r = db_begin(s->db, err);
-
-    if (r < 0)
-        return r;
-    r = db_end(s->db, delete_rows(s, image_id, ret_deleted, err), err);
-    if (r >= 0)
-        r = layout_write_index(s, err);
-    return r < 0 ? r : store_collect(s, err);
 }

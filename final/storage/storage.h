@@ -53,6 +53,7 @@ struct image {
     int64_t created_ns;            /* from the config */
     int64_t tagged_ns;             /* when it last got a name here, 0: never, or by pulling */
     uint64_t size;                 /* bytes of all layers unpacked (docker's SIZE) */
+    unsigned children, containers; /* images made from it here; containers that use it */
     struct strv references;        /* canonical "docker.io/library/alpine:3.20", sorted */
     struct strv digests;           /* canonical "docker.io/library/alpine@sha256:...", sorted */
 };
@@ -104,10 +105,21 @@ int store_reference_set(struct store *store, const char *canonical, const char *
 /* Removes one reference (tag or digest form) or, with NULL, all references of the image. */
 int store_reference_remove(struct store *store, const char *image_id, const char *canonical,
                            struct err *err);
-/* Removes an image without references that no container uses (-EBUSY), then collects what only it
- * used. `ret_deleted` gets "sha256:<id>" and the chain ids freed, top first. */
+/* Removes an image and its references, unless a container uses it (-EBUSY). `ret_deleted` gets
+ * "sha256:<id>" and the chain ids nobody else has, top first; *ret_bytes grows by what they and the
+ * blobs nobody else has take. The files go with the next store_collect(). */
 int store_image_remove(struct store *store, const char *image_id, struct strv *ret_deleted,
-                       struct err *err);
+                       uint64_t *ret_bytes, struct err *err);
+
+/* What images take on disk, each layer and blob once however many images have it. */
+struct image_usage {
+    uint64_t total;  /* of all images */
+    uint64_t unused; /* of those layers and blobs that no container's image has */
+};
+int store_image_usage(struct store *store, struct image_usage *ret, struct err *err);
+/* Of one image's layers and blobs: what other images have too, and what only it has. */
+int store_image_shares(struct store *store, const char *image_id, uint64_t *ret_shared,
+                       uint64_t *ret_unique, struct err *err);
 
 /* --- blobs and layers ---------------------------------------------------------------------------
  */

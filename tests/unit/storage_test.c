@@ -20,6 +20,7 @@
 static char root[4096];
 static struct store *store;
 static struct err err;
+static uint64_t freed;
 
 static void setup(void)
 {
@@ -137,11 +138,13 @@ START_TEST(shared_layer_outlives_one_of_two_images)
     publish_layer("sha256:" HEX_A, "");
     add_image("sha256:" HEX_B, "sha256:" HEX_A, "docker.io/library/x:1");
     add_image("sha256:" HEX_C, "sha256:" HEX_A, "docker.io/library/y:1");
-    ck_assert_int_eq(store_image_remove(store, "sha256:" HEX_B, &deleted, &err), 0);
+    ck_assert_int_eq(store_image_remove(store, "sha256:" HEX_B, &deleted, &freed, &err), 0);
+    ck_assert_int_eq(store_collect(store, &err), 0);
     ck_assert_uint_eq(deleted.len, 1);
     ck_assert(exists("layers/aaaaaaaaaaaaaaaaaaaaaaaa"));
     ck_assert(!exists("blobs/sha256/" HEX_B));
-    ck_assert_int_eq(store_image_remove(store, "sha256:" HEX_C, &deleted, &err), 0);
+    ck_assert_int_eq(store_image_remove(store, "sha256:" HEX_C, &deleted, &freed, &err), 0);
+    ck_assert_int_eq(store_collect(store, &err), 0);
     ck_assert(!exists("layers/aaaaaaaaaaaaaaaaaaaaaaaa"));
     ck_assert(!exists("blobs/sha256/" HEX_C));
 }
@@ -253,10 +256,10 @@ START_TEST(image_in_use_is_not_removed)
     add_image("sha256:" HEX_B, "sha256:" HEX_A, "docker.io/library/x:1");
     a = new_container(HEX_A, "web");
     ck_assert_int_eq(store_container_add(store, &a, &err), 0);
-    ck_assert_int_eq(store_image_remove(store, "sha256:" HEX_B, &deleted, &err), -EBUSY);
+    ck_assert_int_eq(store_image_remove(store, "sha256:" HEX_B, &deleted, &freed, &err), -EBUSY);
     ck_assert(exists("layers/aaaaaaaaaaaaaaaaaaaaaaaa"));
     ck_assert_int_eq(store_container_remove(store, a.id, &err), 1);
-    ck_assert_int_eq(store_image_remove(store, "sha256:" HEX_B, &deleted, &err), 0);
+    ck_assert_int_eq(store_image_remove(store, "sha256:" HEX_B, &deleted, &freed, &err), 0);
     container_free(&a);
 }
 END_TEST

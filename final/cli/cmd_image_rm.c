@@ -1,0 +1,183 @@
+/* rmi, tag and image prune. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/commands.h"
+#include "cli/confirm.h"
+#include "cli/human.h"
+#include "cli/image_filter.h"
+#include "cli/values.h"
+#include "image/image.h"
+
+static const struct flag rmi_flags[] = {
+    {'f', "force", .help = "Force removal of the image"},
+    {0, "no-prune", .help = "Do not delete untagged parents"},
+    FLAGS_END,
+};
+
+static const struct flag prune_flags[] = {
+    {'a', "all", .help = "Remove all unused images, not just dangling ones"},
+    {0, "filter", FLAG_LIST, "filter", value_check_filter, NULL,
+     .help = "Provide filter values (e.g. \"until=<timestamp>\")"},
+    {'f', "force", .help = "Do not prompt for confirmation"},
+    FLAGS_END,
+};
+
+static const struct flag tag_flags[] = {FLAGS_END};
+
+/* --- rmi ----------------------------------------------------------------------------------------
+ */
+
+/* Whatever can go goes; what could not is told behind all that did. */
+static int rmi_one(struct cli *cli, const char *name, struct strv *errors)
+{
+    const struct options *o = &cli->options;
+    cleanup_with(removed_free) struct removed removed = {0};
+    struct err err = {0};
+    int r = engine_remove_image(cli->engine, name, options_flag(o, "force"),
+                                options_flag(o, "no-prune"), &removed, &err);
+
+    for (size_t i = 0; i < removed.lines.len; i++)
+        puts(removed.lines.items[i]);
+    if (r >= 0)
+        return 0;
+    strv_add(errors, err.message);
+    return options_flag(o, "force") && r == -ENOENT ? 0 : EXIT_FAILURE;
+}
+
+static int cmd_rmi(struct cli *cli)
+{
+    cleanup_strv struct strv errors = {0};
+    struct err err = {0};
+    int code = 0;
+
+    if (cli_engine(cli, &err) < 0)
+        return cli_engine_fail(cli, &err);
+    for (size_t i = 0; i < cli->options.arg_count; i++)
+        code |= rmi_one(cli, cli->options.args[i], &errors);
+    for (size_t i = 0; i < errors.len; i++) {
+        err_set(&err, EIO, "%s", errors.items[i]);
+        cli_engine_fail(cli, &err);
+    }
+    return code;
+}
+
+/* --- prune --------------------------------------------------------------------------------------
+ */
+
+static bool passes(void *context, const struct image *image)
+{
+    cleanup_free char *familiar =
+        image->references.len ? reference_familiar(image->references.items[0]) : str_copy("");
+
+    return image_filter_holds(context, image, familiar);
+}
+
+static void print_pruned(struct removed *removed)
+{
+    char size[HUMAN_MAX];
+
+    if (removed->lines.len)
+        puts("Deleted Images:");
+    for (size_t i = 0; i < removed->lines.len; i++) {
+        char *line = removed->lines.items[i];
+
+        *line = (char)tolower((unsigned char)*line);
+        puts(line);
+    }
+    human_size((double)removed->bytes, 4, size);
+    printf("%sTotal reclaimed space: %s\n", removed->lines.len ? "\n" : "", size);
+}
+
+/* "dangling=false" is another spelling of --all, from the API. */
+static bool wants_all(const struct options *o)
+{
+    const struct strv *filters = options_list(o, "filter");
+
+    return options_flag(o, "all") || strv_contains(filters, "dangling=false") ||
+           strv_contains(filters, "dangling=0");
+}
+
+static int cmd_prune(struct cli *cli)
+{
+    bool all = wants_all(&cli->options);
+    cleanup_with(removed_free) struct removed removed = {0};
+    struct image_filter filter;
+    struct err err = {0};
+    int code = 0, r;
+
+    if (cli_engine(cli, &err) < 0)
+        return cli_engine_fail(cli, &err);
+    if (image_filter_prepare(cli, NULL, &filter, &code) < 0)
+        return code;
+    if (!options_flag(&cli->options, "force") &&
+        !confirm(all ? "This will remove all images without at least one container associated to "
+                       "them."
+                     : "This will remove all dangling images."))
+        return 0;
+    r = engine_prune_images(cli->engine, all, passes, &filter, &removed, &err);
+    print_pruned(&removed);
+    return r < 0 ? cli_engine_fail(cli, &err) : 0;
+}
+
+/* --- tag ----------------------------------------------------------------------------------------
+ */
+
+static int check_name(const char *name, bool is_target, struct err *err)
+{
+    struct reference ref = {0};
+    int r = reference_parse(name, &ref, err);
+
+    if (!r && is_target && ref.digest)
+        r = err_set(err, EINVAL, "refusing to create a tag with a digest reference");
+    else if (r < 0)
+        err_wrap(err, "Error parsing reference: \"%s\" is not a valid repository/tag", name);
+    reference_free(&ref);
+    return r;
+}
+
+static int cmd_tag(struct cli *cli)
+{
+    const char *source = cli->options.args[0], *target = cli->options.args[1];
+    bool by_id = str_starts(source, "sha256:");
+    struct err err = {0};
+
+    if ((!by_id && strspn(source, "0123456789abcdef") != 64 &&
+         check_name(source, false, &err) < 0) ||
+        check_name(target, true, &err) < 0)
+        return cli_fail(cli, &err);
+    if (cli_engine(cli, &err) < 0 || engine_tag(cli->engine, source, target, &err) < 0)
+        return cli_engine_fail(cli, &err);
+    return 0;
+}
+
+const struct command command_rmi = {
+    .paths = {"image rm", "image remove", "rmi"},
+    .arguments = "[OPTIONS] IMAGE [IMAGE...]",
+    .summary = "Remove one or more images",
+    .flags = rmi_flags,
+    .min_args = 1,
+    .max_args = -1,
+    .run = cmd_rmi,
+};
+
+const struct command command_image_prune = {
+    .paths = {"image prune"},
+    .arguments = "[OPTIONS]",
+    .summary = "Remove unused images",
+    .flags = prune_flags,
+    .run = cmd_prune,
+};
+
+const struct command command_tag = {
+    .paths = {"image tag", "tag"},
+    .arguments = "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
+    .summary = "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
+    .flags = tag_flags,
+    .min_args = 2,
+    .max_args = 2,
+    .run = cmd_tag,
+};
