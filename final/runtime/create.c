@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "runtime/hooks.h"
 #include "runtime/init.h"
+#include "runtime/mount_source.h"
 #include "runtime/namespaces.h"
 #include "runtime/runtime.h"
 #include "runtime/spawn.h"
@@ -31,6 +32,7 @@ struct creation {
     struct spec spec;
     struct syscall_filter filter;
     int sockets[2];
+    pid_t pid; /* of init, once it is there */
 };
 
 static int open_cgroup(struct creation *creation, struct runtime_container *c, struct err *err)
@@ -150,11 +152,20 @@ static int run_hooks(const struct creation *creation, const struct runtime_conta
     return hooks_run(request->config, "createRuntime", &place, document, err);
 }
 
-static int wait_until_ready(const struct creation *creation, struct runtime_container *c,
-                            struct err *err)
+static int open_source(void *context, size_t number, struct err *err)
 {
-    int kind = sync_wait_either(c->socket, SYNC_READY, SYNC_HOOKS, &c->console, err);
+    const struct creation *creation = context;
 
+    return mount_source_serve(&creation->spec, creation->request->bundle, creation->pid, number,
+                              err);
+}
+
+static int wait_until_ready(struct creation *creation, struct runtime_container *c, struct err *err)
+{
+    int kind;
+
+    creation->pid = c->pid;
+    kind = sync_serve(c->socket, SYNC_READY, SYNC_HOOKS, open_source, creation, &c->console, err);
     if (kind != SYNC_HOOKS)
         return kind;
     if (run_hooks(creation, c, err) < 0 || sync_send(c->socket, SYNC_HOOKS, -1, err) < 0)

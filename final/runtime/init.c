@@ -94,6 +94,17 @@ static int set_oom_score(struct init *init, struct err *err)
     return usher_needed(init->spec) ? 0 : process_set_oom_score(&init->spec->process, err);
 }
 
+/* The parent answers when it has made the group. */
+static int ask_source(void *context, size_t number, struct err *err)
+{
+    struct init *init = context;
+    int fd = -1;
+
+    if (enter_cgroup(init, err) < 0 || sync_ask_source(init->socket, number, &fd, err) < 0)
+        return -err->code;
+    return fd < 0 ? err_set(err, EPROTO, "no descriptor came with a mount's source") : fd;
+}
+
 static int make_mounts(struct init *init, struct err *err)
 {
     init->mounts = (struct mounts){
@@ -103,6 +114,7 @@ static int make_mounts(struct init *init, struct err *err)
         .isolated = rootfs_isolated(init->spec),
         .cgroup = init->arguments->cgroup,
         .enter_cgroup = enter_cgroup,
+        .ask_source = ask_source,
         .context = init,
         .places = {-1, -1, -1},
     };
@@ -251,7 +263,7 @@ static int run_start_hooks(struct init *init, struct err *err)
 /* clang-format off */
 static int find_program(struct init *i, struct err *err) { return process_find(&i->spec->process, &i->env, i->program, err); }
 static int configure(struct init *i, struct err *err)    { return namespaces_configure(i->spec, err); }
-static int set_sysctls(struct init *i, struct err *err)  { return sysctl_apply(i->spec, i->root, err); }
+static int set_sysctls(struct init *i, struct err *err)  { return sysctl_apply(&i->mounts, err); }
 static int make_masks(struct init *i, struct err *err)   { return masks_apply(&i->mounts, i->null, err); }
 static int cgroup(struct init *i, struct err *err)       { return enter_cgroup(i, err); }
 static int pivot(struct init *i, struct err *err)        { return rootfs_pivot(i->spec, i->root, err); }

@@ -62,12 +62,22 @@ bool mount_target_is(const char *destination, const char *path)
 /* --- finding or making it ------------------------------------------------------------------------
  */
 
-static int open_fixed(int root, const char *destination, struct err *err)
+static int open_directory(int root, const char *destination, bool *ret_made, struct err *err)
+{
+    int fd = beneath_open(root, destination, O_PATH | O_DIRECTORY, 0, 0);
+
+    if (fd != -ENOENT)
+        return fd;
+    *ret_made = true;
+    return beneath_make_dirs(root, destination, 0755, err);
+}
+
+static int open_fixed(int root, const char *destination, bool *ret_made, struct err *err)
 {
     int fd = beneath_open(root, destination, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS);
 
     if (fd == -ENOENT) {
-        int made = beneath_make_dirs(root, destination, 0755, err);
+        int made = open_directory(root, destination, ret_made, err);
 
         if (made < 0)
             return made;
@@ -95,16 +105,18 @@ static int open_file(int root, const char *destination, struct err *err)
 }
 
 static int open_place(int root, const char *destination, enum mount_target_kind kind,
-                      struct err *err)
+                      bool *ret_made, struct err *err)
 {
     int fd;
 
     err->code = 0;
     switch (kind) {
     case TARGET_FIXED:
-        return open_fixed(root, destination, err);
+        fd = open_fixed(root, destination, ret_made, err);
+        break;
     case TARGET_DIRECTORY:
-        return beneath_make_dirs(root, destination, 0755, err);
+        fd = open_directory(root, destination, ret_made, err);
+        break;
     case TARGET_LINK:
         fd = open_link(root, destination, err);
         break;
@@ -120,7 +132,8 @@ static int open_place(int root, const char *destination, enum mount_target_kind 
 int mount_target_open(int root, const char *destination, enum mount_target_kind kind,
                       struct mount_target *ret, struct err *err)
 {
-    cleanup_close int fd = open_place(root, destination, kind, err);
+    bool made = false;
+    cleanup_close int fd = open_place(root, destination, kind, &made, err);
     struct statfs fs;
     struct stat st = {0};
 
@@ -135,6 +148,7 @@ int mount_target_open(int root, const char *destination, enum mount_target_kind 
     *ret = (struct mount_target){
         .on_proc = fs.f_type == PROC_SUPER_MAGIC,
         .at_root = st.st_ino == PROC_ROOT_INODE,
+        .made = made,
     };
     ret->fd = steal_fd(&fd);
     return 0;

@@ -17,6 +17,7 @@ struct mount_target {
     int fd;       /* O_PATH */
     bool on_proc; /* it is on a procfs, */
     bool at_root; /* and there it is the root */
+    bool made;    /* a directory that was not there before */
 };
 
 /* Opens it; the caller closes ret->fd. -ENOTDIR when a directory is wanted and there is none. */

@@ -4,6 +4,9 @@
 #include "runtime/cgroup.h"
 #include "runtime/spec.h"
 
+#define MOUNTS_PLACES 3
+extern const char *const mounts_places[MOUNTS_PLACES]; /* "/dev", "/proc", "/sys" */
+
 /* Begin with places = {-1, -1, -1}. */
 struct mounts {
     const struct spec *spec;
@@ -14,10 +17,14 @@ struct mounts {
     /* Called before the first mount that shows the control group: waits until the parent made it
      * and joins it. */
     int (*enter_cgroup)(void *context, struct err *err);
+    /* Has the parent open the source of spec->mounts[number]: mount_source.h. `from_parent`: of
+     * every bind; else only where nobody else can. */
+    bool from_parent;
+    int (*ask_source)(void *context, size_t number, struct err *err);
     void *context;
 
-    int places[3]; /* what was mounted on /dev, /proc and /sys, or -1 */
-    int *later;    /* mounts that are to be read-only in the end */
+    int places[MOUNTS_PLACES]; /* what was mounted on each, or -1 */
+    int *later;                /* mounts that are to be read-only in the end */
     size_t later_count;
 };
 

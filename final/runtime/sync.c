@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+
 struct sync_message {
     int32_t kind, code, exit_status;
     char text[ERR_MESSAGE_MAX]; /* only as much as is used is sent */
@@ -113,12 +115,12 @@ static int take_error(const struct sync_message *message, struct err *err)
     return -err->code;
 }
 
-/* Waits for one of two kinds of message. */
-static int wait_message(int socket, const enum sync_kind kinds[2], struct sync_message *ret,
-                        int *ret_fd, struct err *err)
+/* Waits for a message of one of these kinds: the sum of 1 << kind. */
+static int wait_message(int socket, unsigned kinds, struct sync_message *ret, int *ret_fd,
+                        struct err *err)
 {
     int fd, r = receive_message(socket, ret, &fd);
-    bool expected = r > 0 && (ret->kind == (int)kinds[0] || ret->kind == (int)kinds[1]);
+    bool expected = r > 0 && ret->kind > 0 && ret->kind < 32 && kinds & 1U << ret->kind;
 
     if (r < 0)
         return err_set(err, -r, "cannot hear from the other side of the container's set-up: %s",
@@ -140,7 +142,7 @@ int sync_wait_either(int socket, enum sync_kind one, enum sync_kind other, int *
                      struct err *err)
 {
     struct sync_message message;
-    int r = wait_message(socket, (enum sync_kind[]){one, other}, &message, ret_fd, err);
+    int r = wait_message(socket, 1U << one | 1U << other, &message, ret_fd, err);
 
     return r < 0 ? r : message.kind;
 }
@@ -152,13 +154,49 @@ int sync_wait(int socket, enum sync_kind kind, int *ret_fd, struct err *err)
     return r < 0 ? r : 0;
 }
 
+int sync_ask_source(int socket, size_t number, int *ret_fd, struct err *err)
+{
+    const struct sync_message message = {.kind = SYNC_SOURCE, .code = (int32_t)number};
+
+    if (send_or_say(socket, &message, -1, err) < 0)
+        return -err->code;
+    return sync_wait(socket, SYNC_SOURCE, ret_fd, err);
+}
+
+static int answer_source(int socket, int fd, const struct err *failure, struct err *err)
+{
+    if (fd >= 0)
+        return sync_send(socket, SYNC_SOURCE, fd, err);
+    sync_send_error(socket, failure);
+    return 0;
+}
+
+int sync_serve(int socket, enum sync_kind one, enum sync_kind other, sync_source *open_source,
+               void *context, int *ret_fd, struct err *err)
+{
+    const unsigned kinds = 1U << one | 1U << other | 1U << SYNC_SOURCE;
+
+    for (;;) {
+        struct sync_message message;
+        struct err failure = {0};
+        int fd, r = wait_message(socket, kinds, &message, ret_fd, err);
+
+        if (r < 0 || message.kind != SYNC_SOURCE)
+            return r < 0 ? r : message.kind;
+        fd = open_source(context, (size_t)message.code, &failure);
+        r = answer_source(socket, fd, &failure, err);
+        close_fd(&fd);
+        if (r < 0)
+            return r;
+    }
+}
+
 int sync_wait_spawned(int socket, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
     struct sync_message message;
     int pidfd = -1;
 
-    if (wait_message(socket, (enum sync_kind[]){SYNC_SPAWNED, SYNC_SPAWNED}, &message, &pidfd,
-                     err) < 0)
+    if (wait_message(socket, 1U << SYNC_SPAWNED, &message, &pidfd, err) < 0)
         return -err->code;
     if (pidfd < 0)
         return err_set(err, EPROTO, "a process without its pidfd in the container's set-up");

@@ -8,6 +8,8 @@
  *       | clone3                                | mounts, what needs no cgroup
  *       | makes the cgroup, sets its limits     |
  *       | SYNC_CGROUP ------------------------> | joins it (v1), new cgroup namespace, the rest
+ *       | <----------------- SYNC_SOURCE number | wants a mount's source that only we can open
+ *       | SYNC_SOURCE + its descriptor -------> | (any number of times; mount_source.h)
  *       | <------------------------ SYNC_HOOKS  | only if there are hooks for the parent to run
  *       | runs them                             |
  *       | SYNC_HOOKS -------------------------> | the container's own hooks, pivot, user
@@ -21,6 +23,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -33,6 +36,7 @@ enum sync_kind {
     SYNC_START,
     SYNC_DETACH,
     SYNC_ERROR,
+    SYNC_SOURCE,
     /* Before that, with an usher (usher.h): */
     SYNC_NEW_USER,
     SYNC_MAPPED,
@@ -46,6 +50,13 @@ int sync_send(int socket, enum sync_kind kind, int fd, struct err *err);
 /* Tells of a process that was made: its pid, and its pidfd with it. */
 int sync_send_spawned(int socket, pid_t pid, int pidfd, struct err *err);
 int sync_wait_spawned(int socket, pid_t *ret_pid, int *ret_pidfd, struct err *err);
+/* init: asks for the source of a mount. Only after SYNC_CGROUP has come. */
+int sync_ask_source(int socket, size_t number, int *ret_fd, struct err *err);
+/* The parent: as sync_wait_either(), but first answers every SYNC_SOURCE with the descriptor that
+ * `open_source` returns, which is closed then, or with its error. */
+typedef int sync_source(void *context, size_t number, struct err *err);
+int sync_serve(int socket, enum sync_kind one, enum sync_kind other, sync_source *open_source,
+               void *context, int *ret_fd, struct err *err);
 /* Reports a failure: errno, exit status and text. Nothing can be done if this fails. */
 void sync_send_error(int socket, const struct err *failure);
 /* Waits for a message of this kind; `ret_fd` (may be NULL) gets a descriptor that came with it, or

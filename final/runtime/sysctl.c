@@ -1,20 +1,19 @@
 /* Most of /proc/sys is the machine's. What belongs to a namespace is written from inside it, and
  * nothing else is accepted: a value for kernel.core_pattern would be the host's (CVE-2022-0811).
- * The file is looked up in the procfs just mounted, by its number of kind, without leaving it
+ * The file is looked up in a procfs that nobody else has (procfs.h), without leaving it
  * (CVE-2025-52881: a procfs swapped for something else made writes go elsewhere). */
 #include "runtime/sysctl.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "base/beneath.h"
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "runtime/procfs.h"
 
 /* A name that ends in "." allows everything below. */
 static const struct {
@@ -83,7 +82,7 @@ static int write_one(int proc, const char *key, const char *value, struct err *e
         if (*p == '.' ||
             *p == '/') /* sysctl(8): "net/ipv4/conf/eth0.1" names what contains a dot */
             *p = *p == '.' ? '/' : '.';
-    fd = beneath_open(proc, path, O_WRONLY, 0, RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
+    fd = procfs_open_file(proc, path, O_WRONLY);
     if (fd < 0)
         return err_set(err, -fd, "cannot open sysctl '%s': %s", key, strerror(-fd));
     if (write(fd, value, strlen(value)) < 0)
@@ -91,20 +90,36 @@ static int write_one(int proc, const char *key, const char *value, struct err *e
     return 0;
 }
 
-int sysctl_apply(const struct spec *spec, int root, struct err *err)
+/* In a user namespace a new one may be refused; then it is the one that was mounted on /proc. */
+static int open_procfs(const struct mounts *m, struct err *err)
 {
-    cleanup_close int proc = -1;
+    cleanup_close int proc = procfs_open(err);
     struct statfs fs;
+
+    if (proc >= 0 || err->code != EPERM)
+        return proc < 0 ? err_wrap(err, "linux.sysctl") : steal_fd(&proc);
+    proc = mounts_open(m, "/proc/.");
+    if (proc < 0 || fstatfs(proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+        return err_set(err, EPERM, "linux.sysctl needs a procfs at /proc in a user namespace");
+    return steal_fd(&proc);
+}
+
+int sysctl_apply(const struct mounts *m, struct err *err)
+{
+    const json_t *sysctl = m->spec->sysctl;
+    cleanup_close int proc = -1;
     const char *key;
     json_t *value;
 
-    if (!json_object_size(spec->sysctl))
+    if (!json_object_size(sysctl))
         return 0;
-    proc = beneath_open(root, "/proc", O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS);
-    if (proc < 0 || fstatfs(proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
-        return err_set(err, EINVAL, "linux.sysctl needs a procfs at /proc");
-    json_object_foreach((json_t *)spec->sysctl, key,
-                        value) if (write_one(proc, key, json_string_value(value), err) <
-                                   0) return -err->code;
+    proc = open_procfs(m, err);
+    if (proc < 0)
+        return -err->code;
+    json_object_foreach((json_t *)sysctl, key, value)
+    {
+        if (write_one(proc, key, json_string_value(value), err) < 0)
+            return -err->code;
+    }
     return 0;
 }

@@ -65,3 +65,25 @@ void run_refused(const char *bundle, const json_t *config, int error, const char
     ck_assert_msg(o.created == -error, "%d, not %d: %s", -o.created, error, o.err.message);
     ck_assert_msg(strstr(o.err.message, words) != NULL, "not '%s': %s", words, o.err.message);
 }
+
+json_t *id_map(int inside, int outside, int size)
+{
+    return json_pack("[{s:i,s:i,s:i}]", "containerID", inside, "hostID", outside, "size", size);
+}
+
+json_t *config_in_userns(const char *bundle, const char *command)
+{
+    json_t *config = container_config(bundle, command);
+    cleanup_free char *rootfs = path_in(bundle, "rootfs");
+    static const char *const dirs[] = {"", "/bin", "/etc", "/tmp", "/root"};
+
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
+        cleanup_free char *path = str_format("%s%s", rootfs, dirs[i]);
+
+        ck_assert(!chown(path, OUTSIDE, OUTSIDE));
+    }
+    container_append(config, "linux.namespaces", json_pack("{s:s}", "type", "user"));
+    container_set(config, "linux.uidMappings", id_map(0, OUTSIDE, 65536));
+    container_set(config, "linux.gidMappings", id_map(0, OUTSIDE, 65536));
+    return config;
+}

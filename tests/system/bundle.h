@@ -19,3 +19,9 @@ json_t *bind_mount(const char *source, const char *destination, const char *opti
 void run_well(const char *bundle, const json_t *config, struct outcome *ret);
 /* Runs it, and the test fails unless creating it failed with this error and these words. */
 void run_refused(const char *bundle, const json_t *config, int error, const char *words);
+
+/* A container whose ids 0-65535 are OUTSIDE and up on the host; its image belongs to its root. */
+#define OUTSIDE 231072
+json_t *config_in_userns(const char *bundle, const char *command);
+/* [{containerID, hostID, size}] */
+json_t *id_map(int inside, int outside, int size);

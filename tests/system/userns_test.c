@@ -16,36 +16,15 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "bundle.h"
 #include "container.h"
-
-#define OUTSIDE 231072
-
-/* A container whose ids 0-65535 are OUTSIDE and up on the host; its image belongs to its root. */
-static json_t *mapped_config(const char *bundle, const char *command)
-{
-    json_t *config = container_config(bundle, command);
-    cleanup_free char *rootfs = str_format("%s/rootfs", bundle);
-    static const char *const dirs[] = {"", "/bin", "/etc", "/tmp", "/root"};
-
-    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
-        cleanup_free char *path = str_format("%s%s", rootfs, dirs[i]);
-
-        ck_assert(!chown(path, OUTSIDE, OUTSIDE));
-    }
-    container_append(config, "linux.namespaces", json_pack("{s:s}", "type", "user"));
-    container_set(config, "linux.uidMappings",
-                  json_pack("[{s:i,s:i,s:i}]", "containerID", 0, "hostID", OUTSIDE, "size", 65536));
-    container_set(config, "linux.gidMappings",
-                  json_pack("[{s:i,s:i,s:i}]", "containerID", 0, "hostID", OUTSIDE, "size", 65536));
-    return config;
-}
 
 START_TEST(ids_are_others_outside)
 {
     cleanup_free char *bundle = container_bundle();
-    cleanup_json json_t *config =
-        mapped_config(bundle, "ids + cat /proc/self/uid_map + put /tmp/mine x + stat /tmp/mine + "
-                              "wait");
+    cleanup_json json_t *config = config_in_userns(
+        bundle, "ids + cat /proc/self/uid_map + put /tmp/mine x + stat /tmp/mine + "
+                "wait");
     cleanup_free char *file = str_format("%s/rootfs/tmp/mine", bundle);
     struct running r;
     struct stat st;
@@ -81,7 +60,7 @@ START_TEST(every_new_namespace_belongs_to_it)
 {
     static const char *const files[] = {"mnt", "pid", "net", "ipc", "uts", "cgroup"};
     cleanup_free char *bundle = container_bundle();
-    cleanup_json json_t *config = mapped_config(bundle, "wait");
+    cleanup_json json_t *config = config_in_userns(bundle, "wait");
     ino_t user, owner, ignored;
     struct running r;
 
@@ -102,9 +81,9 @@ START_TEST(its_root_is_nobody_on_the_host)
 {
     cleanup_free char *bundle = container_bundle();
     cleanup_free char *secret = str_format("%s/secret", bundle);
-    cleanup_json json_t *config =
-        mapped_config(bundle, "cat /secret + stat /secret + put /proc/sys/kernel/panic 1 + status "
-                              "CapEff");
+    cleanup_json json_t *config = config_in_userns(
+        bundle, "cat /secret + stat /secret + put /proc/sys/kernel/panic 1 + status "
+                "CapEff");
     cleanup_outcome struct outcome o;
     struct err err = {0};
 
@@ -124,7 +103,7 @@ END_TEST
 START_TEST(the_bundle_may_be_roots_alone)
 {
     cleanup_free char *bundle = container_bundle();
-    cleanup_json json_t *config = mapped_config(bundle, "true + exit 7");
+    cleanup_json json_t *config = config_in_userns(bundle, "true + exit 7");
     cleanup_outcome struct outcome o;
 
     ck_assert(!chmod(bundle, 0700));
@@ -138,7 +117,7 @@ END_TEST
 START_TEST(the_callers_groups_stay_outside)
 {
     cleanup_free char *bundle = container_bundle();
-    cleanup_json json_t *config = mapped_config(bundle, "ids");
+    cleanup_json json_t *config = config_in_userns(bundle, "ids");
     const gid_t ours[] = {4, 6};
     cleanup_outcome struct outcome o;
 
@@ -154,7 +133,7 @@ END_TEST
 START_TEST(the_oom_score_is_set)
 {
     cleanup_free char *bundle = container_bundle();
-    cleanup_json json_t *config = mapped_config(bundle, "cat /proc/self/oom_score_adj + wait");
+    cleanup_json json_t *config = config_in_userns(bundle, "cat /proc/self/oom_score_adj + wait");
     struct executed e;
     struct running r;
 
@@ -173,7 +152,7 @@ END_TEST
 START_TEST(one_user_is_enough)
 {
     cleanup_free char *bundle = container_bundle();
-    cleanup_json json_t *config = mapped_config(bundle, "ids + put /tmp/x x");
+    cleanup_json json_t *config = config_in_userns(bundle, "ids + put /tmp/x x");
     cleanup_free char *tmp = str_format("%s/rootfs/tmp", bundle);
     cleanup_outcome struct outcome o;
 
@@ -212,7 +191,7 @@ static const struct {
 START_TEST(what_cannot_be_mapped_is_an_error)
 {
     cleanup_free char *bundle = container_bundle();
-    cleanup_json json_t *config = mapped_config(bundle, "true");
+    cleanup_json json_t *config = config_in_userns(bundle, "true");
     cleanup_outcome struct outcome o;
 
     container_set(config, refused[_i].path, json_loads(refused[_i].value, JSON_DECODE_ANY, NULL));
@@ -230,7 +209,7 @@ START_TEST(exec_enters_it)
 {
     static const char *const files[] = {"user", "mnt", "pid", "net", "ipc", "uts", "cgroup"};
     cleanup_free char *bundle = container_bundle();
-    cleanup_json json_t *config = mapped_config(bundle, "wait");
+    cleanup_json json_t *config = config_in_userns(bundle, "wait");
     struct outcome o = {0};
     struct executed e;
     struct running r;
@@ -287,12 +266,12 @@ static void expect_same(const struct outcome *o, pid_t pid, const char *file)
  * which belong to the first one's user namespace; its own mounts and processes. */
 static void pod(const char *first, json_t **ret, struct running *r, const char *second)
 {
-    cleanup_json json_t *config = mapped_config(first, "wait");
+    cleanup_json json_t *config = config_in_userns(first, "wait");
 
     container_start(first, config, r);
-    *ret = mapped_config(second, "ids + link /proc/self/ns/user + link /proc/self/ns/net + link "
-                                 "/proc/self/ns/ipc + link /proc/self/ns/uts + link "
-                                 "/proc/self/ns/pid + self");
+    *ret = config_in_userns(second, "ids + link /proc/self/ns/user + link /proc/self/ns/net + link "
+                                    "/proc/self/ns/ipc + link /proc/self/ns/uts + link "
+                                    "/proc/self/ns/pid + self");
     join(*ret, runtime_pid(r->c), "user", "user");
     join(*ret, runtime_pid(r->c), "network", "net");
     join(*ret, runtime_pid(r->c), "ipc", "ipc");
@@ -358,7 +337,7 @@ START_TEST(a_hosts_namespace_is_joined_first)
 {
     cleanup_free char *first = container_bundle(), *second = container_bundle();
     cleanup_json json_t *plain = container_config(first, "wait");
-    cleanup_json json_t *config = mapped_config(second, "link /proc/self/ns/net");
+    cleanup_json json_t *config = config_in_userns(second, "link /proc/self/ns/net");
     cleanup_outcome struct outcome o;
     struct running r;
 
