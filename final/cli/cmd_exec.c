@@ -77,10 +77,6 @@ static int run_in(struct cli *cli, const struct container *container,
     struct err err = {0};
     int fd = -1;
 
-    if (strcmp(container->state, "running")) {
-        err_set(&err, EINVAL, "Container %s is not running", container->id);
-        return cli_engine_fail(cli, &err);
-    }
     if (engine_exec(cli->engine, container, request, &fd, &err) < 0) {
         if (err.exit_status ==
             EXIT_ENGINE) /* 125 is run's; a command that could not start is 126 */

@@ -1,5 +1,5 @@
-/* stop, kill, rm, wait: the same thing for each container named; one that fails does not keep the
- * others. */
+/* stop, restart, kill, pause, unpause, rm, wait: the same thing for each container named; one that
+ * fails does not keep the others. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static const struct flag rm_flags[] = {
     FLAGS_END,
 };
 
-static const struct flag wait_flags[] = {FLAGS_END};
+static const struct flag no_flags[] = {FLAGS_END};
 
 /* Does it to one container; may print. 0 or -errno with err. */
 typedef int act_function(struct cli *cli, const char *name, const struct container *c,
@@ -69,9 +69,15 @@ static int act_on_all(struct cli *cli, act_function *act, bool missing_is_fine, 
     return code;
 }
 
+/* Or about to be. */
 static bool alive(const struct container *c)
 {
-    return !strcmp(c->state, "running") || !strcmp(c->state, "starting");
+    static const char *const states[] = {"starting", "running", "paused", "restarting"};
+
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        if (!strcmp(c->state, states[i]))
+            return true;
+    return false;
 }
 
 static int stop_one(struct cli *cli, const char *name, const struct container *c, struct err *err)
@@ -87,6 +93,54 @@ static int stop_one(struct cli *cli, const char *name, const struct container *c
     puts(name);
     fflush(stdout);
     return 0;
+}
+
+static int restart_one(struct cli *cli, const char *name, const struct container *c,
+                       struct err *err)
+{
+    const char *text = options_one(&cli->options, "signal");
+    int sig = text ? proc_signal_number(text) : 0;
+    int timeout = (int)options_number(&cli->options, "timeout", ENGINE_STOP_DEFAULT);
+
+    if (sig < 0)
+        return err_set(err, EINVAL, "Invalid signal: %s", text);
+    if (engine_restart(cli->engine, c, sig, timeout, err) < 0)
+        return -err->code;
+    puts(name);
+    fflush(stdout);
+    return 0;
+}
+
+static int cmd_restart(struct cli *cli)
+{
+    return act_on_all(cli, restart_one, false, NULL);
+}
+
+static int pause_one(struct cli *cli, const char *name, const struct container *c, struct err *err)
+{
+    if (engine_pause(cli->engine, c, err) < 0)
+        return -err->code;
+    puts(name);
+    return 0;
+}
+
+static int cmd_pause(struct cli *cli)
+{
+    return act_on_all(cli, pause_one, false, NULL);
+}
+
+static int unpause_one(struct cli *cli, const char *name, const struct container *c,
+                       struct err *err)
+{
+    if (engine_unpause(cli->engine, c, err) < 0)
+        return -err->code;
+    puts(name);
+    return 0;
+}
+
+static int cmd_unpause(struct cli *cli)
+{
+    return act_on_all(cli, unpause_one, false, NULL);
 }
 
 static int cmd_stop(struct cli *cli)
@@ -159,6 +213,36 @@ const struct command command_stop = {
     .run = cmd_stop,
 };
 
+const struct command command_restart = {
+    .paths = {"container restart", "restart"},
+    .arguments = "[OPTIONS] CONTAINER [CONTAINER...]",
+    .summary = "Restart one or more containers",
+    .flags = stop_flags,
+    .min_args = 1,
+    .max_args = -1,
+    .run = cmd_restart,
+};
+
+const struct command command_pause = {
+    .paths = {"container pause", "pause"},
+    .arguments = "CONTAINER [CONTAINER...]",
+    .summary = "Pause all processes within one or more containers",
+    .flags = no_flags,
+    .min_args = 1,
+    .max_args = -1,
+    .run = cmd_pause,
+};
+
+const struct command command_unpause = {
+    .paths = {"container unpause", "unpause"},
+    .arguments = "CONTAINER [CONTAINER...]",
+    .summary = "Unpause all processes within one or more containers",
+    .flags = no_flags,
+    .min_args = 1,
+    .max_args = -1,
+    .run = cmd_unpause,
+};
+
 const struct command command_kill = {
     .paths = {"container kill", "kill"},
     .arguments = "[OPTIONS] CONTAINER [CONTAINER...]",
@@ -183,7 +267,7 @@ const struct command command_wait = {
     .paths = {"container wait", "wait"},
     .arguments = "CONTAINER [CONTAINER...]",
     .summary = "Block until one or more containers stop, then print their exit codes",
-    .flags = wait_flags,
+    .flags = no_flags,
     .min_args = 1,
     .max_args = -1,
     .run = cmd_wait,

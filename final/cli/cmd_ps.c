@@ -284,7 +284,7 @@ static json_t *collect_rows(struct cli *cli, const struct container_list *list)
     for (size_t i = 0; i < list->len && (!limited || left > 0); i++) {
         struct candidate k = {cli, &list->items[i], list};
 
-        if ((!all && strcmp(k.c->state, "running")) || !passes(&k))
+        if ((!all && !rows_running(k.c)) || !passes(&k))
             continue;
         json_push(rows, container_row(cli, k.c, now));
         left--;

@@ -7,8 +7,10 @@
 #include "base/json.h"
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/rows.h"
 
 static const struct flag start_flags[] = {
+    {0, "again", .help = NULL}, /* said by a shim whose restart policy wants it */
     {'a', "attach", .help = "Attach STDOUT/STDERR and forward signals"},
     {0, "detach-keys", FLAG_ONE, "string", NULL, NULL,
      .help = "Override the key sequence for detaching a container"},
@@ -99,7 +101,7 @@ static int start_detached(struct cli *cli, const char *name)
     if (r < 0)
         return start_failed(cli, name, &err);
     /* Starting what runs is no mistake. */
-    if (strcmp(c.state, "running"))
+    if (!rows_running(&c) || !strcmp(c.state, "paused"))
         r = engine_start(cli->engine, c.id, &options, NULL, &err);
     container_free(&c);
     if (r < 0)
@@ -121,6 +123,8 @@ static int cmd_start(struct cli *cli)
     }
     if (cli_engine(cli, &err) < 0)
         return cli_engine_fail(cli, &err);
+    if (options_flag(o, "again"))
+        return engine_start_again(cli->engine, o->args[0], &err) < 0 ? EXIT_FAILURE : 0;
     if (attached)
         return start_attached(cli, o->args[0]);
     for (size_t i = 0; i < o->arg_count; i++)
@@ -140,11 +144,7 @@ static int attach_to(struct cli *cli, const struct container *c)
     struct err err = {0};
     int fd, code;
 
-    if (strcmp(c->state, "running")) {
-        err_set(&err, EINVAL, "You cannot attach to a stopped container, start it first");
-        return cli_fail(cli, &err);
-    }
-    code = check_terminal(cli, &client);
+    code = engine_check_attach(c, &err) < 0 ? cli_fail(cli, &err) : check_terminal(cli, &client);
     if (code)
         return code;
     fd = engine_attach(cli->engine, c, &err);

@@ -24,15 +24,24 @@ char *rows_status(const struct container *c, int64_t now_ns)
     const char *state = rows_state(c);
     char span[HUMAN_MAX];
 
-    if (!strcmp(state, "running")) {
+    if (!strcmp(state, "running") || !strcmp(state, "paused")) {
         human_duration(now_ns - c->started_ns, span);
-        return str_format("Up %s", span);
+        return str_format("Up %s%s", span, strcmp(state, "paused") ? "" : " (Paused)");
     }
-    if (!strcmp(state, "exited")) {
+    if (!strcmp(state, "restarting") || !strcmp(state, "exited")) {
         human_duration(now_ns - c->finished_ns, span);
-        return str_format("Exited (%d) %s ago", c->exit_code, span);
+        return str_format("%s (%d) %s ago", strcmp(state, "exited") ? "Restarting" : "Exited",
+                          c->exit_code, span);
     }
+    if (!strcmp(state, "dead"))
+        return str_copy("Dead");
     return str_copy(!strcmp(state, "removing") ? "Removal In Progress" : "Created");
+}
+
+bool rows_running(const struct container *c)
+{
+    return !strcmp(c->state, "running") || !strcmp(c->state, "paused") ||
+           !strcmp(c->state, "restarting");
 }
 
 char *rows_command(const struct container *c)

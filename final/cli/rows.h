@@ -11,6 +11,8 @@ char *rows_status(const struct container *c, int64_t now_ns);
 /* "created", "running", ... : docker's names of the states; the steps between them are the nearest
  * one. */
 const char *rows_state(const struct container *c);
+/* docker's idea of running: paused or about to be restarted, too. */
+bool rows_running(const struct container *c);
 /* Path and arguments in one line; an argument with a blank in single quotes. The caller frees. */
 char *rows_command(const struct container *c);
 /* "2026-11-21 05:40:22 +0000 UTC" in local time. `ret` has room for 64. */

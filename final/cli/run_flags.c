@@ -2,6 +2,7 @@
  * really does is here: a flag that does nothing would be a lie. --help sorts them. */
 #include "cli/run_options.h"
 
+#include "cli/resources.h"
 #include "cli/values.h"
 
 const struct flag run_flags[] = {
@@ -11,22 +12,12 @@ const struct flag run_flags[] = {
     {0, "sig-proxy", FLAG_BOOL, NULL, NULL, "true",
      .help = "Proxy received signals to the process"},
     /* RUN_ONLY_FLAGS up to here */
+    RESOURCE_FLAGS,
     {0, "add-host", FLAG_LIST, "list", value_check_host, NULL,
      .help = "Add a custom host-to-IP mapping (host:ip)"},
     {0, "cap-add", FLAG_LIST, "list", NULL, NULL, .help = "Add Linux capabilities"},
     {0, "cap-drop", FLAG_LIST, "list", NULL, NULL, .help = "Drop Linux capabilities"},
     {0, "cidfile", FLAG_ONE, "string", NULL, NULL, .help = "Write the container ID to the file"},
-    {0, "cpu-period", FLAG_ONE, "int", value_check_int, NULL,
-     .help = "Limit CPU CFS (Completely Fair Scheduler) period"},
-    {0, "cpu-quota", FLAG_ONE, "int", value_check_int, NULL,
-     .help = "Limit CPU CFS (Completely Fair Scheduler) quota"},
-    {'c', "cpu-shares", FLAG_ONE, "int", value_check_int, NULL,
-     .help = "CPU shares (relative weight)"},
-    {0, "cpus", FLAG_ONE, "decimal", value_check_cpus, NULL, .help = "Number of CPUs"},
-    {0, "cpuset-cpus", FLAG_ONE, "string", NULL, NULL,
-     .help = "CPUs in which to allow execution (0-3, 0,1)"},
-    {0, "cpuset-mems", FLAG_ONE, "string", NULL, NULL,
-     .help = "MEMs in which to allow execution (0-3, 0,1)"},
     {0, "device", FLAG_LIST, "list", NULL, NULL, .help = "Add a host device to the container"},
     {0, "domainname", FLAG_ONE, "string", NULL, NULL, .help = "Container NIS domain name"},
     {0, "entrypoint", FLAG_ONE, "string", NULL, NULL,
@@ -47,24 +38,19 @@ const struct flag run_flags[] = {
      .help = "Read in a line delimited file of labels"},
     {0, "log-driver", FLAG_ONE, "string", NULL, NULL, .help = "Logging driver for the container"},
     {0, "log-opt", FLAG_LIST, "list", NULL, NULL, .help = "Log driver options"},
-    {'m', "memory", FLAG_ONE, "bytes", value_check_bytes, NULL, .help = "Memory limit"},
-    {0, "memory-reservation", FLAG_ONE, "bytes", value_check_bytes, NULL,
-     .help = "Memory soft limit"},
-    {0, "memory-swap", FLAG_ONE, "bytes", value_check_swap, NULL,
-     .help = "Swap limit equal to memory plus swap: '-1' to enable unlimited swap"},
     {0, "name", FLAG_ONE, "string", NULL, NULL, .help = "Assign a name to the container"},
     {0, "net", FLAG_ONE, "network", .alias_of = "network"},
     {0, "network", FLAG_ONE, "network", NULL, NULL, .help = "Connect a container to a network"},
     {0, "oom-score-adj", FLAG_ONE, "int", value_check_oom_score, NULL,
      .help = "Tune host's OOM preferences (-1000 to 1000)"},
-    {0, "pids-limit", FLAG_ONE, "int", value_check_int, NULL,
-     .help = "Tune container pids limit (set -1 for unlimited)"},
     {0, "platform", FLAG_ONE, "string", NULL, NULL, .help = "Set platform of the image to pull"},
     {0, "privileged", .help = "Give extended privileges to this container"},
     {0, "pull", FLAG_ONE, "string", NULL, "missing",
      .help = "Pull image before running (\"always\", \"missing\", \"never\")"},
     {'q', "quiet", .help = "Suppress the pull output"},
     {0, "read-only", .help = "Mount the container's root filesystem as read only"},
+    {0, "restart", FLAG_ONE, "string", NULL, "no",
+     .help = "Restart policy to apply when a container exits"},
     {0, "rm",
      .help =
          "Automatically remove the container and its associated anonymous volumes when it exits"},

@@ -15,16 +15,11 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "cli/members.h"
+#include "cli/resources.h"
 #include "cli/values.h"
 
 #define SHM_SIZE "64m"
-
-enum member_kind { MEMBER_TEXT, MEMBER_BOOL, MEMBER_INT, MEMBER_BYTES, MEMBER_CPUS, MEMBER_LIST };
-
-struct member {
-    const char *flag, *name;
-    enum member_kind kind;
-};
 
 static const struct member config_members[] = {
     {"hostname", "Hostname", MEMBER_TEXT},
@@ -33,28 +28,15 @@ static const struct member config_members[] = {
     {"tty", "Tty", MEMBER_BOOL},
     {"interactive", "OpenStdin", MEMBER_BOOL},
     {"workdir", "WorkingDir", MEMBER_TEXT},
+    MEMBERS_END,
 };
 
 static const struct member host_members[] = {
-    {"cidfile", "ContainerIDFile", MEMBER_TEXT},
-    {"rm", "AutoRemove", MEMBER_BOOL},
-    {"add-host", "ExtraHosts", MEMBER_LIST},
-    {"cap-add", "CapAdd", MEMBER_LIST},
-    {"cap-drop", "CapDrop", MEMBER_LIST},
-    {"group-add", "GroupAdd", MEMBER_LIST},
-    {"oom-score-adj", "OomScoreAdj", MEMBER_INT},
-    {"privileged", "Privileged", MEMBER_BOOL},
-    {"read-only", "ReadonlyRootfs", MEMBER_BOOL},
-    {"cpu-shares", "CpuShares", MEMBER_INT},
-    {"memory", "Memory", MEMBER_BYTES},
-    {"cpus", "NanoCpus", MEMBER_CPUS},
-    {"cpu-period", "CpuPeriod", MEMBER_INT},
-    {"cpu-quota", "CpuQuota", MEMBER_INT},
-    {"cpuset-cpus", "CpusetCpus", MEMBER_TEXT},
-    {"cpuset-mems", "CpusetMems", MEMBER_TEXT},
-    {"memory-reservation", "MemoryReservation", MEMBER_BYTES},
-    {"memory-swap", "MemorySwap", MEMBER_BYTES},
-    {"pids-limit", "PidsLimit", MEMBER_INT},
+    {"cidfile", "ContainerIDFile", MEMBER_TEXT},  {"rm", "AutoRemove", MEMBER_BOOL},
+    {"add-host", "ExtraHosts", MEMBER_LIST},      {"cap-add", "CapAdd", MEMBER_LIST},
+    {"cap-drop", "CapDrop", MEMBER_LIST},         {"group-add", "GroupAdd", MEMBER_LIST},
+    {"oom-score-adj", "OomScoreAdj", MEMBER_INT}, {"privileged", "Privileged", MEMBER_BOOL},
+    {"read-only", "ReadonlyRootfs", MEMBER_BOOL}, MEMBERS_END,
 };
 
 static int daemon_error(struct err *err, const char *format, ...)
@@ -66,62 +48,6 @@ static int daemon_error(struct err *err, const char *format, ...)
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
     return err_set(err, EINVAL, "Error response from daemon: %s", message);
-}
-
-static json_t *bytes_value(const char *value)
-{
-    struct err unused = {0}; /* the parser of options checked it */
-    int64_t bytes = -1;
-
-    if (strcmp(value, "-1"))
-        value_parse_bytes(value, &bytes, &unused);
-    return json_integer(bytes);
-}
-
-static json_t *cpus_value(const char *value)
-{
-    struct err unused = {0};
-    int64_t nano = 0;
-
-    value_parse_cpus(value, &nano, &unused);
-    return json_integer(nano);
-}
-
-/* What a flag says, or the JSON that means "not said". */
-static json_t *member_value(const struct options *o, const struct member *m)
-{
-    const char *value = options_one(o, m->flag);
-    const struct strv *list = options_list(o, m->flag);
-
-    switch (m->kind) {
-    case MEMBER_TEXT:
-        return json_string(value ? value : "");
-    case MEMBER_BOOL:
-        return json_boolean(options_flag(o, m->flag));
-    case MEMBER_INT:
-        return json_integer(options_number(o, m->flag, 0));
-    case MEMBER_BYTES:
-        return value ? bytes_value(value) : json_integer(0);
-    case MEMBER_CPUS:
-        return value ? cpus_value(value) : json_integer(0);
-    case MEMBER_LIST:
-        break;
-    }
-    return list->len ? json_from_strings(list) : json_null();
-}
-
-/* jansson refuses what is no UTF-8 by giving NULL. */
-static int put_members(const struct options *o, const struct member *members, size_t count,
-                       json_t *object, struct err *err)
-{
-    for (size_t i = 0; i < count; i++) {
-        json_t *value = member_value(o, &members[i]);
-
-        if (!value)
-            return err_set(err, EINVAL, "the value of --%s is not valid UTF-8", members[i].flag);
-        json_put(object, members[i].name, value);
-    }
-    return 0;
 }
 
 /* Files first, then -e: docker's order, in which the last one wins. */
@@ -191,9 +117,8 @@ static void put_stop(const struct options *o, json_t *config)
 static int build_config(const struct options *o, char *const *words, json_t *config,
                         struct err *err)
 {
-    if (put_members(o, config_members, sizeof config_members / sizeof *config_members, config,
-                    err) < 0 ||
-        put_env(o, config, err) < 0 || put_labels(o, config, err) < 0)
+    if (members_put(o, config_members, config, err) < 0 || put_env(o, config, err) < 0 ||
+        put_labels(o, config, err) < 0)
         return -err->code;
     put_command(o, words, config);
     put_stop(o, config);
@@ -317,17 +242,26 @@ static void put_sysctls(const struct options *o, json_t *host)
     json_put(host, "Sysctls", object);
 }
 
+static int put_restart(const struct options *o, json_t *host, struct err *err)
+{
+    const char *policy = options_one(o, "restart");
+    json_t *parsed;
+
+    if (value_parse_restart(policy ? policy : "no", &parsed, err) < 0)
+        return -err->code;
+    json_put(host, "RestartPolicy", parsed);
+    if (options_flag(o, "rm") && strcmp(json_str(parsed, "Name", ""), "no"))
+        return err_set(err, EINVAL, "conflicting options: cannot specify both --restart and --rm");
+    return 0;
+}
+
 static void put_rest(const struct options *o, json_t *host)
 {
     const char *shm = options_one(o, "shm-size"), *network = options_one(o, "network");
-    json_t *restart = json_object();
 
     /* No networks yet: nothing said is "none". */
     json_put_str(host, "NetworkMode", network ? network : "none");
-    json_put_str(restart, "Name", "no");
-    json_put(restart, "MaximumRetryCount", json_integer(0));
-    json_put(host, "RestartPolicy", restart);
-    json_put(host, "ShmSize", bytes_value(shm && strcmp(shm, "0") ? shm : SHM_SIZE));
+    json_put(host, "ShmSize", member_bytes(shm && strcmp(shm, "0") ? shm : SHM_SIZE));
     json_put(host, "Init",
              options_given(o, "init") ? json_boolean(options_flag(o, "init")) : json_null());
     put_ulimits(o, host);
@@ -336,8 +270,8 @@ static void put_rest(const struct options *o, json_t *host)
 
 static int build_host(const struct options *o, json_t *config, json_t *host, struct err *err)
 {
-    if (run_mounts_build(o, config, host, err) < 0 ||
-        put_members(o, host_members, sizeof host_members / sizeof *host_members, host, err) < 0 ||
+    if (run_mounts_build(o, config, host, err) < 0 || members_put(o, host_members, host, err) < 0 ||
+        members_put(o, resource_members, host, err) < 0 || put_restart(o, host, err) < 0 ||
         put_logging(o, host, err) < 0 || put_security(o, host, err) < 0)
         return -err->code;
     put_rest(o, host);

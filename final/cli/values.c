@@ -61,6 +61,39 @@ int value_check_int(const char *value, struct err *err)
     return parse_int(value, &number, err);
 }
 
+int value_check_uint16(const char *value, struct err *err)
+{
+    unsigned long long number;
+    int r = str_to_u64(value, &number);
+
+    if (!r && number > UINT16_MAX)
+        r = -ERANGE;
+    if (r < 0)
+        return err_set(err, EINVAL, "strconv.ParseUint: parsing \"%s\": %s", value,
+                       r == -ERANGE ? "value out of range" : "invalid syntax");
+    return 0;
+}
+
+int value_parse_restart(const char *value, json_t **ret, struct err *err)
+{
+    size_t n = strcspn(value, ":");
+    cleanup_free char *name = str_copy_n(value, n);
+    long long most = 0;
+    json_t *policy;
+
+    if (value[n] && !n)
+        return err_set(err, EINVAL,
+                       "invalid restart policy format: no policy provided before colon");
+    if (value[n] && value[n + 1] && str_to_i64(value + n + 1, &most) < 0)
+        return err_set(err, EINVAL,
+                       "invalid restart policy format: maximum retry count must be an integer");
+    policy = json_object();
+    json_object_set_new(policy, "Name", json_string(*name ? name : "no"));
+    json_object_set_new(policy, "MaximumRetryCount", json_integer(most));
+    *ret = policy;
+    return 0;
+}
+
 int value_check_oom_score(const char *value, struct err *err)
 {
     int64_t score = 0;

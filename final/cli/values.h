@@ -27,6 +27,10 @@ int value_check_swap(const char *value, struct err *err); /* also -1: unlimited 
 int value_parse_cpus(const char *value, int64_t *ret, struct err *err);
 int value_check_cpus(const char *value, struct err *err);
 
+int value_check_uint16(const char *value, struct err *err);
+/* "on-failure:3" -> {"Name","MaximumRetryCount"}; what policies there are the engine knows. */
+int value_parse_restart(const char *value, json_t **ret, struct err *err);
+
 /* "nofile=1024:2048" */
 struct ulimit {
     char name[16];

@@ -135,7 +135,11 @@ static int draft_fill(struct engine *e, const struct create_request *request, st
     if (!r)
         r = check_config(d->config, err);
     if (!r)
-        r = limits_check(d->host, err);
+        r = policy_check(d->host, err);
+    if (!r)
+        r = limits_check(d->host, false, err);
+    if (!r)
+        limits_default(d->host);
     if (!r)
         r = security_parse(d->host, &d->security, err);
     if (!r)

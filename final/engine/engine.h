@@ -52,14 +52,28 @@ struct start_options {
 int engine_start(struct engine *e, const char *id, const struct start_options *options,
                  int *ret_attach, struct err *err);
 
+/* The restart policy's start, by the process that was the container's shim. */
+int engine_start_again(struct engine *e, const char *id, struct err *err);
+
 /* Fills *ret with the truth: a record that says "running" is checked against the shim and
  * corrected. -ENOENT: "No such container: X". */
 int engine_find(struct engine *e, const char *name_or_id, struct container *ret, struct err *err);
 int engine_list(struct engine *e, struct container_list *ret, struct err *err);
 
+/* Docker's words when its state does not allow to attach. */
+int engine_check_attach(const struct container *c, struct err *err);
 /* Connects to a running container's shim: an attach descriptor (attach.h). */
 int engine_attach(struct engine *e, const struct container *c, struct err *err);
 int engine_kill(struct engine *e, const struct container *c, int sig, struct err *err);
+/* All processes of it stand still, or go on (cgroups(7)). */
+int engine_pause(struct engine *e, const struct container *c, struct err *err);
+int engine_unpause(struct engine *e, const struct container *c, struct err *err);
+/* Stops it if it runs, and starts it. */
+int engine_restart(struct engine *e, const struct container *c, int sig, int timeout_s,
+                   struct err *err);
+int engine_rename(struct engine *e, const struct container *c, const char *name, struct err *err);
+/* Changes members of HostConfig (RestartPolicy, resources) in the record and in the kernel. */
+int engine_update(struct engine *e, const struct container *c, const json_t *host, struct err *err);
 /* timeout_s < 0: wait forever; ENGINE_STOP_DEFAULT: the container's StopTimeout, else 10. sig 0:
  * its StopSignal, else SIGTERM. Then SIGKILL. Returns once it has stopped. */
 #define ENGINE_STOP_DEFAULT INT32_MIN

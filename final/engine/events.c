@@ -52,6 +52,8 @@ static json_t *shim_document(const struct container *c)
     json_t *document = json_object();
 
     json_put(document, "attributes", container_attributes(c));
+    if (json_at(c->config, "HostConfig.RestartPolicy"))
+        json_object_set(document, "restart", json_at(c->config, "HostConfig.RestartPolicy"));
     return document;
 }
 

@@ -139,8 +139,11 @@ int engine_exec(struct engine *e, const struct container *c, const struct exec_r
     char exec_id[ID_LEN + 1];
 
     *ret_attach = -1;
-    if (!container_running(c))
-        return err_set(err, ESRCH, "Container %s is not running", c->id);
+    if (container_check_runs(c, err) < 0)
+        return -err->code;
+    if (!strcmp(c->state, "paused"))
+        return err_set(err, EBUSY, "Container %s is paused, unpause the container before exec",
+                       c->name);
     process = process_document(e, c, request, err);
     if (!process)
         return -err->code;

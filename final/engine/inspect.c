@@ -17,14 +17,14 @@ static void put_time(json_t *object, const char *name, int64_t ns)
 static json_t *state_section(const struct container *c)
 {
     json_t *state = json_object();
-    bool running = container_running(c);
+    bool running = container_running(c), restarting = !strcmp(c->state, "restarting");
 
     json_put_str(state, "Status", !strcmp(c->state, "starting") ? "created" : c->state);
-    json_put(state, "Running", json_boolean(running));
-    json_put(state, "Paused", json_false());
-    json_put(state, "Restarting", json_false());
+    json_put(state, "Running", json_boolean(running || restarting));
+    json_put(state, "Paused", json_boolean(!strcmp(c->state, "paused")));
+    json_put(state, "Restarting", json_boolean(restarting));
     json_put(state, "OOMKilled", json_boolean(c->oom_killed));
-    json_put(state, "Dead", json_false());
+    json_put(state, "Dead", json_boolean(!strcmp(c->state, "dead")));
     json_put(state, "Health", json_null());
     json_put(state, "Pid", json_integer(running ? c->init.pid : 0));
     json_put(state, "ExitCode", json_integer(running ? 0 : c->exit_code));
@@ -104,7 +104,7 @@ json_t *engine_inspect_container(struct engine *e, const struct container *c, st
     json_put_str(document, "Image", c->image_id);
     put_paths(document, c, dir);
     json_put_str(document, "Name", name);
-    json_put(document, "RestartCount", json_integer(0));
+    json_put(document, "RestartCount", json_integer(c->restarts));
     json_put_str(document, "Driver", "overlay2");
     json_put_str(document, "Platform", "linux");
     json_put_str(document, "MountLabel", "");

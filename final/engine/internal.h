@@ -4,26 +4,69 @@
 #include "engine/engine.h"
 #include "image/image.h"
 
+#define SPEC_MAX (4u << 20) /* bytes of a config.json */
+
 /* --- settle.c: making records tell the truth
  * ------------------------------------------------------ */
 
 /* Compares the record with the processes it names and corrects it. -ENOENT: the record was a
  * leftover (a half-made container, or --rm after its end) and is gone now. */
 int container_settle(struct engine *e, struct container *c, struct err *err);
-/* True between start and exit. */
+/* What the shim noted at the end of a run when it is going to start the container again; false when
+ * it is not. `process`: who waits for that. */
+struct restart_note {
+    int count, delay_ms;
+    struct proc_id process;
+};
+bool container_restart_note(struct engine *e, const char *id, struct restart_note *ret);
+/* True between start and exit, also when it is paused. */
 bool container_running(const struct container *c);
 void container_set_state(struct container *c, const char *state);
 /* Waits until the start (or creation) that another command has begun has succeeded or failed; *ret
  * is the container then ("running" as soon as its shim says so). -ENOENT: it is gone. */
 int container_await_start(struct engine *e, const char *id, struct container *ret, struct err *err);
+/* The same until `unsettled` does not hold any more. */
+int container_await_change(struct engine *e, const char *id,
+                           bool (*unsettled)(const struct container *), struct container *ret,
+                           struct err *err);
 /* Another command is making or starting it. */
 bool container_starting(const struct container *c);
 /* Polls with two descriptors until containers/<id>/exit.json is there or the shim is dead.
  * timeout_ms < 0: for ever. 0, or -ETIMEDOUT. */
 int container_wait_exit(struct engine *e, const struct container *c, int timeout_ms,
                         struct err *err);
-/* The control group a container lives in: "/cooper/<id>"; room for 80. */
-void container_cgroup(const char *id, char ret[80]);
+/* With `now` the container after the start that another command is at: what is asked of a
+ * container in the middle of it is answered after it. */
+#define AFTER_START(e, c, now, err, action)                                                        \
+    do {                                                                                           \
+        if (container_starting(c)) {                                                               \
+            struct container now;                                                                  \
+            int after = container_await_start(e, (c)->id, &now, err);                              \
+                                                                                                   \
+            if (after < 0)                                                                         \
+                return after;                                                                      \
+            after = (action);                                                                      \
+            container_free(&now);                                                                  \
+            return after;                                                                          \
+        }                                                                                          \
+    } while (0)
+
+/* By force: whatever runs, or waits to run, ends. Returns once it has. */
+int container_end_now(struct engine *e, const struct container *c, struct err *err);
+/* The control group a container lives in: "/cooper/<id>", or below --cgroup-parent. The caller
+ * frees. */
+char *container_cgroup(const json_t *host, const char *id);
+/* Kills what is left in it and removes it. */
+int container_destroy_cgroup(const struct container *c, struct err *err);
+
+/* --- pause.c */
+
+/* The control group itself. -ENOENT when the container has ended. */
+int container_set_frozen(const struct container *c, bool frozen, struct err *err);
+/* 1 when it stands still, else 0. */
+int container_frozen(const struct container *c, struct err *err);
+/* Docker's words when it does not run (a paused one does). */
+int container_check_runs(const struct container *c, struct err *err);
 
 /* --- events.c: see engine_event() */
 
@@ -76,8 +119,13 @@ json_t *mounts_json(const struct mount_list *list);
 /* --- hostfiles.c: hostname, hosts, resolv.conf in the container's directory */
 int hostfiles_write(int dir, const json_t *config, const json_t *host, struct err *err);
 
+/* --- policy.c: HostConfig.RestartPolicy, checked; {"Name":"no"} when nothing was said */
+int policy_check(json_t *host, struct err *err);
+
 /* --- limits.c: HostConfig's resources, checked and as linux.resources */
-int limits_check(json_t *host, struct err *err);
+int limits_check(const json_t *host, bool update, struct err *err);
+/* What follows from what was said: swap as large as memory. */
+void limits_default(json_t *host);
 json_t *limits_resources(const json_t *host);
 
 /* --- security.c: capabilities, filter, masked paths */
@@ -152,6 +200,10 @@ void container_tree_close(struct container_tree *t);
  * be killed, the next command that looks at the container lets it go on: container_wake(). */
 int container_freeze(struct engine *e, const struct container *c, int *ret_lock, struct err *err);
 int container_thaw(struct engine *e, const struct container *c, int *lock, struct err *err);
+/* Waits until nobody else does that, and keeps it so until container_let_still(). A lock, or
+ * -errno. */
+int container_hold_still(struct engine *e, const struct container *c, struct err *err);
+void container_let_still(struct engine *e, const struct container *c, int *lock);
 /* Lets go what a killed command left frozen. */
 int container_wake(struct engine *e, const struct container *c, struct err *err);
 

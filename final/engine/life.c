@@ -1,4 +1,4 @@
-/* life.c - what is done to a running container from outside: signals, stop, wait, attach, remove.
+/* life.c - what is done to a running container from outside: signals, stop, wait, attach.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -37,54 +37,95 @@ static int connect_to_shim(struct engine *e, const struct container *c, struct e
     return steal_fd(&fd);
 }
 
-int engine_attach(struct engine *e, const struct container *c, struct err *err)
+int engine_check_attach(const struct container *c, struct err *err)
 {
-    int fd;
-
+    if (!strcmp(c->state, "paused"))
+        return err_set(err, EINVAL, "You cannot attach to a paused container, unpause it first");
+    if (!strcmp(c->state, "restarting"))
+        return err_set(err, EINVAL,
+                       "You cannot attach to a restarting container, wait until it is running");
     if (!container_running(c))
         return err_set(err, ESRCH, "You cannot attach to a stopped container, start it first");
-    fd = connect_to_shim(e, c, err);
+    return 0;
+}
+
+int engine_attach(struct engine *e, const struct container *c, struct err *err)
+{
+    int fd = engine_check_attach(c, err);
+
+    if (!fd)
+        fd = connect_to_shim(e, c, err);
     if (fd >= 0)
         container_event(e, c, "attach", NULL);
     return fd;
 }
 
-/* With `now` the container after the start that another command is at: what is asked of a
- * container in the middle of it is answered after it. */
-#define AFTER_START(e, c, now, err, action)                                                        \
-    do {                                                                                           \
-        if (container_starting(c)) {                                                               \
-            struct container now;                                                                  \
-            int after = container_await_start(e, (c)->id, &now, err);                              \
-                                                                                                   \
-            if (after < 0)                                                                         \
-                return after;                                                                      \
-            after = (action);                                                                      \
-            container_free(&now);                                                                  \
-            return after;                                                                          \
-        }                                                                                          \
-    } while (0)
+/* containers/<id>/stopped: the end to come is meant. No policy starts the container again, and
+ * `unless-stopped` remembers it over a boot. */
+static int mark_stopped(struct engine *e, const struct container *c, struct err *err)
+{
+    cleanup_free char *path = str_format("containers/%s/stopped", c->id);
+    int r = file_create(e->store->root_fd, path, "", 0, 0600, err);
+
+    if (r != -EEXIST && r != -ENOENT) /* -ENOENT: it is being removed */
+        return r;
+    err_clear(err);
+    return 0;
+}
+
+static int stop_signal(const struct container *c)
+{
+    const char *wanted = json_str(c->config, "Config.StopSignal", "");
+
+    return *wanted ? proc_signal_number(wanted) : SIGTERM;
+}
+
+/* 0 also when it ended by itself just now. */
+static int signal_init(struct engine *e, const struct container *c, int sig, struct err *err)
+{
+    cleanup_close int pidfd = proc_open(&c->init);
+    int r = pidfd < 0 ? pidfd : 0;
+    char number[16];
+
+    snprintf(number, sizeof number, "%d", sig);
+    container_event(e, c, "kill", "signal", number, NULL);
+    if (!r)
+        r = proc_signal_fd(pidfd, sig);
+    if (!r || r == -ESRCH)
+        return 0;
+    return err_set(err, -r, "cannot send signal %d to container %s: %s", sig, c->name,
+                   strerror(-r));
+}
+
+/* What is frozen does not act on a signal, unless it is SIGKILL on version 2's control groups. */
+static int thaw_for_signal(const struct container *c, struct err *err)
+{
+    int r = strcmp(c->state, "paused") ? 0 : container_set_frozen(c, false, err);
+
+    if (r == -ENOENT) { /* it has ended meanwhile */
+        err_clear(err);
+        r = 0;
+    }
+    return r;
+}
 
 int engine_kill(struct engine *e, const struct container *c, int sig, struct err *err)
 {
-    cleanup_close int pidfd = -1;
-    char number[16];
-    int r;
+    bool meant = sig == SIGKILL || sig == stop_signal(c);
+    int r = 0;
 
     AFTER_START(e, c, now, err, engine_kill(e, &now, sig, err));
+    if (!strcmp(c->state, "restarting")) /* docker's way: it is not started again */
+        return mark_stopped(e, c, err);
     if (!container_running(c)) {
         not_running(c, err);
         return err_wrap(err, "Cannot kill container: %s", c->name);
     }
-    snprintf(number, sizeof number, "%d", sig);
-    container_event(e, c, "kill", "signal", number, NULL);
-    pidfd = proc_open(&c->init);
-    r = pidfd < 0 ? pidfd : proc_signal_fd(pidfd, sig);
-    if (r == -ESRCH)
-        return 0; /* it ended by itself just now */
-    return r < 0 ? err_set(err, -r, "cannot send signal %d to container %s: %s", sig, c->name,
-                           strerror(-r))
-                 : 0;
+    if (meant)
+        r = mark_stopped(e, c, err);
+    if (!r)
+        r = signal_init(e, c, sig, err);
+    return r || !meant ? r : thaw_for_signal(c, err);
 }
 
 /* The record after the end, so that the next reader need not settle it. */
@@ -119,25 +160,52 @@ static int stop_timeout(const struct container *c, int timeout_s)
     return seconds < 0 || seconds > 2000000 ? -1 : (int)seconds * 1000;
 }
 
+static bool is_restarting(const struct container *c)
+{
+    return !strcmp(c->state, "restarting");
+}
+
+/* Its shim waits to start it again, and sees the mark. Or it had just begun to start it. */
+static int stop_restarting(struct engine *e, const struct container *c, int sig, int timeout_s,
+                           struct err *err)
+{
+    struct container now;
+    int r = mark_stopped(e, c, err);
+
+    if (!r)
+        r = container_await_change(e, c->id, is_restarting, &now, err);
+    if (r < 0)
+        return r;
+    r = engine_stop(e, &now, sig, timeout_s, err);
+    container_free(&now);
+    return r;
+}
+
+static int signal_and_wait(struct engine *e, const struct container *c, int sig, int timeout_ms,
+                           struct err *err)
+{
+    int r = signal_init(e, c, sig, err);
+
+    if (!r)
+        r = thaw_for_signal(c, err);
+    return r < 0 ? r : container_wait_exit(e, c, timeout_ms, err);
+}
+
 int engine_stop(struct engine *e, const struct container *c, int sig, int timeout_s,
                 struct err *err)
 {
-    const char *wanted = json_str(c->config, "Config.StopSignal", "");
     int r;
 
     AFTER_START(e, c, now, err, engine_stop(e, &now, sig, timeout_s, err));
+    if (is_restarting(c))
+        return stop_restarting(e, c, sig, timeout_s, err);
     if (!container_running(c))
         return 0;
-    if (!sig)
-        sig = *wanted ? proc_signal_number(wanted) : SIGTERM;
-    r = engine_kill(e, c, sig, err);
+    r = mark_stopped(e, c, err);
     if (!r)
-        r = container_wait_exit(e, c, stop_timeout(c, timeout_s), err);
-    if (r == -ETIMEDOUT) {
-        r = engine_kill(e, c, SIGKILL, err);
-        if (!r)
-            r = container_wait_exit(e, c, -1, err);
-    }
+        r = signal_and_wait(e, c, sig ? sig : stop_signal(c), stop_timeout(c, timeout_s), err);
+    if (r == -ETIMEDOUT)
+        r = signal_and_wait(e, c, SIGKILL, -1, err);
     if (r < 0)
         return r;
     container_event(e, c, "stop", NULL);
@@ -169,11 +237,27 @@ static bool hear_exit(struct engine *e, const struct container *c, int *ret_code
     }
 }
 
+/* docker's way: what is between two runs counts as running, and is waited for. */
+static int wait_for_next_run(struct engine *e, const struct container *c, int *ret_code,
+                             struct err *err)
+{
+    struct container now;
+    int r = container_await_change(e, c->id, is_restarting, &now, err);
+
+    if (r < 0)
+        return r;
+    r = engine_wait(e, &now, ret_code, err);
+    container_free(&now);
+    return r;
+}
+
 int engine_wait(struct engine *e, const struct container *c, int *ret_code, struct err *err)
 {
     int r;
 
     AFTER_START(e, c, now, err, engine_wait(e, &now, ret_code, err));
+    if (is_restarting(c))
+        return wait_for_next_run(e, c, ret_code, err);
     *ret_code = c->exit_code;
     if (!container_running(c))
         return 0;
@@ -183,132 +267,14 @@ int engine_wait(struct engine *e, const struct container *c, int *ret_code, stru
     return r < 0 ? r : settle_after_end(e, c, ret_code, err);
 }
 
-static int container_remove_files(struct engine *e, const char *id, struct err *err)
+int container_end_now(struct engine *e, const struct container *c, struct err *err)
 {
-    cleanup_free char *path = str_format("containers/%s", id);
-    int r = file_remove_tree(e->store->run_fd, id, err);
-
-    return r < 0 ? r : file_remove_tree(e->store->root_fd, path, err);
-}
-
-/* Every step may find that an earlier, killed attempt has done it: all are repeatable. The record
- * goes last. */
-static int take_apart(struct engine *e, const struct container *c, bool volumes, struct err *err)
-{
-    char cgroup[80];
     int r;
 
-    container_cgroup(c->id, cgroup);
-    r = runtime_cgroup_destroy(NULL, cgroup, err);
-    if (!r)
-        r = container_remove_files(e, c->id, err);
-    if (!r)
-        r = store_volumes_release(e->store, c->id, volumes, err);
-    if (r >= 0)
-        r = store_container_remove(e->store, c->id, err);
-    if (r > 0) /* it was us, and no other command beside us */
-        container_event(e, c, "destroy", NULL);
-    return r < 0 ? err_wrap(err, "cannot remove container %s", c->name) : 0;
-}
-
-/* From here on no other command can start the container. -EAGAIN: one has been faster. */
-static int claim_removal(struct engine *e, const struct container *c, struct err *err)
-{
-    struct container claimed = *c; /* borrows everything */
-    char removing[] = "removing";
-    int r;
-
-    if (!strcmp(c->state, removing)) /* broken off, or another's: every step may be done twice */
+    if (is_restarting(c))
+        return stop_restarting(e, c, SIGKILL, -1, err);
+    if (!container_running(c))
         return 0;
-    claimed.state = removing;
-    r = store_container_own(&claimed, err);
-    return r < 0 ? r : store_container_update(e->store, &claimed, c->state, err);
-}
-
-static int remove_as_it_is_now(struct engine *e, const struct container *c, bool force,
-                               bool volumes, struct err *err)
-{
-    struct container now;
-    int r;
-
-    err_clear(err);
-    r = store_container_find(e->store, c->id, &now, err);
-    if (r == -ENOENT) /* removed by another: what we made or saw of it goes all the same */
-        return take_apart(e, c, volumes, err);
-    if (r < 0)
-        return r;
-    r = engine_remove(e, &now, force, volumes, err);
-    container_free(&now);
-    return r;
-}
-
-int engine_remove(struct engine *e, const struct container *c, bool force, bool volumes,
-                  struct err *err)
-{
-    int r = 0;
-
-    if (!force && (container_running(c) || !strcmp(c->state, "starting")))
-        return err_set(err, EBUSY,
-                       "You cannot remove a running container %s. Stop the container before "
-                       "attempting removal or force remove",
-                       c->id);
-    AFTER_START(e, c, now, err, engine_remove(e, &now, force, volumes, err));
-    if (container_running(c)) {
-        r = engine_kill(e, c, SIGKILL, err);
-        if (!r)
-            r = container_wait_exit(e, c, -1, err);
-    }
-    if (!r)
-        r = claim_removal(e, c, err);
-    if (r == -EAGAIN)
-        return remove_as_it_is_now(e, c, force, volumes, err);
-    return r < 0 ? r : take_apart(e, c, volumes || c->auto_remove, err);
-}
-
-/* What the shim leaves when all is well: nothing. Its run directory goes last, so if that is there
- * the shim was killed at it, and the control group may be left as well. */
-static int finish_for_shim(struct engine *e, const char *id, struct err *err)
-{
-    char cgroup[80];
-    int r;
-
-    if (faccessat(e->store->run_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
-    container_cgroup(id, cgroup);
-    r = runtime_cgroup_destroy(NULL, cgroup, err);
-    return r < 0 ? r : file_remove_tree(e->store->run_fd, id, err);
-}
-
-static void await_shim(int socket)
-{
-    char rest[64];
-    ssize_t n;
-
-    do
-        n = recv(socket, rest, sizeof rest, 0);
-    while (n > 0 || (n < 0 && errno == EINTR));
-}
-
-int engine_remove_ended(struct engine *e, const char *id, int attach, struct err *err)
-{
-    cleanup_free char *path = str_format("containers/%s", id);
-    cleanup_close int socket = attach;
-    struct container c = {0};
-    int r = store_container_find(e->store, id, &c, err);
-
-    if (r == -ENOENT) /* by another command: it did what we were to do */
-        return 0;
-    if (!r)
-        r = file_remove_tree(e->store->root_fd, path, err);
-    await_shim(socket);
-    if (!r)
-        r = finish_for_shim(e, id, err);
-    if (!r)
-        r = store_volumes_release(e->store, id, true, err);
-    if (r >= 0)
-        r = store_container_remove(e->store, id, err);
-    if (r > 0)
-        container_event(e, &c, "destroy", NULL);
-    container_free(&c);
-    return r < 0 ? err_wrap(err, "cannot remove container %.12s", id) : 0;
+    r = mark_stopped(e, c, err);
+    return r < 0 ? r : signal_and_wait(e, c, SIGKILL, -1, err);
 }

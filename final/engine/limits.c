@@ -16,14 +16,14 @@ static int bad(struct err *err, const char *text)
     return err_set(err, EINVAL, "%s", text);
 }
 
-static int check_memory(json_t *host, struct err *err)
+static int check_memory(const json_t *host, bool update, struct err *err)
 {
     long long memory = json_int(host, "Memory", 0), swap = json_int(host, "MemorySwap", 0);
     long long reservation = json_int(host, "MemoryReservation", 0);
 
     if (memory && memory < MEMORY_MIN)
         return bad(err, "Minimum memory limit allowed is 6MB");
-    if (swap > 0 && !memory)
+    if (swap > 0 && !memory && !update)
         return bad(err,
                    "You should always set the Memory limit when using Memoryswap limit, see usage");
     if (swap > 0 && swap < memory)
@@ -33,8 +33,6 @@ static int check_memory(json_t *host, struct err *err)
     if (memory && reservation > memory)
         return bad(err,
                    "Minimum memory limit can not be less than memory reservation limit, see usage");
-    if (memory > 0 && !swap)
-        json_put(host, "MemorySwap", json_integer(memory > INT64_MAX / 2 ? -1 : 2 * memory));
     return 0;
 }
 
@@ -91,12 +89,31 @@ static int check_cpuset(const json_t *host, const char *member, struct err *err)
     return 0;
 }
 
-int limits_check(json_t *host, struct err *err)
+void limits_default(json_t *host)
 {
-    int r = check_memory(host, err);
+    long long memory = json_int(host, "Memory", 0);
+
+    if (memory > 0 && !json_int(host, "MemorySwap", 0))
+        json_put(host, "MemorySwap", json_integer(memory > INT64_MAX / 2 ? -1 : 2 * memory));
+}
+
+static int check_blkio(const json_t *host, struct err *err)
+{
+    long long weight = json_int(host, "BlkioWeight", 0);
+
+    if (weight && (weight < 10 || weight > 1000))
+        return bad(err, "Range of blkio weight is from 10 to 1000");
+    return 0;
+}
+
+int limits_check(const json_t *host, bool update, struct err *err)
+{
+    int r = check_memory(host, update, err);
 
     if (!r)
         r = check_cpu(host, err);
+    if (!r)
+        r = check_blkio(host, err);
     if (!r)
         r = check_cpuset(host, "CpusetCpus", err);
     if (!r)
@@ -133,6 +150,8 @@ static json_t *cpu_section(const json_t *host)
     put_nonzero(cpu, "shares", json_int(host, "CpuShares", 0));
     put_nonzero(cpu, "quota", quota);
     put_nonzero(cpu, "period", period);
+    put_nonzero(cpu, "realtimePeriod", json_int(host, "CpuRealtimePeriod", 0));
+    put_nonzero(cpu, "realtimeRuntime", json_int(host, "CpuRealtimeRuntime", 0));
     if (*cpus)
         json_put_str(cpu, "cpus", cpus);
     if (*mems)
@@ -153,6 +172,12 @@ json_t *limits_resources(const json_t *host)
         json_put(resources, "cpu", cpu);
     else
         json_decref(cpu);
+    if (json_int(host, "BlkioWeight", 0)) {
+        json_t *section = json_object();
+
+        put_nonzero(section, "weight", json_int(host, "BlkioWeight", 0));
+        json_put(resources, "blockIO", section);
+    }
     if (pids) {
         json_t *section = json_object();
 

@@ -24,13 +24,25 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/internal.h"
+#include "engine/keep.h"
 #include "runtime/runtime.h"
 
 #define EXIT_FILE_MAX 4096
 
-void container_cgroup(const char *id, char ret[80])
+char *container_cgroup(const json_t *host, const char *id)
 {
-    snprintf(ret, 80, "/cooper/%s", id);
+    const char *parent = json_str(host, "CgroupParent", "");
+
+    if (!*parent)
+        parent = "/cooper";
+    return str_format("%s%s/%s", *parent == '/' ? "" : "/", parent, id);
+}
+
+int container_destroy_cgroup(const struct container *c, struct err *err)
+{
+    cleanup_free char *path = container_cgroup(json_object_get(c->config, "HostConfig"), c->id);
+
+    return runtime_cgroup_destroy(NULL, path, err);
 }
 
 char *container_path(struct engine *e, const char *id)
@@ -40,7 +52,7 @@ char *container_path(struct engine *e, const char *id)
 
 bool container_running(const struct container *c)
 {
-    return !strcmp(c->state, "running");
+    return !strcmp(c->state, "running") || !strcmp(c->state, "paused");
 }
 
 void container_set_state(struct container *c, const char *state)
@@ -64,12 +76,18 @@ bool container_starting(const struct container *c)
     return !strcmp(c->state, "starting");
 }
 
+static json_t *load_exit(struct engine *e, const char *id)
+{
+    cleanup_free char *path = str_format("containers/%s/exit.json", id);
+    struct err ignored;
+
+    return json_load(e->store->root_fd, path, EXIT_FILE_MAX, &ignored);
+}
+
 /* containers/<id>/exit.json into the record. False while it is not there. */
 static bool read_exit(struct engine *e, struct container *c)
 {
-    cleanup_free char *path = str_format("containers/%s/exit.json", c->id);
-    struct err ignored;
-    cleanup_json json_t *record = json_load(e->store->root_fd, path, EXIT_FILE_MAX, &ignored);
+    cleanup_json json_t *record = load_exit(e, c->id);
 
     if (!record)
         return false;
@@ -79,16 +97,34 @@ static bool read_exit(struct engine *e, struct container *c)
     return true;
 }
 
+bool container_restart_note(struct engine *e, const char *id, struct restart_note *ret)
+{
+    cleanup_json json_t *record = load_exit(e, id);
+    const json_t *note = json_object_get(record, "restart");
+
+    if (!note)
+        return false;
+    ret->count = (int)json_int(note, "count", 0);
+    ret->delay_ms = (int)json_int(note, "delay_ms", 0);
+    ret->process.pid = (pid_t)json_int(note, "pid", 0);
+    ret->process.start = (unsigned long long)json_int(note, "start", 0);
+    return true;
+}
+
 /* run/<id>/pids, which the shim writes before it lets init go. */
 static bool read_pids(struct engine *e, struct container *c)
 {
     cleanup_free char *path = str_format("%s/pids", c->id);
     cleanup_buf struct buf text = {0};
+    long long started_ns;
     struct err ignored;
 
-    return !file_load(e->store->run_fd, path, EXIT_FILE_MAX, &text, &ignored) &&
-           sscanf(text.data, "%d %llu %d %llu", &c->owner.pid, &c->owner.start, &c->init.pid,
-                  &c->init.start) == 4;
+    if (file_load(e->store->run_fd, path, EXIT_FILE_MAX, &text, &ignored) < 0 ||
+        sscanf(text.data, "%d %llu %d %llu %lld", &c->owner.pid, &c->owner.start, &c->init.pid,
+               &c->init.start, &started_ns) != 5)
+        return false;
+    c->started_ns = started_ns;
+    return true;
 }
 
 static int remove_run_files(struct engine *e, const char *id, struct err *err)
@@ -99,11 +135,8 @@ static int remove_run_files(struct engine *e, const char *id, struct err *err)
 /* The shim is gone without a word. Its container may live on without anybody to reap it: end it. */
 static int clean_after_killed_shim(struct container *c, struct err *err)
 {
-    char cgroup[80];
-    int r;
+    int r = container_destroy_cgroup(c, err);
 
-    container_cgroup(c->id, cgroup);
-    r = runtime_cgroup_destroy(NULL, cgroup, err);
     if (r < 0)
         return err_wrap(err, "cannot clean up after container %s, whose shim was killed", c->name);
     c->finished_ns = clock_now();
@@ -131,6 +164,14 @@ static bool run_dir_locked(struct engine *e, const struct container *c)
     return run >= 0 && flock(run, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
+/* --rm, unless `restart` is between its stop and its start. */
+static bool removed_at_end(struct engine *e, const struct container *c)
+{
+    cleanup_free char *dir = str_format("containers/%s", c->id);
+
+    return c->auto_remove && !keep_is_valid(e->store->root_fd, dir);
+}
+
 static void tell_end(struct engine *e, const struct container *c)
 {
     char code[16];
@@ -139,7 +180,7 @@ static void tell_end(struct engine *e, const struct container *c)
     container_event(e, c, "die", "exitCode", code, NULL);
 }
 
-static int settle_ended(struct engine *e, struct container *c, const char *from, struct err *err)
+static int settle_ended(struct engine *e, struct container *c, struct err *err)
 {
     bool shim_killed = false;
     int r = 0;
@@ -153,16 +194,40 @@ static int settle_ended(struct engine *e, struct container *c, const char *from,
     if (r < 0)
         return r;
     container_set_state(c, "exited");
-    r = store_container_update(e->store, c, from, err);
+    r = store_container_update(e->store, c, err);
     if (r == -EAGAIN) { /* another command settled it in the meantime */
         err_clear(err);
         r = 0;
     } else if (!r && shim_killed) {
         tell_end(e, c); /* which else its shim does */
     }
-    if (!r && c->auto_remove)
-        return drop_record(e, c, err);
-    return r;
+    return !r && removed_at_end(e, c) ? drop_record(e, c, err) : r;
+}
+
+/* Its shim waits to start it again. */
+static int settle_between_runs(struct engine *e, struct container *c,
+                               const struct restart_note *note, struct err *err)
+{
+    int r;
+
+    read_exit(e, c);
+    c->owner = note->process;
+    c->restarts = note->count;
+    container_set_state(c, "restarting");
+    r = store_container_update(e->store, c, err);
+    if (r == -EAGAIN) /* another command noted it, or it is starting */
+        err_clear(err);
+    return r == -EAGAIN ? 0 : r;
+}
+
+/* The exit is recorded, or its shim is gone. */
+static int settle_after_run(struct engine *e, struct container *c, struct err *err)
+{
+    struct restart_note note;
+
+    if (this_boot(c) && container_restart_note(e, c->id, &note) && proc_alive(&note.process))
+        return settle_between_runs(e, c, &note, err);
+    return settle_ended(e, c, err);
 }
 
 static int settle_starting(struct engine *e, struct container *c, struct err *err)
@@ -171,28 +236,61 @@ static int settle_starting(struct engine *e, struct container *c, struct err *er
         return 0;
     if (this_boot(c) && read_pids(e, c) && proc_alive(&c->owner)) {
         container_set_state(c, "running");
-        if (!c->started_ns)
-            c->started_ns = clock_now();
-        return store_container_update(e->store, c, "starting", err);
+        return store_container_update(e->store, c, err);
     }
     if (this_boot(c) && run_dir_locked(e, c))
         return 0; /* the command was killed, its shim is at work and will record itself */
-    return settle_ended(e, c, "starting", err);
+    return settle_after_run(e, c, err);
+}
+
+static bool exit_recorded(struct engine *e, const struct container *c)
+{
+    cleanup_free char *path = str_format("containers/%s/exit.json", c->id);
+
+    return !faccessat(e->store->root_fd, path, F_OK, 0);
+}
+
+/* Who paused it was killed before it stood still, or who unpaused it before the record said so. */
+static int settle_thawed(struct engine *e, struct container *c, struct err *err)
+{
+    int r;
+
+    container_set_state(c, "running");
+    r = store_container_update(e->store, c, err);
+    if (r == -EAGAIN)
+        err_clear(err);
+    return r == -EAGAIN ? 0 : r;
 }
 
 static int settle_running(struct engine *e, struct container *c, struct err *err)
 {
-    cleanup_free char *path = str_format("containers/%s/exit.json", c->id);
+    bool paused = !strcmp(c->state, "paused");
 
-    if (this_boot(c) && proc_alive(&c->owner) && faccessat(e->store->root_fd, path, F_OK, 0) < 0)
+    if (!this_boot(c) || !proc_alive(&c->owner) || exit_recorded(e, c))
+        return settle_after_run(e, c, err);
+    if (!paused)
         return container_wake(e, c, err);
-    return settle_ended(e, c, "running", err);
+    return container_frozen(c, err) == 1 ? 0 : settle_thawed(e, c, err);
+}
+
+/* Somebody may have stopped it meanwhile: then the exit says nothing of a restart any more. Where
+ * there is no exit it is being started at this moment. */
+static int settle_restarting(struct engine *e, struct container *c, struct err *err)
+{
+    struct restart_note note;
+
+    if (this_boot(c) && proc_alive(&c->owner) &&
+        (!exit_recorded(e, c) || container_restart_note(e, c->id, &note)))
+        return 0;
+    return settle_ended(e, c, err);
 }
 
 int container_settle(struct engine *e, struct container *c, struct err *err)
 {
-    if (!strcmp(c->state, "running"))
+    if (!strcmp(c->state, "running") || !strcmp(c->state, "paused"))
         return settle_running(e, c, err);
+    if (!strcmp(c->state, "restarting"))
+        return settle_restarting(e, c, err);
     if (!strcmp(c->state, "starting"))
         return settle_starting(e, c, err);
     if ((!strcmp(c->state, "creating") || !strcmp(c->state, "removing")) &&
@@ -200,7 +298,7 @@ int container_settle(struct engine *e, struct container *c, struct err *err)
         return drop_record(e, c, err);
     /* --rm, and the command that was to remove it after the end was killed; or it was created for a
      * command that never started it. */
-    if (c->auto_remove && !strcmp(c->state, "exited"))
+    if (!strcmp(c->state, "exited") && removed_at_end(e, c))
         return drop_record(e, c, err);
     return 0;
 }
@@ -225,7 +323,7 @@ static bool started_already(struct engine *e, struct container *c)
 {
     struct proc_id owner = c->owner;
 
-    if (read_pids(e, c) && proc_alive(&c->owner)) {
+    if (strcmp(c->state, "restarting") && read_pids(e, c) && proc_alive(&c->owner)) {
         container_set_state(c, "running");
         return true;
     }
@@ -233,27 +331,44 @@ static bool started_already(struct engine *e, struct container *c)
     return false;
 }
 
-int container_await_start(struct engine *e, const char *id, struct container *ret, struct err *err)
+static int watch_container(struct engine *e, const char *id, int watch, struct err *err)
 {
     cleanup_free char *run = str_format("%s/%s", e->store->run, id);
+    cleanup_free char *dir = container_path(e, id);
+
+    if (inotify_add_watch(watch, run, IN_MOVED_TO) < 0 && errno != ENOENT)
+        return err_errno(err, "cannot watch '%s'", run);
+    if (inotify_add_watch(watch, dir, IN_MOVED_TO | IN_DELETE) < 0 && errno != ENOENT)
+        return err_errno(err, "cannot watch '%s'", dir);
+    return 0;
+}
+
+int container_await_change(struct engine *e, const char *id,
+                           bool (*unsettled)(const struct container *), struct container *ret,
+                           struct err *err)
+{
     cleanup_close int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
     if (watch < 0 || inotify_add_watch(watch, e->store->run, IN_CREATE | IN_DELETE) < 0)
         return err_errno(err, "cannot watch '%s'", e->store->run);
     for (;;) {
-        int r;
+        /* Before the question, so that no answer is missed. */
+        int r = watch_container(e, id, watch, err);
 
-        /* Before the question, so that no answer is missed. It may not be there yet. */
-        if (inotify_add_watch(watch, run, IN_MOVED_TO) < 0 && errno != ENOENT)
-            return err_errno(err, "cannot watch '%s'", run);
-        r = engine_find(e, id, ret, err);
-        if (r < 0 || !container_starting(ret) || started_already(e, ret))
+        if (!r)
+            r = engine_find(e, id, ret, err);
+        if (r < 0 || !unsettled(ret) || started_already(e, ret))
             return r;
         r = wait_for_news(watch, &ret->owner, err);
         container_free(ret);
         if (r < 0)
             return r;
     }
+}
+
+int container_await_start(struct engine *e, const char *id, struct container *ret, struct err *err)
+{
+    return container_await_change(e, id, container_starting, ret, err);
 }
 
 /* Another command is making it: there is no container yet, only a name that is taken. */

@@ -257,9 +257,8 @@ static void add_thermal_throttle(json_t *masked_paths)
 static int linux_section(const struct spec_input *in, json_t *linux_object, struct err *err)
 {
     json_t *masked_paths;
-    char cgroup[80];
+    cleanup_free char *cgroup = container_cgroup(in->host, in->id);
 
-    container_cgroup(in->id, cgroup);
     json_put(linux_object, "namespaces", namespaces(in->host));
     json_put_str(linux_object, "cgroupsPath", cgroup);
     json_put(linux_object, "resources", limits_resources(in->host));

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/internal.h"
@@ -49,9 +48,13 @@ static int shim_arguments(struct engine *e, const struct container *c,
                           struct err *err)
 {
     const json_t *config = json_object_get(c->config, "Config");
-    cleanup_free char *cooper = NULL;
+    cleanup_free char *cooper = proc_helper_path("cooper", err);
 
+    if (!cooper)
+        return -err->code;
     shim_common_arguments(e, c, ret);
+    strv_add(ret, "--cooper");
+    strv_add(ret, cooper);
     add_log_options(ret, json_object_get(c->config, "HostConfig"));
     if (json_flag(config, "OpenStdin", false))
         strv_add(ret, "--stdin");
@@ -61,54 +64,50 @@ static int shim_arguments(struct engine *e, const struct container *c,
         strv_add(ret, "--attached");
     add_number(ret, "--rows", options ? options->rows : 0);
     add_number(ret, "--columns", options ? options->columns : 0);
-    if (!c->auto_remove)
-        return 0;
-    cooper = proc_helper_path("cooper", err);
-    if (!cooper)
-        return -err->code;
-    strv_add(ret, "--remove");
-    strv_add(ret, "--cooper");
-    strv_add(ret, cooper);
+    add_number(ret, "--restarts", (unsigned long long)c->restarts);
+    if (c->auto_remove)
+        strv_add(ret, "--remove");
+    return 0;
+}
+
+static int remove_file(struct engine *e, const char *id, const char *name, struct err *err)
+{
+    cleanup_free char *path = str_format("containers/%s/%s", id, name);
+
+    if (unlinkat(e->store->root_fd, path, 0) < 0 && errno != ENOENT)
+        return err_errno(err, "cannot remove '%s'", path);
     return 0;
 }
 
 /* From here until the shim reports, this process answers for the container. */
 static int claim(struct engine *e, struct container *c, struct err *err)
 {
-    cleanup_free char *from = str_copy(c->state);
-    cleanup_free char *exit_file = str_format("containers/%s/exit.json", c->id);
     int r = store_container_own(c, err);
 
     if (r < 0)
         return r;
     container_set_state(c, "starting");
-    c->started_ns = clock_now();
-    c->finished_ns = 0;
     c->exit_code = 0;
     c->oom_killed = false;
     free(c->error);
     c->error = str_copy("");
-    r = store_container_update(e->store, c, from, err);
-    if (!r && unlinkat(e->store->root_fd, exit_file, 0) < 0 && errno != ENOENT)
-        r = err_errno(err, "cannot remove '%s'", exit_file);
-    return r;
+    r = store_container_update(e->store, c, err);
+    return r < 0 ? r : remove_file(e, c->id, "exit.json", err);
 }
 
 static void record_failure(struct engine *e, struct container *c, const struct err *why)
 {
     struct err ignored = {0};
     int status = why->exit_status ? why->exit_status : 128;
-    char cgroup[80];
 
     /* If the shim was killed, what it had started may be alive. */
-    container_cgroup(c->id, cgroup);
-    runtime_cgroup_destroy(NULL, cgroup, &ignored);
-    container_set_state(c, "created");
+    container_destroy_cgroup(c, &ignored);
+    /* docker's way: what never ran is still only created. */
+    container_set_state(c, c->started_ns ? "exited" : "created");
     c->exit_code = status == 125 ? 128 : status;
-    c->started_ns = 0;
     free(c->error);
     c->error = str_copy(why->message);
-    store_container_update(e->store, c, "starting", &ignored);
+    store_container_update(e->store, c, &ignored);
     file_remove_tree(e->store->run_fd, c->id, &ignored);
 }
 
@@ -130,8 +129,9 @@ static int record_started(struct engine *e, struct container *c, const struct sh
 
     c->owner = (struct proc_id){report->shim_pid, report->shim_start};
     c->init = (struct proc_id){report->init_pid, report->init_start};
+    c->started_ns = report->started_ns;
     container_set_state(c, "running");
-    r = store_container_update(e->store, c, "starting", err);
+    r = store_container_update(e->store, c, err);
     if (r == -EAGAIN) /* it has ended already, and another command has noticed */
         err_clear(err);
     return r == -EAGAIN ? 0 : r;
@@ -162,7 +162,7 @@ static int lock_run_dir(struct engine *e, const char *id, struct err *err)
 }
 
 static int start(struct engine *e, struct container *c, const struct start_options *options,
-                 int *ret_attach, struct err *err)
+                 int delay_ms, int *ret_attach, struct err *err)
 {
     cleanup_strv struct strv argv = {0};
     cleanup_close int run = -1;
@@ -172,6 +172,7 @@ static int start(struct engine *e, struct container *c, const struct start_optio
     if (r < 0)
         return r;
     r = shim_arguments(e, c, options, ret_attach != NULL, &argv, err);
+    add_number(&argv, "--restart-delay", (unsigned long long)delay_ms);
     if (!r) {
         run = lock_run_dir(e, c->id, err);
         r = run < 0 ? run : 0;
@@ -185,6 +186,45 @@ static int start(struct engine *e, struct container *c, const struct start_optio
         return r;
     }
     return record_started(e, c, &report, err);
+}
+
+/* The overlay of a container with --rm is mounted "volatile", which the kernel allows once: after an
+ * unclean end its files cannot be trusted. `restart` ended it in order. */
+static int allow_next_mount(struct engine *e, const struct container *c, struct err *err)
+{
+    cleanup_free char *mark = str_format("containers/%s/work/work/incompat", c->id);
+
+    return c->auto_remove && c->started_ns ? file_remove_tree(e->store->root_fd, mark, err) : 0;
+}
+
+/* Somebody wants it to run, whatever was before: a stop, and restarts by the policy. */
+static int start_by_hand(struct engine *e, struct container *c, const struct start_options *options,
+                         int *ret_attach, struct err *err)
+{
+    int r = strcmp(c->state, "exited") ? 0 : remove_file(e, c->id, "stopped", err);
+
+    if (!r)
+        r = allow_next_mount(e, c, err);
+    c->restarts = 0;
+    return r < 0 ? r : start(e, c, options, 0, ret_attach, err);
+}
+
+int engine_start_again(struct engine *e, const char *id, struct err *err)
+{
+    struct restart_note note;
+    struct container c;
+    int r = engine_find(e, id, &c, err);
+
+    if (r < 0)
+        return r;
+    if (strcmp(c.state, "restarting") || c.owner.pid != getpid() ||
+        !container_restart_note(e, id, &note))
+        r = err_set(err, ECANCELED, "container %s is not to be started again by this process",
+                    c.name);
+    else
+        r = start(e, &c, NULL, note.delay_ms, NULL, err);
+    container_free(&c);
+    return r;
 }
 
 static int attach_to_running(struct engine *e, const struct container *c, int *ret_attach,
@@ -214,10 +254,12 @@ int engine_start(struct engine *e, const char *id, const struct start_options *o
 
     if (r < 0)
         return r;
-    if (container_running(&c))
+    if (!strcmp(c.state, "paused"))
+        r = err_set(err, EINVAL, "cannot start a paused container, try unpause instead");
+    else if (container_running(&c) || !strcmp(c.state, "restarting"))
         r = attach_to_running(e, &c, ret_attach, err);
     else if (startable(&c))
-        r = start(e, &c, options, ret_attach, err);
+        r = start_by_hand(e, &c, options, ret_attach, err);
     else
         r = err_set(err, EBUSY, "container %s is %s by another command", c.name, c.state);
     container_free(&c);

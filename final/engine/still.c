@@ -16,17 +16,9 @@
 
 #define STILL "still"
 
-static struct runtime_cgroup_place place_of(const struct container *c, char path[80])
-{
-    container_cgroup(c->id, path);
-    return (struct runtime_cgroup_place){.path = path};
-}
-
 static int set_frozen(const struct container *c, bool frozen, struct err *err)
 {
-    char path[80];
-    struct runtime_cgroup_place place = place_of(c, path);
-    int r = runtime_cgroup_freeze(&place, frozen, err);
+    int r = container_set_frozen(c, frozen, err);
 
     if (r == -ENOENT) /* it ended meanwhile: stiller than that it cannot be */
         return 0;
@@ -61,10 +53,24 @@ static int take_lock(int dir, struct err *err)
     }
 }
 
+int container_hold_still(struct engine *e, const struct container *c, struct err *err)
+{
+    cleanup_close int dir = store_run_dir(e->store, c->id, false, err);
+
+    return dir < 0 ? dir : take_lock(dir, err);
+}
+
+void container_let_still(struct engine *e, const struct container *c, int *lock)
+{
+    cleanup_free char *path = str_format("%s/" STILL, c->id);
+
+    if (*lock >= 0)
+        unlinkat(e->store->run_fd, path, 0);
+    close_fd(lock);
+}
+
 int container_freeze(struct engine *e, const struct container *c, int *ret_lock, struct err *err)
 {
-    char path[80];
-    struct runtime_cgroup_place place = place_of(c, path);
     cleanup_close int dir = -1, lock = -1;
     int r;
 
@@ -75,7 +81,7 @@ int container_freeze(struct engine *e, const struct container *c, int *ret_lock,
     lock = dir < 0 ? dir : take_lock(dir, err);
     if (lock < 0)
         return -err->code;
-    r = runtime_cgroup_frozen(&place, err);
+    r = container_frozen(c, err);
     if (r) { /* by `pause`: that is not ours to undo. Or it has ended. */
         unlinkat(dir, STILL, 0);
         return r < 0 && r != -ENOENT ? r : 0;

@@ -11,7 +11,8 @@
 #define COLUMNS                                                                                    \
     "id, name, image, image_name, state, config, auto_remove, created, started, finished, "        \
     "exit_code,"                                                                                   \
-    " oom_killed, error, owner_pid, owner_start, init_pid, init_start, boot_id"
+    " oom_killed, error, owner_pid, owner_start, init_pid, init_start, boot_id, restarts, "        \
+    "revision"
 
 void container_free(struct container *c)
 {
@@ -46,6 +47,8 @@ static int read_container(sqlite3_stmt *query, struct container *ret, struct err
                   (unsigned long long)sqlite3_column_int64(query, 14)},
         .init = {sqlite3_column_int(query, 15),
                  (unsigned long long)sqlite3_column_int64(query, 16)},
+        .restarts = sqlite3_column_int(query, 18),
+        .revision = sqlite3_column_int64(query, 19),
     };
 
     c.config = json_parse(config, strlen(config), "a container's record", err);
@@ -103,7 +106,7 @@ int store_container_add(struct store *s, struct container *c, struct err *err)
     c->state = str_copy("creating");
     r = db_run(s->db, err,
                "INSERT INTO containers(" COLUMNS
-               ") VALUES(?, ?, ?, ?, 'creating', ?, ?, ?, 0, 0, 0, 0, '', ?, ?, 0, 0, ?)",
+               ") VALUES(?, ?, ?, ?, 'creating', ?, ?, ?, 0, 0, 0, 0, '', ?, ?, 0, 0, ?, 0, 0)",
                "sssssiiiis", c->id, c->name, c->image_id, c->image_name, config,
                (long long)c->auto_remove, (long long)c->created_ns, (long long)c->owner.pid,
                (long long)c->owner.start, c->boot_id);
@@ -190,24 +193,56 @@ int store_container_created(struct store *s, const struct container *c, struct e
     return r;
 }
 
-int store_container_update(struct store *s, const struct container *c, const char *from,
-                           struct err *err)
+int store_container_update(struct store *s, struct container *c, struct err *err)
 {
-    int r = db_run(s->db, err,
-                   "UPDATE containers SET state = ?, auto_remove = ?, started = ?, finished = ?,"
-                   " exit_code = ?, oom_killed = ?, error = ?, owner_pid = ?, owner_start = ?,"
-                   " init_pid = ?, init_start = ?, boot_id = ? WHERE id = ? AND state = ?",
-                   "siiiiisiiiisss", c->state, (long long)c->auto_remove, (long long)c->started_ns,
-                   (long long)c->finished_ns, (long long)c->exit_code, (long long)c->oom_killed,
-                   c->error ? c->error : "", (long long)c->owner.pid, (long long)c->owner.start,
-                   (long long)c->init.pid, (long long)c->init.start, c->boot_id, c->id, from);
+    int r =
+        db_run(s->db, err,
+               "UPDATE containers SET state = ?, auto_remove = ?, started = ?, finished = ?,"
+               " exit_code = ?, oom_killed = ?, error = ?, owner_pid = ?, owner_start = ?,"
+               " init_pid = ?, init_start = ?, boot_id = ?, restarts = ?, revision = revision + 1"
+               " WHERE id = ? AND revision = ?",
+               "siiiiisiiiisisi", c->state, (long long)c->auto_remove, (long long)c->started_ns,
+               (long long)c->finished_ns, (long long)c->exit_code, (long long)c->oom_killed,
+               c->error ? c->error : "", (long long)c->owner.pid, (long long)c->owner.start,
+               (long long)c->init.pid, (long long)c->init.start, c->boot_id, (long long)c->restarts,
+               c->id, (long long)c->revision);
 
     if (r < 0)
         return r;
     if (!sqlite3_changes(s->db))
-        return err_set(err, EAGAIN, "container %s is no longer %s: another command was faster",
-                       c->name, from);
+        return err_set(err, EAGAIN, "container %s has changed: another command was faster",
+                       c->name);
+    c->revision++;
     return 0;
+}
+
+static int write_edited(struct store *s, const struct container *c, struct err *err)
+{
+    cleanup_free char *config = json_text(c->config, JSON_COMPACT);
+    int r = db_run(s->db, err, "UPDATE containers SET name = ?, config = ? WHERE id = ?", "sss",
+                   c->name, config, c->id);
+
+    return r < 0 && is_unique_violation(s) ? name_conflict(s, c->name, err) : r;
+}
+
+int store_container_edit(struct store *s, const char *id, const struct store_edit *edit,
+                         struct err *err)
+{
+    struct container c;
+    int r = db_begin(s->db, err);
+
+    if (r < 0)
+        return r;
+    r = find_by(s, "SELECT " COLUMNS " FROM containers WHERE id = ?", id, &c, err);
+    if (!r) {
+        r = edit->change(edit->context, &c, err);
+        if (!r)
+            r = write_edited(s, &c, err);
+        if (!r)
+            r = edit->written(edit->context, &c, err);
+        container_free(&c);
+    }
+    return db_end(s->db, r, err);
 }
 
 int store_container_remove(struct store *s, const char *id, struct err *err)

@@ -46,5 +46,9 @@ static const char images[] =
     " media_type TEXT NOT NULL, size INTEGER NOT NULL, PRIMARY KEY(diff_id, digest)) WITHOUT ROWID;"
     "CREATE INDEX layer_blobs_by_digest ON layer_blobs(digest);";
 
-const char *const db_schema[] = {first, life, images};
+/* 4: counts the changes of a record, so that nobody writes what he read before another's change */
+static const char revisions[] =
+    "ALTER TABLE containers ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;";
+
+const char *const db_schema[] = {first, life, images, revisions};
 const int db_schema_version = sizeof db_schema / sizeof *db_schema;

@@ -186,22 +186,30 @@ int store_overlay_options(struct store *store, const struct strv *layer_dirs,
  */
 
 /* The states a record goes through; each change is one transaction.
- * creating -> created -> starting -> running -> exited -> removing */
+ *
+ *     creating -> created -> starting -> running <-> paused
+ *                    ^          ^ |         |  |
+ *                    '----------|-'         |  '--> restarting --> starting
+ *              (start failed)   |           v           |
+ *                               '-------- exited <------'
+ *     any of them that does not run -> removing -> gone, or dead when it cannot be removed */
 struct container {
     char id[65];
     char *name;       /* without the slash */
     char *image_id;   /* "sha256:..." */
     char *image_name; /* as the user gave it */
-    char *state;      /* "creating", "created", "starting", "running", "exited", "removing" */
+    char *state;      /* see above */
     json_t
         *config; /* {"Path","Args","Config":{..},"HostConfig":{..},"Mounts":[..]}: docker's names */
     bool auto_remove;
     int64_t created_ns, started_ns, finished_ns; /* 0: not yet */
     int exit_code;
     bool oom_killed;
+    int restarts;         /* starts by the restart policy since somebody started it */
     char *error;          /* why the start failed, or "" */
     struct proc_id owner; /* the process that answers for it: the command, then the shim */
     struct proc_id init;  /* PID 1 of the running container */
+    int64_t revision;     /* of the record: counts its updates */
     char boot_id[37];     /* of the boot in which `owner` and `init` mean something */
 };
 void container_free(struct container *c);
@@ -222,10 +230,20 @@ int store_containers(struct store *store, struct container_list *ret, struct err
 /* Writes the config of a container that is "creating", and c->state: "created", or still "creating"
  * when its maker goes on to start it at once. */
 int store_container_created(struct store *store, const struct container *c, struct err *err);
-/* Writes everything but id, name, image and config, if the record is still in state `from`
+/* Writes everything but id, name, image and config, if nobody has done so since *c was read
  * (-EAGAIN when another command was faster). */
-int store_container_update(struct store *store, const struct container *c, const char *from,
-                           struct err *err);
+int store_container_update(struct store *store, struct container *c, struct err *err);
+/* Reads a record, lets `change` change its name and config, writes these, and lets `written` write
+ * the files that say the same, all in one transaction: of two edits at once none is lost, and files
+ * and records are in one order. A negative result of either leaves the record as it was; -EEXIST
+ * when the name is taken; -ENOENT without a message when the record is gone. */
+struct store_edit {
+    int (*change)(void *context, struct container *c, struct err *err);
+    int (*written)(void *context, const struct container *c, struct err *err);
+    void *context;
+};
+int store_container_edit(struct store *store, const char *id, const struct store_edit *edit,
+                         struct err *err);
 /* 1; 0 when there was no such record. */
 int store_container_remove(struct store *store, const char *id, struct err *err);
 /* Names of containers (ids) that use an image. */

@@ -59,7 +59,7 @@ END_TEST
 
 /* Lets the record say that the process `owner` is starting the container (or, 0, that it has ended
  * with 9). */
-static void pretend(const char *name, const char *from, pid_t owner)
+static void pretend(const char *name, pid_t owner)
 {
     struct store *store = NULL;
     struct container c = {0};
@@ -73,7 +73,7 @@ static void pretend(const char *name, const char *from, pid_t owner)
     free(c.state);
     c.state = str_copy(owner ? "starting" : "exited");
     c.exit_code = owner ? 0 : 9;
-    ck_assert_msg(!store_container_update(store, &c, from, &err), "%s", err.message);
+    ck_assert_msg(!store_container_update(store, &c, &err), "%s", err.message);
     container_free(&c);
     store_close(store);
 }
@@ -84,10 +84,10 @@ static void answered_after_the_start(const char *answer, const char *const comma
     pid_t starter = run_start(NULL, NULL, (const char *const[]){"sleep", "60", NULL}), other;
 
     EXPECT(0, NULL, "", "create", "--name", "web", BOX, "true");
-    pretend("web", "created", starter);
+    pretend("web", starter);
     other = world_start(log, command);
     ck_assert_msg(run_wait(other, 1) == -1, "'%s' did not wait for the start", command[0]);
-    pretend("web", "starting", 0);
+    pretend("web", 0);
     run_stop(starter);
     ck_assert_int_eq(run_wait(other, 20), 0);
     text = run_wait_for_text(log, answer, 5);

@@ -334,6 +334,15 @@ static char *process_with(const char *text)
     return hit;
 }
 
+pid_t world_shim_of(const char *id)
+{
+    cleanup_free char *line = str_format("cooper-shim run %s", id);
+    cleanup_free char *hit = process_with(line);
+
+    ck_assert_msg(hit != NULL, "container %s has no shim", id);
+    return atoi(hit);
+}
+
 /* A shim may take a moment to end after its container was removed. */
 static void assert_no_process(const char *text)
 {

@@ -66,6 +66,8 @@ int world_ticks(int seconds);
 double world_now(void);
 bool world_process_exists(pid_t pid);
 pid_t world_parent_of(pid_t pid);
+/* The shim of a container, by the name that ps shows; fails the test when there is none. */
+pid_t world_shim_of(const char *id);
 
 /* Fails the test if anything of this id (or, with NULL, of this root) is left: processes, mounts,
  * control groups, directories below containers/ and run/. */

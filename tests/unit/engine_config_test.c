@@ -168,7 +168,7 @@ static const struct {
 START_TEST(limits_are_checked)
 {
     cleanup_json json_t *host = parse(limits[_i].host);
-    int r = limits_check(host, &err);
+    int r = limits_check(host, false, &err);
 
     if (!limits[_i].message)
         ck_assert_msg(!r, "%s: %s", limits[_i].host, err.message);
@@ -185,7 +185,8 @@ START_TEST(swap_defaults_to_twice_the_memory)
         parse("{\"Memory\":10000000,\"NanoCpus\":500000000,\"PidsLimit\":5}");
     cleanup_json json_t *resources = NULL;
 
-    ck_assert_int_eq(limits_check(host, &err), 0);
+    ck_assert_int_eq(limits_check(host, false, &err), 0);
+    limits_default(host);
     resources = limits_resources(host);
     ck_assert_int_eq(json_int(resources, "memory.swap", 0), 20000000);
     ck_assert_int_eq(json_int(resources, "cpu.quota", 0), 50000);
@@ -198,7 +199,8 @@ START_TEST(twice_an_enormous_memory_is_no_limit)
 {
     cleanup_json json_t *host = parse("{\"Memory\":8000000000000000000}");
 
-    ck_assert_int_eq(limits_check(host, &err), 0);
+    ck_assert_int_eq(limits_check(host, false, &err), 0);
+    limits_default(host);
     ck_assert_int_eq(json_int(host, "MemorySwap", 0), -1);
 }
 END_TEST

@@ -264,9 +264,9 @@ START_TEST(image_in_use_is_not_removed)
 }
 END_TEST
 
-START_TEST(only_the_expected_state_is_changed)
+START_TEST(a_record_read_before_another_s_change_is_not_written)
 {
-    struct container a;
+    struct container a, stale;
 
     publish_layer("sha256:" HEX_A, "");
     add_image("sha256:" HEX_B, "sha256:" HEX_A, "docker.io/library/x:1");
@@ -275,11 +275,18 @@ START_TEST(only_the_expected_state_is_changed)
     free(a.state);
     a.state = str_copy("created");
     ck_assert_int_eq(store_container_created(store, &a, &err), 0);
+    ck_assert_int_eq(store_container_find(store, "web", &stale, &err), 0);
     free(a.state);
     a.state = str_copy("starting");
-    ck_assert_int_eq(store_container_update(store, &a, "created", &err), 0);
-    ck_assert_int_eq(store_container_update(store, &a, "created", &err), -EAGAIN);
+    ck_assert_int_eq(store_container_update(store, &a, &err), 0);
+    ck_assert_int_eq(store_container_update(store, &stale, &err), -EAGAIN);
+    /* Back where it was: still not what was read. */
+    free(a.state);
+    a.state = str_copy("created");
+    ck_assert_int_eq(store_container_update(store, &a, &err), 0);
+    ck_assert_int_eq(store_container_update(store, &stale, &err), -EAGAIN);
     container_free(&a);
+    container_free(&stale);
 }
 END_TEST
 
@@ -357,7 +364,7 @@ SUITE(storage)
                                   bad_digests_name_no_file,
                                   container_names_are_unique_and_prefixes_work,
                                   image_in_use_is_not_removed,
-                                  only_the_expected_state_is_changed,
+                                  a_record_read_before_another_s_change_is_not_written,
                                   anonymous_volume_goes_with_its_container,
                                   overlay_options_fit_a_page_with_127_layers,
                                   many_writers_at_once};

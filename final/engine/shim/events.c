@@ -9,12 +9,18 @@
 
 #define SHIM_FILE_MAX (4u << 20)
 
-/* Read anew each time: a container may have been renamed. NULL when it was removed under us. */
-static json_t *attributes(const struct shim_options *o)
+json_t *shim_load_file(const struct shim_options *o)
 {
     cleanup_free char *path = str_format("%s/shim.json", o->dir);
     struct err ignored;
-    cleanup_json json_t *document = json_load(AT_FDCWD, path, SHIM_FILE_MAX, &ignored);
+
+    return json_load(AT_FDCWD, path, SHIM_FILE_MAX, &ignored);
+}
+
+/* Read anew each time: a container may have been renamed. */
+static json_t *attributes(const struct shim_options *o)
+{
+    cleanup_json json_t *document = shim_load_file(o);
 
     return document ? json_incref(json_object_get(document, "attributes")) : NULL;
 }

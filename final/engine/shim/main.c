@@ -2,7 +2,6 @@
 #include "engine/shim/shim.h"
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,140 +12,14 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/proc.h"
+#include "engine/keep.h"
 #include "runtime/runtime.h"
 
 #define SPEC_MAX (4u << 20)
-
-static const struct option option_table[] = {{"id", required_argument, NULL, 'i'},
-                                             {"dir", required_argument, NULL, 'd'},
-                                             {"run", required_argument, NULL, 'r'},
-                                             {"root", required_argument, NULL, 'R'},
-                                             {"log", required_argument, NULL, 'l'},
-                                             {"log-max-size", required_argument, NULL, 's'},
-                                             {"log-max-file", required_argument, NULL, 'f'},
-                                             {"rows", required_argument, NULL, 'H'},
-                                             {"columns", required_argument, NULL, 'W'},
-                                             {"init-pid", required_argument, NULL, 'p'},
-                                             {"init-start", required_argument, NULL, 't'},
-                                             {"user", required_argument, NULL, 'u'},
-                                             {"stdin", no_argument, NULL, 'I'},
-                                             {"stdin-once", no_argument, NULL, 'O'},
-                                             {"remove", no_argument, NULL, 'x'},
-                                             {"attached", no_argument, NULL, 'a'},
-                                             {"exec-id", required_argument, NULL, 'e'},
-                                             {"cooper", required_argument, NULL, 'c'},
-                                             {NULL, 0, NULL, 0}};
-
-static unsigned long long number(const char *text)
-{
-    unsigned long long n = 0;
-
-    return str_to_u64(text, &n) < 0 ? 0 : n;
-}
-
-static void apply_option(struct shim_options *o, int option, char *value)
-{
-    switch (option) {
-    case 'i':
-        o->id = value;
-        break;
-    case 'd':
-        o->dir = value;
-        break;
-    case 'r':
-        o->run = value;
-        break;
-    case 'R':
-        o->root = value;
-        break;
-    case 'c':
-        o->cooper = value;
-        break;
-    case 'l':
-        o->log = value;
-        break;
-    case 's':
-        o->log_max_size = number(value);
-        break;
-    case 'f':
-        o->log_max_file = number(value);
-        break;
-    case 'H':
-        o->rows = (unsigned short)number(value);
-        break;
-    case 'W':
-        o->columns = (unsigned short)number(value);
-        break;
-    case 'p':
-        o->init_pid = (int)number(value);
-        break;
-    case 't':
-        o->init_start = number(value);
-        break;
-    case 'u':
-        o->user = value;
-        break;
-    case 'I':
-        o->open_stdin = true;
-        break;
-    case 'O':
-        o->stdin_once = true;
-        break;
-    case 'x':
-        o->remove = true;
-        break;
-    case 'a':
-        o->attached = true;
-        break;
-    case 'e':
-        o->exec_id = value;
-        break;
-    default:
-        _exit(125);
-    }
-}
-
-/* Waits for the order; the end of the socket means that it was not needed. */
-static size_t receive_order(char *text, size_t size, int *ret_fd)
-{
-    union {
-        struct cmsghdr align;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {text, size};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    struct cmsghdr *header;
-    ssize_t n;
-
-    do
-        n = recvmsg(SHIM_REPORT_FD, &message, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
-    header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    if (!header || header->cmsg_type != SCM_RIGHTS || text[n - 1])
-        _exit(0);
-    memcpy(ret_fd, CMSG_DATA(header), sizeof *ret_fd);
-    return (size_t)n;
-}
-
-/* Its only caller is the engine, so wrong arguments are not explained. */
-static void parse_options(char *text, size_t len, struct shim_options *ret)
-{
-    char *argv[64] = {NULL};
-    int argc = 0, option;
-
-    for (char *p = text; p < text + len && argc < 63; p += strlen(p) + 1)
-        argv[argc++] = p;
-    while ((option = getopt_long(argc, argv, "", option_table, NULL)) != -1)
-        apply_option(ret, option, optarg);
-    if (!ret->id || !ret->dir || !ret->run || !ret->root)
-        _exit(125);
-}
 
 /* Out of the caller's session, so that its terminal's signals and its end do not reach us; the
  * parent of orphans, for containers that share the host's pid namespace. */
@@ -276,12 +149,18 @@ static void become_remover(const struct shim_options *o)
         execv(o->cooper, argv);
 }
 
-static void emit_end(const struct shim_options *o, int code, bool oom_killed)
+/* --rm, unless `restart` is between its stop and its start. */
+static bool removed_at_end(const struct shim_options *o)
+{
+    return o->remove && !keep_is_valid(AT_FDCWD, o->dir);
+}
+
+static void emit_end(const struct shim_options *o, const struct shim_end *end)
 {
     char text[16];
 
-    snprintf(text, sizeof text, "%d", code);
-    if (oom_killed)
+    snprintf(text, sizeof text, "%d", end->exit_code);
+    if (end->oom_killed)
         shim_event(o, "oom", NULL, NULL);
     shim_event(o, "die", "exitCode", text);
 }
@@ -289,28 +168,54 @@ static void emit_end(const struct shim_options *o, int code, bool oom_killed)
 /* The end is recorded before anybody is told, so that whoever hears of it finds it true. Only where
  * the command that hears of it removes the container at once (--rm) would the record be in its way.
  */
-static int tell_end(const struct shim_options *o, struct shim_relay *relay, int code,
-                    bool oom_killed, struct err *err)
+static int tell_end(const struct shim_options *o, struct shim_relay *relay,
+                    const struct shim_end *end, struct err *err)
 {
-    bool removed_at_once = o->remove && shim_relay_owner_present(relay);
+    bool removed_at_once = removed_at_end(o) && shim_relay_owner_present(relay);
     int r;
 
-    emit_end(o, code, oom_killed);
-    r = removed_at_once ? 0 : shim_record_exit(o, code, oom_killed, err);
+    emit_end(o, end);
+    r = removed_at_once ? 0 : shim_record_exit(o, end, err);
     take_away_socket(o);
-    shim_relay_announce(relay, code, oom_killed);
+    shim_relay_announce(relay, end->exit_code, end->oom_killed);
     if (removed_at_once && !shim_relay_owner_present(relay)) /* it was killed a moment ago */
-        r = shim_record_exit(o, code, oom_killed, err);
+        r = shim_record_exit(o, end, err);
     return r;
+}
+
+/* The container was stopped or its policy changed while we waited: what is recorded says so. */
+static void give_up_restart(const struct shim_options *o, struct shim_end *end)
+{
+    struct err ignored = {0};
+
+    end->restart_delay_ms = 0;
+    shim_record_exit(o, end, &ignored);
+}
+
+/* What comes after the end, when nothing of the container is left but its files. */
+static void after_end(const struct shim_options *o, struct shim_end *end, bool owner_present)
+{
+    if (end->restart_delay_ms) {
+        shim_restart(o, end->exit_code, end->restart_delay_ms);
+        give_up_restart(o, end);
+    }
+    if (!owner_present && removed_at_end(o))
+        become_remover(o);
 }
 
 static int supervise(const struct shim_options *o, struct runtime_container *c,
                      struct shim_relay *relay, struct err *err)
 {
+    long long started = shim_clock_ms();
     int r = shim_relay_run(relay, runtime_pidfd(c), err), code = reap(runtime_pid(c));
+    struct shim_end end = {.exit_code = code,
+                           .oom_killed = runtime_oom_killed(c),
+                           .restart_delay_ms =
+                               shim_restart_delay(o, code, shim_clock_ms() - started),
+                           .finished_ns = clock_now()};
     bool owner_present;
 
-    if (tell_end(o, relay, code, runtime_oom_killed(c), err) < 0)
+    if (tell_end(o, relay, &end, err) < 0)
         r = -err->code;
     owner_present = shim_relay_owner_present(relay);
     if (runtime_destroy(c, err) < 0)
@@ -318,8 +223,7 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
     remove_run_dir(o);
     close(o->order_fd); /* the lock: the cgroup and run/<id> are free for the next start */
     shim_relay_finish(relay);
-    if (o->remove && !owner_present)
-        become_remover(o);
+    after_end(o, &end, owner_present);
     return r;
 }
 
@@ -346,8 +250,8 @@ static int create(const struct shim_options *o, struct preparation *preparation,
     struct runtime_request request = {.id = o->id,
                                       .bundle = o->dir,
                                       .config = config,
-                                      .rows = o->rows,
-                                      .columns = o->columns,
+                                      .rows = (unsigned short)o->rows,
+                                      .columns = (unsigned short)o->columns,
                                       .meanwhile = prepare,
                                       .context = preparation};
     int r;
@@ -414,8 +318,8 @@ static int spawn_process(const struct shim_options *o, const struct proc_id *ini
                                            .config = config,
                                            .process = process,
                                            .user = o->user,
-                                           .rows = o->rows,
-                                           .columns = o->columns};
+                                           .rows = (unsigned short)o->rows,
+                                           .columns = (unsigned short)o->columns};
     int r;
 
     if (!process)
@@ -431,7 +335,7 @@ static int spawn_process(const struct shim_options *o, const struct proc_id *ini
 
 static int exec_process(const struct shim_options *o, struct err *err)
 {
-    struct proc_id init = {o->init_pid, o->init_start};
+    struct proc_id init = {(pid_t)o->init_pid, o->init_start};
     struct shim_report started = {0};
     struct shim_relay *relay;
     struct shim_stdio io = {-1, -1, -1, -1};
@@ -479,8 +383,8 @@ int main(int argc, char **argv)
 
     take_descriptors();
     become_supervisor();
-    len = receive_order(order, sizeof order, &options.order_fd);
-    parse_options(order, len, &options);
+    len = shim_receive_order(order, sizeof order, &options.order_fd);
+    shim_parse_options(order, len, &options);
     if (!options.attached)
         close(SHIM_ATTACH_FD);
     r = options.exec ? exec_process(&options, &err) : run_container(&options, &err);

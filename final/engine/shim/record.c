@@ -25,17 +25,35 @@ int shim_record_pids(const struct shim_options *o, pid_t init, struct shim_repor
     ret->shim_start = self.start;
     ret->init_pid = child.pid;
     ret->init_start = child.start;
-    text = str_format("%d %llu %d %llu\n", (int)self.pid, self.start, (int)child.pid, child.start);
+    ret->started_ns = clock_now();
+    text = str_format("%d %llu %d %llu %lld\n", (int)self.pid, self.start, (int)child.pid,
+                      child.start, (long long)ret->started_ns);
     return file_store(AT_FDCWD, path, text, strlen(text), 0600, false, err);
 }
 
-int shim_record_exit(const struct shim_options *o, int exit_code, bool oom_killed, struct err *err)
+/* Who waits to start it again, so that others see whether it is still there. */
+static json_t *restart_section(const struct shim_options *o, const struct shim_end *end)
+{
+    json_t *section = json_object();
+    struct proc_id self = {0};
+
+    proc_identify(getpid(), &self);
+    json_put(section, "count", json_integer((json_int_t)o->restarts + 1));
+    json_put(section, "delay_ms", json_integer(end->restart_delay_ms));
+    json_put(section, "pid", json_integer(self.pid));
+    json_put(section, "start", json_integer((json_int_t)self.start));
+    return section;
+}
+
+int shim_record_exit(const struct shim_options *o, const struct shim_end *end, struct err *err)
 {
     cleanup_json json_t *record = json_object();
     cleanup_free char *path = str_format("%s/exit.json", o->dir);
 
-    json_put(record, "exit_code", json_integer(exit_code));
-    json_put(record, "oom_killed", json_boolean(oom_killed));
-    json_put(record, "finished_ns", json_integer(clock_now()));
+    json_put(record, "exit_code", json_integer(end->exit_code));
+    json_put(record, "oom_killed", json_boolean(end->oom_killed));
+    json_put(record, "finished_ns", json_integer(end->finished_ns));
+    if (end->restart_delay_ms)
+        json_put(record, "restart", restart_section(o, end));
     return json_store(AT_FDCWD, path, record, 0600, false, err);
 }

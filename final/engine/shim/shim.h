@@ -31,17 +31,17 @@ struct shim_options {
     bool stdin_once; /* close it when the first client goes */
     bool remove;     /* --rm: if no client is there at the end, have the container removed */
     const char *id;
-    const char *dir;                               /* containers/<id>, absolute */
-    const char *run;                               /* run/<id>, absolute */
-    const char *root;                              /* the state directory */
-    const char *cooper;                            /* --rm: the program that removes */
-    const char *exec_id;                           /* exec: what its events call it */
+    const char *dir;     /* containers/<id>, absolute */
+    const char *run;     /* run/<id>, absolute */
+    const char *root;    /* the state directory */
+    const char *cooper;  /* the program that removes (--rm) or starts again */
+    const char *exec_id; /* exec: what its events call it */
+    unsigned long long restarts, restart_delay;    /* by the policy so far; its last delay in ms */
     const char *log;                               /* "json-file" or "none" */
     unsigned long long log_max_size, log_max_file; /* 0: never rotated; files kept, at least 1 */
-    int init_pid;                                  /* exec: the container's init */
-    unsigned long long init_start;
-    const char *user; /* exec: whom to look up, or NULL */
-    unsigned short rows, columns;
+    unsigned long long init_pid, init_start;       /* exec: the container's init */
+    const char *user;                              /* exec: whom to look up, or NULL */
+    unsigned long long rows, columns;
     bool attached; /* descriptor SHIM_ATTACH_FD is a client */
     int order_fd;  /* what came with the order */
 };
@@ -59,8 +59,15 @@ struct shim_report {
     int32_t exit_status; /* 125, 126, 127 with an error */
     int32_t shim_pid, init_pid;
     uint64_t shim_start, init_start;
+    int64_t started_ns;
     char message[ERR_MESSAGE_MAX];
 };
+
+/* --- shim/options.c */
+
+/* Waits for the order, text of at most `size` bytes; ends this process when there will be none. */
+size_t shim_receive_order(char *text, size_t size, int *ret_fd);
+void shim_parse_options(char *text, size_t len, struct shim_options *ret);
 
 /* --- shim/log.c: docker's json-file -------------------------------------------------------------
  */
@@ -102,13 +109,32 @@ bool shim_relay_owner_present(const struct shim_relay *relay);
 /* run/<id>/pids: this shim and its init, with start times. */
 int shim_record_pids(const struct shim_options *options, pid_t init, struct shim_report *ret_report,
                      struct err *err);
-/* containers/<id>/exit.json */
-int shim_record_exit(const struct shim_options *options, int exit_code, bool oom_killed,
+/* containers/<id>/exit.json. restart_delay_ms not 0: this process is going to start it again. */
+struct shim_end {
+    int exit_code;
+    bool oom_killed;
+    int restart_delay_ms;
+    int64_t finished_ns;
+};
+int shim_record_exit(const struct shim_options *options, const struct shim_end *end,
                      struct err *err);
+
+/* --- shim/restart.c
+ * ----------------------------------------------------------------------------
+ */
+
+long long shim_clock_ms(void); /* CLOCK_MONOTONIC */
+/* How long to wait before the container that ended is started again; 0: it is not. */
+int shim_restart_delay(const struct shim_options *options, int exit_code, long long ran_ms);
+/* Waits and becomes the starting command. Returns when the container is not to be started after
+ * all: somebody stopped it or changed the policy. */
+void shim_restart(const struct shim_options *options, int exit_code, int delay_ms);
 
 /* --- shim/events.c: what the container's events are made of is in containers/<id>/shim.json ------
  */
 
+/* The whole document; NULL when the container was removed under us. */
+json_t *shim_load_file(const struct shim_options *options);
 /* With one more attribute (NULL: none). */
 void shim_event(const struct shim_options *options, const char *action, const char *name,
                 const char *value);
