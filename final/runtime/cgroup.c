@@ -1,6 +1,6 @@
 /* Opening a group, the choice between the versions, and the public functions: each opens the group
  * by its place and does one thing. */
-#include "runtime/cgroup_parts.h"
+#include "runtime/cgroup_plan.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -54,7 +54,7 @@ int cgroup_open(const struct runtime_cgroup_place *place, struct cgroup *ret, st
     ret->version = version;
     ret->root = str_copy(root);
     ret->path = str_copy(place->path);
-    ret->unified = version ? unified_root(root, version) : NULL;
+    ret->unified = unified_root(root, version ? version : runtime_cgroup_version(place->root));
     return 0;
 }
 
@@ -75,7 +75,7 @@ int cgroup_open_birthplace(struct cgroup *cg, struct err *err)
 {
     cleanup_free char *full = NULL;
 
-    if (!cg->unified)
+    if (!cg->version || !cg->unified)
         return 0;
     full = str_format("%s%s", cg->unified, cg->path);
     cg->dir = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -88,6 +88,8 @@ int cgroup_create_birthplace(struct cgroup *cg, const json_t *resources, struct 
 {
     struct err ignored = {0};
 
+    if (cgroup_check_resources(resources, err) < 0)
+        return -err->code;
     if (cg->version == 2 && cgroup_v2_create(cg, resources, err) < 0)
         return -err->code;
     if (cg->version == 1 && cg->unified)
@@ -100,23 +102,17 @@ int cgroup_create(struct cgroup *cg, const json_t *resources, struct err *err)
     return cg->version == 1 ? cgroup_v1_create(cg, resources, err) : 0;
 }
 
-int cgroup_limit(const struct cgroup *cg, const json_t *resources, struct err *err)
+int cgroup_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err)
 {
     if (!cg->version)
         return 0;
-    return cg->version == 2 ? cgroup_v2_limit(cg, resources, err)
-                            : cgroup_v1_limit(cg, resources, err);
+    return cg->version == 2 ? cgroup_v2_limit(cg, resources, update, err)
+                            : cgroup_v1_limit(cg, resources, update, err);
 }
 
 int cgroup_join(const struct cgroup *cg, struct err *err)
 {
     return cg->version == 1 ? cgroup_v1_join(cg, err) : 0;
-}
-
-int cgroup_mount(const struct cgroup *cg, int target, uint64_t attributes, struct err *err)
-{
-    return cg->version == 2 ? cgroup_v2_mount(cg, target, attributes, err)
-                            : cgroup_v1_mount(cg, target, attributes, err);
 }
 
 /* --- what is in it -------------------------------------------------------------------------------
@@ -249,7 +245,8 @@ int runtime_cgroup_update(const struct runtime_cgroup_place *place, const json_t
 {
     cleanup_with(cgroup_close) struct cgroup cg;
 
-    if (cgroup_open_own(place, &cg, err) < 0 || cgroup_open_birthplace(&cg, err) < 0)
+    if (cgroup_check_resources(resources, err) < 0 || cgroup_open_own(place, &cg, err) < 0 ||
+        cgroup_open_birthplace(&cg, err) < 0)
         return -err->code;
-    return cgroup_limit(&cg, resources, err);
+    return cgroup_limit(&cg, resources, true, err);
 }

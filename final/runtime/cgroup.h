@@ -32,11 +32,12 @@
 
 struct cgroup {
     enum runtime_cgroup_manager manager;
-    int version;   /* where the controllers are: 1 or 2; 0: the container has no group */
-    char *root;    /* CGROUP_ROOT, or a test's */
-    char *path;    /* absolute below it; "" with version 0 */
-    char *unified; /* the root of version 2's tree: `root`, or "unified" below it, or NULL */
-    int dir;       /* the group's directory in that tree, for CLONE_INTO_CGROUP, or -1 */
+    int version;     /* where the controllers are: 1 or 2; 0: the container has no group */
+    char *root;      /* CGROUP_ROOT, or a test's */
+    char *path;      /* absolute below it; "" with version 0 */
+    char *unified;   /* the root of version 2's tree: `root`, or "unified" below it, or NULL */
+    bool namespaced; /* the container has a cgroup namespace of its own */
+    int dir;         /* the group's directory in that tree, for CLONE_INTO_CGROUP, or -1 */
 };
 
 /* Refuses paths that are not absolute, contain ".." or name the root. No directory is touched. */
@@ -51,14 +52,14 @@ int cgroup_create(struct cgroup *cg, const json_t *resources, struct err *err);
 int cgroup_create_birthplace(struct cgroup *cg, const json_t *resources, struct err *err);
 /* Opens cg->dir of a group that is there, for a process that is to be born into it. */
 int cgroup_open_birthplace(struct cgroup *cg, struct err *err);
-/* Writes linux.resources; may run beside a process that is in the group already. */
-int cgroup_limit(const struct cgroup *cg, const json_t *resources, struct err *err);
+/* Writes linux.resources; may run beside a process that is in the group already. `update`: into a
+ * group that has had limits before; only those named are touched. */
+int cgroup_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err);
 /* Moves the calling process (of one thread) into version 1's groups; it is in version 2's. */
 int cgroup_join(const struct cgroup *cg, struct err *err);
 
 /* Mounts what the container sees of its group on `target` (a directory, O_PATH), from inside its
- * new cgroup namespace, where the group is the root of each hierarchy. `attributes`: MOUNT_ATTR_*.
- */
+ * cgroup namespace if it is `namespaced`. `attributes`: MOUNT_ATTR_*. */
 int cgroup_mount(const struct cgroup *cg, int target, uint64_t attributes, struct err *err);
 
 bool cgroup_oom_killed(const struct cgroup *cg);

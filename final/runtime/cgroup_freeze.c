@@ -130,3 +130,23 @@ int cgroup_frozen(const struct cgroup *cg, struct err *err)
     return (v2_has_freezer(cg) && says(cg->unified, cg->path, "cgroup.freeze", "1")) ||
            v1_frozen(cg);
 }
+
+int cgroup_hold(const struct cgroup *cg, bool *ret_held, struct err *err)
+{
+    int frozen = cgroup_frozen(cg, err);
+
+    *ret_held = false;
+    if (frozen == -ENOENT) {
+        err_clear(err);
+        return 0;
+    }
+    if (frozen || cgroup_freeze(cg, true, err) < 0)
+        return frozen > 0 ? 0 : -err->code;
+    *ret_held = true;
+    return 0;
+}
+
+int cgroup_let_go(const struct cgroup *cg, bool held, struct err *err)
+{
+    return held ? cgroup_freeze(cg, false, err) : 0;
+}

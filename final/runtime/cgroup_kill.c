@@ -196,8 +196,8 @@ static int v1_destroy(const struct cgroup *cg, struct err *err)
 {
     struct err first = {0};
 
-    for (size_t i = 0; cgroup_v1_controllers[i]; i++) {
-        cleanup_free char *base = cgroup_v1_base(cg, cgroup_v1_controllers[i]);
+    for (size_t i = 0; cgroup_v1_controller(i); i++) {
+        cleanup_free char *base = cgroup_v1_base(cg, cgroup_v1_controller(i));
 
         if (v1_destroy_one(cg, base, err) < 0 && !first.code)
             first = *err;

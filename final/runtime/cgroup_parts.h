@@ -3,6 +3,12 @@
 
 #include "runtime/cgroup.h"
 
+/* Stops the processes for a moment; `held` says whether they have to be let go again (they may have
+ * been frozen already). Success without a freezer. */
+int cgroup_hold(const struct cgroup *cg, bool *ret_held, struct err *err);
+int cgroup_let_go(const struct cgroup *cg, bool held, struct err *err);
+bool cgroup_in_user_namespace(void);
+
 /* For what needs a group: -ENOTSUP with a message for a container that has none. */
 int cgroup_open_own(const struct runtime_cgroup_place *place, struct cgroup *ret, struct err *err);
 /* "/a/b": absolute, and no component is empty, "." or "..". */
@@ -12,7 +18,10 @@ bool cgroup_path_is_plain(const char *path);
  * `base` is the root of one hierarchy, `path` the group below it. What is inside a group may be the
  * work of a hostile container: any number of groups, any depth. */
 
-/* mkdir -p below `base`: a parent another engine removes at the same moment is made again. */
+/* mkdir(2): 0, 1 when it was there, or -errno. */
+int cgroup_make_dir(const char *full);
+/* mkdir -p below `base`: a parent another engine removes at the same moment is made again. Returns
+ * 1 when all of it was there. */
 int cgroup_make_dirs(const char *base, const char *path, struct err *err);
 /* rmdir of the group with what is below it, then of its empty parents named "cooper...". -EBUSY
  * while a process is in it; success when it is not there. */
@@ -40,21 +49,21 @@ bool cgroup_has(const char *base, const char *path, const char *file);
  */
 
 int cgroup_v1_create(struct cgroup *cg, const json_t *resources, struct err *err);
-int cgroup_v1_limit(const struct cgroup *cg, const json_t *resources, struct err *err);
+int cgroup_v1_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err);
 int cgroup_v1_join(const struct cgroup *cg, struct err *err);
-int cgroup_v1_mount(const struct cgroup *cg, int target, uint64_t attributes, struct err *err);
 /* The root of a controller's hierarchy, "<root>/memory", whether it is there or not. Caller frees.
  */
 char *cgroup_v1_base(const struct cgroup *cg, const char *controller);
-/* Controllers a container's group may be in; NULL ends the list. */
-extern const char *const cgroup_v1_controllers[];
+/* The controllers a container's group may be in, by number; NULL ends the list. */
+const char *cgroup_v1_controller(size_t i);
 /* The hierarchy that has all of the container's processes: the freezer's if possible. Caller frees.
  */
 char *cgroup_v1_processes(const struct cgroup *cg);
 
 int cgroup_v2_create(struct cgroup *cg, const json_t *resources, struct err *err);
-int cgroup_v2_limit(const struct cgroup *cg, const json_t *resources, struct err *err);
-int cgroup_v2_mount(const struct cgroup *cg, int target, uint64_t attributes, struct err *err);
+int cgroup_v2_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err);
+/* "memory" of "memory.max". */
+void cgroup_v2_controller_of(const char *file, char ret[24]);
 
 int cgroup_v1_stats(const struct cgroup *cg, struct runtime_stats *ret, struct err *err);
 int cgroup_v2_stats(const struct cgroup *cg, struct runtime_stats *ret, struct err *err);
@@ -62,23 +71,10 @@ int cgroup_v2_stats(const struct cgroup *cg, struct runtime_stats *ret, struct e
 /* A list of CPUs or memory nodes as a user may write it. */
 int cgroup_check_cpuset(const char *list, struct err *err);
 
-/* --- which devices (cgroup_device.c) -------------------------------------------------------------
- */
+/* --- which devices (cgroup_device_v1.c, _v2.c) ---------------------------------------------------
+ * linux.resources.devices; with `update` only if there are any. */
 
-struct device_rule {
-    bool allow;
-    char type;              /* 'a', 'b' or 'c' */
-    long long major, minor; /* -1: any */
-    char access[4];         /* of "rwm" */
-};
-struct device_rules {
-    struct device_rule *items;
-    size_t len, room;
-};
-/* linux.resources.devices in order; after a rule that denies everything, the devices every
- * container has (null, zero, full, random, urandom, tty, ptmx, its terminals) and mknod(2) of any
- * are allowed again. */
-int device_rules_read(const json_t *resources, struct device_rules *ret, struct err *err);
-void device_rules_free(struct device_rules *rules);
-/* v2: as an eBPF program on the group's directory. */
-int device_rules_attach(const struct device_rules *rules, int cgroup_dir, struct err *err);
+int device_rules_write_v1(const struct cgroup *cg, const json_t *resources, bool update,
+                          struct err *err);
+int device_rules_write_v2(const struct cgroup *cg, const json_t *resources, bool update,
+                          struct err *err);

@@ -2,6 +2,7 @@
 #include "runtime/cgroup_parts.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,6 +43,17 @@ bool cgroup_path_is_plain(const char *path)
         path += n;
     }
     return true;
+}
+
+/* In the first user namespace every id is mapped to itself (user_namespaces(7)). */
+bool cgroup_in_user_namespace(void)
+{
+    cleanup_buf struct buf map = {0};
+    unsigned long long inside, outside, count;
+
+    return !cgroup_read("/proc/self", "", "uid_map", &map) &&
+           (sscanf(map.data, "%llu %llu %llu", &inside, &outside, &count) != 3 || inside ||
+            outside || count != 4294967295ULL);
 }
 
 /* FNV-1a: the same bundle gives the same number, another one most likely another. */

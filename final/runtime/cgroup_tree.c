@@ -23,25 +23,42 @@
 
 #define MAKE_TRIES 100
 
+int cgroup_make_dir(const char *full)
+{
+    if (!mkdir(full, 0755))
+        return 0;
+    return errno == EEXIST ? 1 : -errno;
+}
+
+/* The directories above it, some of which may be there. */
+static int make_above(char *full, size_t start, struct err *err)
+{
+    for (char *slash = strchr(full + start, '/'); slash; slash = strchr(slash + 1, '/')) {
+        int r;
+
+        *slash = 0;
+        r = cgroup_make_dir(full);
+        if (r < 0 && r != -ENOENT)
+            return err_set(err, -r, "cannot make the control group '%s': %s", full, strerror(-r));
+        *slash = '/';
+    }
+    return 0;
+}
+
 int cgroup_make_dirs(const char *base, const char *path, struct err *err)
 {
     cleanup_free char *full = str_format("%s%s", base, path);
-    size_t start = strlen(base) + 1;
+    int r = -ENOENT;
 
     for (int tries = 0; tries < MAKE_TRIES; tries++) {
-        /* Mostly the parent is there. */
-        if (!mkdir(full, 0755) || errno == EEXIST)
-            return 0;
-        if (errno != ENOENT)
+        r = cgroup_make_dir(full); /* mostly the parent is there */
+        if (r != -ENOENT)
             break;
-        for (char *slash = strchr(full + start, '/'); slash; slash = strchr(slash + 1, '/')) {
-            *slash = 0;
-            if (mkdir(full, 0755) < 0 && errno != EEXIST && errno != ENOENT)
-                return err_errno(err, "cannot make the control group '%s'", full);
-            *slash = '/';
-        }
+        if (make_above(full, strlen(base) + 1, err) < 0)
+            return -err->code;
     }
-    return err_errno(err, "cannot make the control group '%s'", full);
+    return r < 0 ? err_set(err, -r, "cannot make the control group '%s': %s", full, strerror(-r))
+                 : r;
 }
 
 /* --- the walk ------------------------------------------------------------------------------------

@@ -5,9 +5,10 @@
  * groups which every move of *another* process takes, and which costs an RCU grace period
  * (milliseconds).
  *
- * cpuset is joined only when asked for: a new cpuset is empty, and nobody can join it before it was
- * given CPUs and memory nodes. */
-#include "runtime/cgroup_parts.h"
+ * Some trees are joined only when something is asked of them; a new cpuset, for one, is empty, and
+ * nobody can join it before it was given CPUs and memory nodes. If a running container is asked to
+ * keep to such a limit for the first time, its processes are moved then. */
+#include "runtime/cgroup_plan.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,51 +22,32 @@
 /* Where all of a container's processes are found, the best first: what is frozen does not fork. */
 static const char *const processes[] = {"freezer", "pids", "memory", "devices", "cpu"};
 
-/* `wanted` NULL: always used; else only if linux.resources has that member. */
+/* `wanted` empty: always used; else only if linux.resources has one of these members.
+ * "systemd" limits nothing: it is the tree by which systemd knows whose a process is. One that
+ * stays in its caller's group there dies with the caller's session. */
 static const struct controller {
-    const char *name, *wanted;
+    const char *name, *wanted[2];
 } controllers[] = {
-    {"memory", NULL},  {"pids", NULL},         {"cpu", NULL},
-    {"cpuacct", NULL}, {"devices", NULL},      {"freezer", NULL},
-    {"blkio", NULL},   {"cpuset", "cpu.cpus"}, {"cpuset", "cpu.mems"},
+    {"memory", {NULL}},
+    {"pids", {NULL}},
+    {"cpu", {NULL}},
+    {"cpuacct", {NULL}},
+    {"devices", {NULL}},
+    {"freezer", {NULL}},
+    {"blkio", {NULL}},
+    {"systemd", {NULL}},
+    {"cpuset", {"cpu.cpus", "cpu.mems"}},
+    {"hugetlb", {"hugepageLimits"}},
+    {"net_cls", {"network.classID"}},
+    {"net_prio", {"network.priorities"}},
+    {"rdma", {"rdma"}},
 };
 #define CONTROLLERS (sizeof controllers / sizeof *controllers)
 
-static const struct limit {
-    const char *member, *controller, *file;
-} limits[] = {
-    /* memory before memory and swap: the kernel refuses a sum below the part. */
-    {"memory.limit", "memory", "memory.limit_in_bytes"},
-    {"memory.swap", "memory", "memory.memsw.limit_in_bytes"},
-    {"memory.reservation", "memory", "memory.soft_limit_in_bytes"},
-    {"memory.kernelTCP", "memory", "memory.kmem.tcp.limit_in_bytes"},
-    {"memory.swappiness", "memory", "memory.swappiness"},
-    {"memory.disableOOMKiller", "memory", "memory.oom_control"},
-    {"pids.limit", "pids", "pids.max"},
-    {"cpu.shares", "cpu", "cpu.shares"},
-    /* the period first: the quota is checked against it. */
-    {"cpu.period", "cpu", "cpu.cfs_period_us"},
-    {"cpu.quota", "cpu", "cpu.cfs_quota_us"},
-    {"cpu.burst", "cpu", "cpu.cfs_burst_us"},
-    {"cpu.realtimePeriod", "cpu", "cpu.rt_period_us"},
-    {"cpu.realtimeRuntime", "cpu", "cpu.rt_runtime_us"},
-    {"cpu.idle", "cpu", "cpu.idle"},
-    {"cpu.cpus", "cpuset", "cpuset.cpus"},
-    {"cpu.mems", "cpuset", "cpuset.mems"},
-    {"blockIO.weight", "blkio", "blkio.weight"},
-};
-
-static const struct throttle {
-    const char *member, *file;
-} throttles[] = {
-    {"blockIO.throttleReadBpsDevice", "blkio.throttle.read_bps_device"},
-    {"blockIO.throttleWriteBpsDevice", "blkio.throttle.write_bps_device"},
-    {"blockIO.throttleReadIOPSDevice", "blkio.throttle.read_iops_device"},
-    {"blockIO.throttleWriteIOPSDevice", "blkio.throttle.write_iops_device"},
-};
-
-const char *const cgroup_v1_controllers[] = {"memory",  "pids",  "cpu",    "cpuacct", "devices",
-                                             "freezer", "blkio", "cpuset", NULL};
+const char *cgroup_v1_controller(size_t i)
+{
+    return i < CONTROLLERS ? controllers[i].name : NULL;
+}
 
 char *cgroup_v1_base(const struct cgroup *cg, const char *controller)
 {
@@ -107,6 +89,11 @@ static int fill_cpuset(const char *base, const char *path, const char *file, str
             return -err->code;
         if (have.len <= 1 && file_poke(AT_FDCWD, full, value.data, err) < 0)
             return -err->code;
+        if (have.len > 1) { /* a group below cannot have more than the one above it */
+            buf_free(&value);
+            value = have;
+            have = (struct buf){0};
+        }
         if (!slash)
             return 0;
         *slash = '/';
@@ -131,122 +118,22 @@ static int create_one(const struct cgroup *cg, const char *name, struct err *err
     return 0;
 }
 
+static bool is_used(const struct controller *controller, const json_t *resources)
+{
+    if (!controller->wanted[0])
+        return true;
+    for (size_t i = 0; i < 2; i++)
+        if (controller->wanted[i] && cgroup_wanted(resources, controller->wanted[i]))
+            return true;
+    return false;
+}
+
 int cgroup_v1_create(struct cgroup *cg, const json_t *resources, struct err *err)
 {
     for (size_t i = 0; i < CONTROLLERS; i++)
-        if ((!controllers[i].wanted || json_at(resources, controllers[i].wanted)) &&
-            create_one(cg, controllers[i].name, err) < 0)
+        if (is_used(&controllers[i], resources) && create_one(cg, controllers[i].name, err) < 0)
             return -err->code;
     return 0;
-}
-
-/* --- limits -------------------------------------------------------------------------------------
- */
-
-/* false: the value means "leave it alone". */
-static bool limit_text(const struct limit *limit, const json_t *value, char ret[4096])
-{
-    if (json_is_string(value))
-        return snprintf(ret, 4096, "%s", json_string_value(value)) > 0;
-    if (json_is_boolean(value))
-        return json_is_true(value) && snprintf(ret, 4096, "1");
-    if (!json_is_integer(value))
-        return false;
-    if (!json_integer_value(value) && strcmp(limit->member, "memory.swappiness"))
-        return false;
-    if (!strcmp(limit->controller, "pids") && json_integer_value(value) < 0)
-        return snprintf(ret, 4096, "max") > 0;
-    return snprintf(ret, 4096, "%lld", (long long)json_integer_value(value)) > 0;
-}
-
-static int write_limit(const struct cgroup *cg, const struct limit *limit, const char *text,
-                       struct err *err)
-{
-    cleanup_free char *base = cgroup_v1_base(cg, limit->controller);
-
-    if (!strcmp(limit->controller, "cpuset") && cgroup_check_cpuset(text, err) < 0)
-        return err_wrap(err, "%s", limit->member);
-    if (cgroup_write(base, cg->path, limit->file, text, err) >= 0)
-        return 0;
-    /* Kernels booted without swap accounting have no such file; peers run on without the swap
-     * limit. */
-    if (err->code == ENOENT && strstr(limit->file, "memsw")) {
-        err_clear(err);
-        return 0;
-    }
-    return err_wrap(err, "cannot limit %s", limit->member);
-}
-
-static int write_throttle(const struct cgroup *cg, const struct throttle *throttle,
-                          const json_t *list, struct err *err)
-{
-    cleanup_free char *base = cgroup_v1_base(cg, "blkio");
-    const json_t *item;
-    size_t i;
-
-    json_array_foreach(list, i, item)
-    {
-        cleanup_free char *text = str_format("%lld:%lld %lld", json_int(item, "major", 0),
-                                             json_int(item, "minor", 0), json_int(item, "rate", 0));
-
-        if (cgroup_write(base, cg->path, throttle->file, text, err) < 0)
-            return err_wrap(err, "cannot limit %s", throttle->member);
-    }
-    return 0;
-}
-
-static int write_device(const struct device_rule *rule, int file, struct err *err)
-{
-    char text[80], major[24] = "*", minor[24] = "*";
-    int r;
-
-    if (rule->major >= 0)
-        snprintf(major, sizeof major, "%lld", rule->major);
-    if (rule->minor >= 0)
-        snprintf(minor, sizeof minor, "%lld", rule->minor);
-    snprintf(text, sizeof text, "%c %s:%s %s", rule->type, major, minor, rule->access);
-    r = file_write(file, text, strlen(text));
-    return r < 0 ? err_set(err, -r, "cannot limit the devices with '%s': %s", text, strerror(-r))
-                 : 0;
-}
-
-/* devices.deny and devices.allow take one rule a write(2). */
-static int write_devices(const struct cgroup *cg, const json_t *resources, struct err *err)
-{
-    cleanup_with(device_rules_free) struct device_rules rules = {0};
-    cleanup_free char *base = cgroup_v1_base(cg, "devices");
-    cleanup_free char *deny = str_format("%s%s/devices.deny", base, cg->path);
-    cleanup_free char *allow = str_format("%s%s/devices.allow", base, cg->path);
-    cleanup_close int deny_fd = -1, allow_fd = -1;
-
-    if (device_rules_read(resources, &rules, err) < 0)
-        return -err->code;
-    if (!rules.len)
-        return 0;
-    deny_fd = open(deny, O_WRONLY | O_CLOEXEC);
-    allow_fd = open(allow, O_WRONLY | O_CLOEXEC);
-    if (deny_fd < 0 || allow_fd < 0)
-        return err_errno(err, "cannot limit the devices: '%s'", deny_fd < 0 ? deny : allow);
-    for (size_t i = 0; i < rules.len; i++)
-        if (write_device(&rules.items[i], rules.items[i].allow ? allow_fd : deny_fd, err) < 0)
-            return -err->code;
-    return 0;
-}
-
-int cgroup_v1_limit(const struct cgroup *cg, const json_t *resources, struct err *err)
-{
-    char text[4096];
-
-    if (json_object_size(json_at(resources, "unified")))
-        return err_set(err, ENOTSUP, "linux.resources.unified needs cgroup v2; this host has v1");
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
-        if (limit_text(&limits[i], json_at(resources, limits[i].member), text) &&
-            write_limit(cg, &limits[i], text, err) < 0)
-            return -err->code;
-    for (size_t i = 0; i < sizeof throttles / sizeof *throttles; i++)
-        if (write_throttle(cg, &throttles[i], json_at(resources, throttles[i].member), err) < 0)
-            return -err->code;
-    return write_devices(cg, resources, err);
 }
 
 int cgroup_v1_join(const struct cgroup *cg, struct err *err)
@@ -260,4 +147,55 @@ int cgroup_v1_join(const struct cgroup *cg, struct err *err)
     }
     err_clear(err); /* ENOENT: a controller the container does not use */
     return 0;
+}
+
+/* --- changing a living group ---------------------------------------------------------------------
+ */
+
+/* Moves every process of the container; they hold still meanwhile. */
+static int move_processes(const struct cgroup *cg, const char *base, struct err *err)
+{
+    cleanup_with(runtime_pids_free) struct runtime_pids pids = {0};
+
+    if (cgroup_pids(cg, true, &pids, err) < 0)
+        return -err->code;
+    for (size_t i = 0; i < pids.len; i++) {
+        char text[24];
+
+        snprintf(text, sizeof text, "%d", pids.items[i]);
+        if (cgroup_write(base, cg->path, "cgroup.procs", text, err) < 0 && err->code != ESRCH)
+            return -err->code;
+    }
+    err_clear(err);
+    return 0;
+}
+
+static int adopt(const struct cgroup *cg, const char *name, struct err *err)
+{
+    cleanup_free char *base = cgroup_v1_base(cg, name);
+    bool held;
+    int r;
+
+    if (cgroup_has(base, cg->path, "cgroup.procs") || !is_there(base))
+        return 0;
+    if (create_one(cg, name, err) < 0 || cgroup_hold(cg, &held, err) < 0)
+        return -err->code;
+    r = move_processes(cg, base, err);
+    return cgroup_let_go(cg, held, err) < 0 || r < 0
+               ? err_wrap(err, "cannot move the container into the controller '%s'", name)
+               : 0;
+}
+
+int cgroup_v1_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err)
+{
+    cleanup_with(cgroup_plan_free) struct cgroup_plan plan = {0};
+
+    for (size_t i = 0; update && i < CONTROLLERS; i++)
+        if (controllers[i].wanted[0] && is_used(&controllers[i], resources) &&
+            adopt(cg, controllers[i].name, err) < 0)
+            return -err->code;
+    if (cgroup_v1_plan(cg, resources, update, &plan, err) < 0 ||
+        cgroup_plan_write(cg, &plan, err) < 0)
+        return -err->code;
+    return device_rules_write_v1(cg, resources, update, err);
 }

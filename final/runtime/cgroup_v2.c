@@ -1,11 +1,12 @@
-/* cgroups, version 2: one tree. A group may use a controller only if each group above passes it
- * down (cgroup.subtree_control), and a group with processes passes nothing down, except the root.
+/* cgroups, version 2: one tree. A group may use a controller only if each group above hands it
+ * down (cgroup.subtree_control), and a group with processes hands nothing down, except the root.
  * The container is born into its group (CLONE_INTO_CGROUP, Linux 5.7), so it never runs outside of
  * its limits, and no process has to be moved. cgroup.kill (5.14) ends all of it at once. */
-#include "runtime/cgroup_parts.h"
+#include "runtime/cgroup_plan.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,61 +14,97 @@
 #include "base/file.h"
 #include "base/json.h"
 
-static const char *const wanted[] = {"cpu", "cpuset", "io", "memory", "pids", "hugetlb"};
+/* What containers are limited or measured by; others only when linux.resources names them: each
+ * costs a little with every group and every process. */
+static const char *const usual[] = {"cpu", "cpuset", "io", "memory", "pids", "hugetlb"};
+#define USUAL (sizeof usual / sizeof *usual)
 
-/* "+cpu +memory ..." of what this group has to give. */
-static int passed_down(const char *group, char ret[128], struct err *err)
+void cgroup_v2_controller_of(const char *file, char ret[24])
 {
-    cleanup_free char *file = str_format("%s/cgroup.controllers", group);
-    cleanup_buf struct buf text = {0};
-    cleanup_strv struct strv have = {0};
-
-    if (file_load(AT_FDCWD, file, 4096, &text, err) < 0)
-        return -err->code;
-    text.data[strcspn(text.data, "\n")] = 0;
-    strv_split(&have, text.data, ' ');
-    *ret = 0;
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-        if (strv_contains(&have, wanted[i]))
-            snprintf(ret + strlen(ret), 128 - strlen(ret), "+%s ", wanted[i]);
-    return 0;
+    snprintf(ret, 24, "%.*s", (int)strcspn(file, "."), file);
 }
 
-/* EBUSY and EACCES are passed over: a group above that has processes of its own (we are in a
- * container ourselves, say) cannot pass controllers down. A limit that needs one says so when its
- * file is missing. */
-static int enable(const char *group, struct err *err)
+static void wanted_controllers(const json_t *resources, struct strv *ret)
 {
-    cleanup_free char *file = str_format("%s/cgroup.subtree_control", group);
-    char controllers[128];
+    const char *file;
+    json_t *value;
 
-    if (passed_down(group, controllers, err) < 0)
-        return -err->code;
-    if (*controllers && file_poke(AT_FDCWD, file, controllers, err) < 0) {
-        if (err->code != EBUSY && err->code != EACCES && err->code != EOPNOTSUPP)
-            return -err->code;
-        err_clear(err);
+    for (size_t i = 0; i < USUAL; i++)
+        strv_add(ret, usual[i]);
+    if (json_object_size(json_at(resources, "rdma")))
+        strv_add(ret, "rdma");
+    json_object_foreach(json_at(resources, "unified"), file, value)
+    {
+        char controller[24];
+
+        cgroup_v2_controller_of(file, controller);
+        if (strcmp(controller, "cgroup") && !strv_contains(ret, controller))
+            strv_add(ret, controller);
     }
-    return 0;
 }
 
-/* Enables at the root, makes the first directory, enables there, and so on down to the group's
- * parent. */
-static int make_path(const struct cgroup *cg, struct err *err)
+static void read_words(const char *root, const char *group, const char *file, struct strv *ret)
 {
-    cleanup_free char *full = str_format("%s%s", cg->root, cg->path);
-    size_t start = strlen(cg->root);
+    cleanup_buf struct buf text = {0};
 
-    for (char *slash = full + start; slash; slash = strchr(slash + 1, '/')) {
+    if (cgroup_read(root, group, file, &text) < 0)
+        return;
+    text.data[strcspn(text.data, "\n")] = 0;
+    strv_split(ret, text.data, ' ');
+}
+
+/* "+cpu +memory " of what is wanted and not yet handed down; empty in the usual case. */
+static void not_handed_down(const char *root, const char *group, const struct strv *wanted,
+                            struct buf *ret)
+{
+    cleanup_strv struct strv have = {0}, down = {0};
+
+    read_words(root, group, "cgroup.subtree_control", &down);
+    for (size_t i = 0; i < wanted->len; i++) {
+        if (strv_contains(&down, wanted->items[i]))
+            continue;
+        if (!have.len)
+            read_words(root, group, "cgroup.controllers", &have);
+        if (strv_contains(&have, wanted->items[i]))
+            buf_printf(ret, "+%s ", wanted->items[i]);
+    }
+}
+
+/* A refusal is passed over: a group above that has processes of its own (we are in a container
+ * ourselves, say) cannot hand controllers down, and an ordinary user may not ask. A limit that
+ * needs one finds its file missing, and says why. */
+static void hand_down(const char *root, const char *group, const struct strv *wanted)
+{
+    cleanup_buf struct buf missing = {0};
+    struct err refused = {0};
+    char *rest, *word;
+
+    not_handed_down(root, group, wanted, &missing);
+    if (!missing.len ||
+        cgroup_write(root, group, "cgroup.subtree_control", missing.data, &refused) >= 0)
+        return;
+    if (refused.code == EBUSY || refused.code == EACCES || refused.code == EROFS)
+        return;
+    /* The write is all or nothing; maybe it is only one of them. */
+    for (word = strtok_r(missing.data, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+        cgroup_write(root, group, "cgroup.subtree_control", word, &refused);
+}
+
+/* Hands down at the root, makes the first directory, hands down there, and so on down to the
+ * group's parent. */
+static int make_path(const struct cgroup *cg, const struct strv *wanted, struct err *err)
+{
+    cleanup_free char *group = str_copy(cg->path);
+
+    for (char *slash = group; slash; slash = strchr(slash + 1, '/')) {
         char *next = strchr(slash + 1, '/');
 
         *slash = 0;
-        if (enable(full, err) < 0)
-            return -err->code;
+        hand_down(cg->root, group, wanted);
         *slash = '/';
         if (next)
             *next = 0;
-        if (cgroup_make_dirs(cg->root, full + start, err) < 0)
+        if (cgroup_make_dirs(cg->root, group, err) < 0)
             return -err->code;
         if (next)
             *next = '/';
@@ -75,181 +112,76 @@ static int make_path(const struct cgroup *cg, struct err *err)
     return 0;
 }
 
+/* Mostly the parent has been there since the last container, and hands down all we want. */
+static bool made_quickly(const struct cgroup *cg, const struct strv *wanted)
+{
+    cleanup_free char *full = str_format("%s%s", cg->root, cg->path), *above = str_copy(cg->path);
+    cleanup_buf struct buf missing = {0};
+    cleanup_strv struct strv down = {0};
+
+    *strrchr(above, '/') = 0;
+    read_words(cg->root, above, "cgroup.subtree_control", &down);
+    for (size_t i = 0; i < wanted->len; i++)
+        if (!strv_contains(&down, wanted->items[i]))
+            return false;
+    return cgroup_make_dir(full) >= 0;
+}
+
+/* --- threaded groups -----------------------------------------------------------------------------
+ * Below a group whose processes are spread by threads, a new group is "domain invalid": nobody can
+ * be in it until it is made "threaded", too, and then only the controllers that can tell threads
+ * apart work in it (cgroup-v2.rst, "Threads"). */
+
+static const char *const domain_limits[] = {"memory", "blockIO", "hugepageLimits", "rdma"};
+
+static int make_threaded(const struct cgroup *cg, const json_t *resources, struct err *err)
+{
+    for (size_t i = 0; i < sizeof domain_limits / sizeof *domain_limits; i++)
+        if (json_object_size(json_at(resources, domain_limits[i])) ||
+            json_array_size(json_at(resources, domain_limits[i])))
+            return err_set(err, EOPNOTSUPP,
+                           "linux.resources.%s: the group '%s' is below a threaded one, where only "
+                           "cpu, cpuset and pids can be limited: choose another linux.cgroupsPath",
+                           domain_limits[i], cg->path);
+    return cgroup_write(cg->root, cg->path, "cgroup.type", "threaded", err) < 0
+               ? err_wrap(err, "the control group '%s' is below a threaded one", cg->path)
+               : 0;
+}
+
+static int check_type(const struct cgroup *cg, const json_t *resources, struct err *err)
+{
+    cleanup_buf struct buf type = {0};
+
+    if (cgroup_read(cg->unified, cg->path, "cgroup.type", &type) < 0 ||
+        strcmp(type.data, "domain invalid\n"))
+        return 0;
+    return make_threaded(cg, resources, err);
+}
+
 int cgroup_v2_create(struct cgroup *cg, const json_t *resources, struct err *err)
 {
+    cleanup_strv struct strv wanted = {0};
     int r = 0;
 
-    (void)resources; /* v2 needs no controller joined one by one */
+    wanted_controllers(resources, &wanted);
     /* ENOENT: another engine removed the empty parent meanwhile. */
-    for (int tries = 0; tries < 100; tries++) {
-        r = make_path(cg, err);
+    for (int tries = 0; tries < 100 && !made_quickly(cg, &wanted); tries++) {
+        r = make_path(cg, &wanted, err);
         if (r != -ENOENT && r != -ENODEV)
             break;
     }
     if (r < 0)
         return err_wrap(err, "cannot make the control group '%s'", cg->path);
     err_clear(err);
-    return 0;
+    return check_type(cg, resources, err);
 }
 
-/* --- limits: v1's numbers, which the specification uses, in v2's terms
- * ---------------------------- */
-
-static int put(const struct cgroup *cg, const char *file, const char *text, struct err *err)
+int cgroup_v2_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err)
 {
-    if (cgroup_write(cg->root, cg->path, file, text, err) >= 0)
-        return 0;
-    if (err->code == ENOENT)
-        return err_wrap(err, "the controller of '%s' is not available here", file);
-    return err_wrap(err, "cannot set the limit");
-}
+    cleanup_with(cgroup_plan_free) struct cgroup_plan plan = {0};
 
-static int put_number(const struct cgroup *cg, const char *file, long long value, struct err *err)
-{
-    char text[32] = "max";
-
-    if (value >= 0)
-        snprintf(text, sizeof text, "%lld", value);
-    return put(cg, file, text, err);
-}
-
-/* v1 limits memory and swap together, v2 swap alone. */
-static int limit_swap(const struct cgroup *cg, long long memory, long long both, struct err *err)
-{
-    if (!both)
-        return 0;
-    if (both > 0 && memory <= 0)
-        return err_set(err, EINVAL, "memory.swap %lld needs a memory.limit", both);
-    if (both > 0 && both < memory)
-        return err_set(err, EINVAL, "memory.swap %lld is below memory.limit %lld", both, memory);
-    if (put_number(cg, "memory.swap.max", both < 0 ? -1 : both - memory, err) < 0) {
-        if (err->code != ENOENT)
-            return -err->code;
-        err_clear(err); /* a kernel without swap accounting: peers go on too */
-    }
-    return 0;
-}
-
-static int limit_memory(const struct cgroup *cg, const json_t *memory, struct err *err)
-{
-    long long limit = json_int(memory, "limit", 0), low = json_int(memory, "reservation", 0);
-
-    if (limit && put_number(cg, "memory.max", limit, err) < 0)
+    if (cgroup_v2_plan(cg, resources, update, &plan, err) < 0 ||
+        cgroup_plan_write(cg, &plan, err) < 0)
         return -err->code;
-    if (low && put_number(cg, "memory.low", low < 0 ? 0 : low, err) < 0)
-        return -err->code;
-    return limit_swap(cg, limit, json_int(memory, "swap", 0), err);
-}
-
-/* Shares 2..262144 become a weight 1..10000, linearly: runc's and crun's formula. */
-static long long weight_of_shares(long long shares)
-{
-    if (shares < 2)
-        shares = 2;
-    if (shares > 262144)
-        shares = 262144;
-    return 1 + (shares - 2) * 9999 / 262142;
-}
-
-static int limit_cpu(const struct cgroup *cg, const json_t *cpu, struct err *err)
-{
-    long long quota = json_int(cpu, "quota", 0), period = json_int(cpu, "period", 0);
-    long long shares = json_int(cpu, "shares", 0), burst = json_int(cpu, "burst", 0);
-    char text[64];
-
-    if (shares && put_number(cg, "cpu.weight", weight_of_shares(shares), err) < 0)
-        return -err->code;
-    if (quota || period) {
-        if (quota > 0)
-            snprintf(text, sizeof text, "%lld %lld", quota, period ? period : 100000);
-        else
-            snprintf(text, sizeof text, "max %lld", period ? period : 100000);
-        if (put(cg, "cpu.max", text, err) < 0)
-            return -err->code;
-    }
-    if (burst && put_number(cg, "cpu.max.burst", burst, err) < 0)
-        return -err->code;
-    if (json_int(cpu, "idle", 0) && put_number(cg, "cpu.idle", 1, err) < 0)
-        return -err->code;
-    return 0;
-}
-
-static int limit_cpuset(const struct cgroup *cg, const json_t *cpu, struct err *err)
-{
-    const char *cpus = json_str(cpu, "cpus", ""), *mems = json_str(cpu, "mems", "");
-
-    if (*cpus && (cgroup_check_cpuset(cpus, err) < 0 || put(cg, "cpuset.cpus", cpus, err) < 0))
-        return -err->code;
-    if (*mems && (cgroup_check_cpuset(mems, err) < 0 || put(cg, "cpuset.mems", mems, err) < 0))
-        return -err->code;
-    return 0;
-}
-
-static const struct {
-    const char *member, *key;
-} throttles[] = {
-    {"throttleReadBpsDevice", "rbps"},
-    {"throttleWriteBpsDevice", "wbps"},
-    {"throttleReadIOPSDevice", "riops"},
-    {"throttleWriteIOPSDevice", "wiops"},
-};
-
-static int limit_io(const struct cgroup *cg, const json_t *io, struct err *err)
-{
-    long long weight = json_int(io, "weight", 0);
-    const json_t *item;
-    size_t k;
-
-    /* v1's 10..1000 become 1..10000. */
-    if (weight && put_number(cg, "io.weight", 1 + (weight - 10) * 9999 / 990, err) < 0)
-        return -err->code;
-    for (size_t i = 0; i < sizeof throttles / sizeof *throttles; i++)
-        json_array_foreach(json_at(io, throttles[i].member), k, item)
-        {
-            char text[128];
-
-            snprintf(text, sizeof text, "%lld:%lld %s=%lld", json_int(item, "major", 0),
-                     json_int(item, "minor", 0), throttles[i].key, json_int(item, "rate", 0));
-            if (put(cg, "io.max", text, err) < 0)
-                return -err->code;
-        }
-    return 0;
-}
-
-static int limit_unified(const struct cgroup *cg, const json_t *unified, struct err *err)
-{
-    const char *file;
-    json_t *value;
-
-    json_object_foreach((json_t *)unified, file, value)
-    {
-        if (strchr(file, '/') || !strncmp(file, "cgroup.", 7) || !json_is_string(value))
-            return err_set(err, EINVAL, "linux.resources.unified: '%s' is not a limit", file);
-        if (put(cg, file, json_string_value(value), err) < 0)
-            return -err->code;
-    }
-    return 0;
-}
-
-static int limit_devices(const struct cgroup *cg, const json_t *resources, struct err *err)
-{
-    cleanup_with(device_rules_free) struct device_rules rules = {0};
-
-    if (device_rules_read(resources, &rules, err) < 0)
-        return -err->code;
-    return rules.len ? device_rules_attach(&rules, cg->dir, err) : 0;
-}
-
-int cgroup_v2_limit(const struct cgroup *cg, const json_t *resources, struct err *err)
-{
-    long long pids = json_int(resources, "pids.limit", 0);
-
-    if (limit_memory(cg, json_at(resources, "memory"), err) < 0 ||
-        limit_cpu(cg, json_at(resources, "cpu"), err) < 0 ||
-        limit_cpuset(cg, json_at(resources, "cpu"), err) < 0 ||
-        limit_io(cg, json_at(resources, "blockIO"), err) < 0 ||
-        limit_unified(cg, json_at(resources, "unified"), err) < 0 ||
-        limit_devices(cg, resources, err) < 0)
-        return -err->code;
-    return pids ? put_number(cg, "pids.max", pids, err) : 0;
+    return device_rules_write_v2(cg, resources, update, err);
 }

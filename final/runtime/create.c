@@ -51,7 +51,10 @@ static int open_cgroup(struct creation *creation, struct runtime_container *c, s
             return -err->code;
         place.path = path;
     }
-    return cgroup_open(&place, &c->cgroup, err);
+    if (cgroup_open(&place, &c->cgroup, err) < 0)
+        return -err->code;
+    c->cgroup.namespaced = spec_has_namespace(&creation->spec, CLONE_NEWCGROUP);
+    return 0;
 }
 
 static int check_user(const struct spec *spec, struct err *err)
@@ -111,8 +114,9 @@ static int make_cgroup(struct creation *creation, struct runtime_container *c, s
 {
     const json_t *resources = creation->spec.resources;
 
-    return cgroup_create(&c->cgroup, resources, err) < 0 ? -err->code
-                                                         : cgroup_limit(&c->cgroup, resources, err);
+    return cgroup_create(&c->cgroup, resources, err) < 0
+               ? -err->code
+               : cgroup_limit(&c->cgroup, resources, false, err);
 }
 
 /* init may have failed first, and then it knows better than we do why nothing works. */

@@ -122,6 +122,9 @@ void spec_id_map_free(struct spec_id_map *map);
 /* CLONE_NEW* of every namespace of its own the container has, made or joined. */
 uint64_t spec_own_namespaces(const struct spec *spec);
 void spec_free(struct spec *spec);
+/* Does the container have this kind (CLONE_NEW*) for itself, new or joined? Else it is the
+ * caller's. */
+bool spec_has_namespace(const struct spec *spec, uint64_t flag);
 void spec_process_free(struct spec_process *process);
 /* An annotation, or NULL. Annotation names contain dots, so json_at() cannot read them. */
 const char *spec_annotation(const json_t *config, const char *name);
