@@ -84,22 +84,124 @@ int cgroup_open_birthplace(struct cgroup *cg, struct err *err)
     return 0; /* on a hybrid host the tree beside version 1's is a help, not a need */
 }
 
+/* A container that runs a service manager has handed controllers down to groups of its own: then no
+ * process may be in the group itself any more, and a newcomer goes where init is. The answer is the
+ * kernel's, but init chooses among the groups below the container's. */
+static char *path_for_newcomer(const struct cgroup *cg, pid_t init)
+{
+    cleanup_free char *proc = str_format("/proc/%d", init), *above = str_format("%s/", cg->path);
+    cleanup_buf struct buf down = {0}, groups = {0};
+    char *line;
+
+    if (cgroup_read(cg->unified, cg->path, "cgroup.subtree_control", &down) < 0 || down.len <= 1 ||
+        cgroup_read(proc, "", "cgroup", &groups) < 0)
+        return str_copy(cg->path);
+    line = !strncmp(groups.data, "0::/", 4) ? groups.data : strstr(groups.data, "\n0::/");
+    if (!line)
+        return str_copy(cg->path);
+    line = strchr(line, '/');
+    line[strcspn(line, "\n")] = 0;
+    return str_copy(str_starts(line, above) && cgroup_path_is_plain(line) ? line : cg->path);
+}
+
+int cgroup_open_beside(struct cgroup *cg, pid_t init, struct err *err)
+{
+    cleanup_free char *own = cg->path;
+    int r;
+
+    if (!cg->version || !cg->unified) {
+        steal_ptr(&own);
+        return 0;
+    }
+    cg->path = path_for_newcomer(cg, init);
+    r = cgroup_open_birthplace(cg, err);
+    free(cg->path);
+    cg->path = steal_ptr(&own);
+    return r;
+}
+
+/* From here on the container has none; what is at the path is not ours to touch. */
+static void forget(struct cgroup *cg)
+{
+    cg->version = 0;
+    *cg->path = 0;
+}
+
+/* An ordinary user may not make groups, unless some were delegated to it. Who asked for no limits
+ * does not need one. */
+static int go_without(struct cgroup *cg, const json_t *resources, struct err *err)
+{
+    const char *limit;
+
+    if ((err->code != EACCES && err->code != EPERM && err->code != EROFS) ||
+        !cgroup_is_ordinary_user())
+        return -err->code;
+    limit = cgroup_first_limit(cg, resources);
+    if (limit)
+        return err_wrap(err,
+                        "linux.resources.%s needs a control group that this user may write to "
+                        "(--cgroup-manager systemd, or Delegate=yes in the unit)",
+                        limit);
+    forget(cg);
+    err_clear(err);
+    return 0;
+}
+
+static int refuse_limits(const struct cgroup *cg, const json_t *resources, struct err *err)
+{
+    const char *limit = cgroup_first_limit(cg, resources);
+
+    return limit ? err_set(err, EINVAL,
+                           "linux.resources.%s: the container has no control group "
+                           "(--cgroup-manager disabled)",
+                           limit)
+                 : 0;
+}
+
+/* A group that was there is fine, unless somebody lives in it (runc's words). */
+int cgroup_check_vacant(struct cgroup *cg, const char *base, struct err *err)
+{
+    cleanup_with(runtime_pids_free) struct runtime_pids pids = {0};
+    struct err ignored = {0};
+
+    cgroup_tree_pids(base, cg->path, true, &pids);
+    cgroup_sort_pids(&pids);
+    if (pids.len) {
+        err_set(err, EBUSY, "container's cgroup is not empty: %zu process(es) found in '%s'",
+                pids.len, cg->path);
+        forget(cg);
+        return -err->code;
+    }
+    if (cgroup_frozen(cg, &ignored) > 0)
+        return cgroup_freeze(cg, false, err);
+    return 0;
+}
+
 int cgroup_create_birthplace(struct cgroup *cg, const json_t *resources, struct err *err)
 {
     struct err ignored = {0};
+    int r = 0;
 
     if (cgroup_check_resources(resources, err) < 0)
         return -err->code;
-    if (cg->version == 2 && cgroup_v2_create(cg, resources, err) < 0)
+    if (!cg->version)
+        return refuse_limits(cg, resources, err);
+    if (cg->version == 2)
+        r = cgroup_v2_create(cg, resources, err);
+    else if (cg->unified) /* a help, not a need */
+        r = cgroup_make_dirs(cg->unified, cg->path, &ignored) > 0;
+    if (r < 0)
+        return go_without(cg, resources, err);
+    if (r && cgroup_check_vacant(cg, cg->unified, err) < 0)
         return -err->code;
-    if (cg->version == 1 && cg->unified)
-        cgroup_make_dirs(cg->unified, cg->path, &ignored);
     return cgroup_open_birthplace(cg, err);
 }
 
 int cgroup_create(struct cgroup *cg, const json_t *resources, struct err *err)
 {
-    return cg->version == 1 ? cgroup_v1_create(cg, resources, err) : 0;
+    if (cg->version != 1)
+        return 0;
+    return cgroup_v1_create(cg, resources, err) < 0 ? go_without(cg, resources, err) : 0;
 }
 
 int cgroup_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err)

@@ -52,6 +52,9 @@ int cgroup_create(struct cgroup *cg, const json_t *resources, struct err *err);
 int cgroup_create_birthplace(struct cgroup *cg, const json_t *resources, struct err *err);
 /* Opens cg->dir of a group that is there, for a process that is to be born into it. */
 int cgroup_open_birthplace(struct cgroup *cg, struct err *err);
+/* The same for a process that joins a container: where the container's `init` is, if the group
+ * itself may not have processes any more. */
+int cgroup_open_beside(struct cgroup *cg, pid_t init, struct err *err);
 /* Writes linux.resources; may run beside a process that is in the group already. `update`: into a
  * group that has had limits before; only those named are touched. */
 int cgroup_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err);

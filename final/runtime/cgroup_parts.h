@@ -8,6 +8,11 @@
 int cgroup_hold(const struct cgroup *cg, bool *ret_held, struct err *err);
 int cgroup_let_go(const struct cgroup *cg, bool held, struct err *err);
 bool cgroup_in_user_namespace(void);
+/* One who is root nowhere, or only in a user namespace. */
+bool cgroup_is_ordinary_user(void);
+/* Refuses a group that was there and has processes: from then on it is not cg's any more, so that a
+ * failed creation does not kill them. */
+int cgroup_check_vacant(struct cgroup *cg, const char *base, struct err *err);
 
 /* For what needs a group: -ENOTSUP with a message for a container that has none. */
 int cgroup_open_own(const struct runtime_cgroup_place *place, struct cgroup *ret, struct err *err);
@@ -60,6 +65,7 @@ const char *cgroup_v1_controller(size_t i);
  */
 char *cgroup_v1_processes(const struct cgroup *cg);
 
+/* Returns 1 when it was there. */
 int cgroup_v2_create(struct cgroup *cg, const json_t *resources, struct err *err);
 int cgroup_v2_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err);
 /* "memory" of "memory.max". */

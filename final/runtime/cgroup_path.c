@@ -1,13 +1,11 @@
 /* linux.cgroupsPath: where a container's group is to be. */
 #include "runtime/cgroup_parts.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 
 static const char *const managers[] = {
     [RUNTIME_CGROUPFS] = "cgroupfs",
@@ -56,6 +54,11 @@ bool cgroup_in_user_namespace(void)
             outside || count != 4294967295ULL);
 }
 
+bool cgroup_is_ordinary_user(void)
+{
+    return geteuid() || cgroup_in_user_namespace();
+}
+
 /* FNV-1a: the same bundle gives the same number, another one most likely another. */
 static unsigned number_of(const char *text)
 {
@@ -66,26 +69,29 @@ static unsigned number_of(const char *text)
     return number;
 }
 
-/* An ordinary user can make groups only below one that was delegated: the own one, where the kernel
- * writes it as "0::/path" (cgroups(7)). Root's containers belong to nobody's session. */
-static char *own_group(void)
+/* An ordinary user can make groups only below one that was delegated to it. Its own group (in
+ * /proc/self/cgroup the line "0::/path", cgroups(7)) has processes, and so cannot have groups with
+ * limits: the one above is where its session or service keeps such groups, and where runc goes,
+ * too. Root's containers belong to nobody's session. "" stands for the root. */
+static char *delegated_group(void)
 {
     cleanup_buf struct buf text = {0};
-    struct err ignored = {0};
-    const char *line;
+    char *line, *last;
 
-    if (!geteuid() || file_load(AT_FDCWD, "/proc/self/cgroup", 1 << 16, &text, &ignored) < 0)
+    if (!cgroup_is_ordinary_user() || cgroup_read("/proc/self", "", "cgroup", &text) < 0)
         return str_copy("");
     line = !strncmp(text.data, "0::/", 4) ? text.data : strstr(text.data, "\n0::/");
     if (!line)
         return str_copy("");
     line = strchr(line, '/');
-    return strcspn(line, "\n") > 1 ? str_copy_n(line, strcspn(line, "\n")) : str_copy("");
+    line[strcspn(line, "\n")] = 0;
+    last = strrchr(line, '/');
+    return str_copy_n(line, (size_t)(last - line));
 }
 
 static char *below_own(const char *relative)
 {
-    cleanup_free char *own = own_group();
+    cleanup_free char *own = delegated_group();
 
     return str_format("%s/%s", own, relative);
 }

@@ -46,6 +46,9 @@ int cgroup_v1_plan(const struct cgroup *cg, const json_t *resources, bool update
 int cgroup_v2_plan(const struct cgroup *cg, const json_t *resources, bool update,
                    struct cgroup_plan *ret, struct err *err);
 
+/* The first member of linux.resources that would limit anything, devices apart; NULL if none does.
+ */
+const char *cgroup_first_limit(const struct cgroup *cg, const json_t *resources);
 /* Why a controller does not reach the group, or 0 if it does. */
 int cgroup_v2_explain(const struct cgroup *cg, const char *controller, struct err *err);
 /* Writes all of it. The message of a failure names field, value, file and cause. */

@@ -232,3 +232,17 @@ int cgroup_check_resources(const json_t *resources, struct err *err)
     return check_rdma(json_at(resources, "rdma"), err) < 0 ? -err->code
                                                            : check_together(resources, err);
 }
+
+const char *cgroup_first_limit(const struct cgroup *cg, const json_t *resources)
+{
+    cleanup_with(cgroup_plan_free) struct cgroup_plan plan = {0};
+    struct err impossible = {0};
+
+    if (json_object_size(json_at(resources, "unified")))
+        return "unified";
+    if (runtime_cgroup_version(cg->root) == 1)
+        cgroup_v1_plan(cg, resources, false, &plan, &impossible);
+    else if (cgroup_v2_plan(cg, resources, false, &plan, &impossible) < 0)
+        return ""; /* a limit that could not be set anywhere is one */
+    return plan.len ? plan.items[0].field : NULL;
+}

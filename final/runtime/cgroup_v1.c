@@ -100,22 +100,24 @@ static int fill_cpuset(const char *base, const char *path, const char *file, str
     }
 }
 
+/* 1 when it was there. */
 static int create_one(const struct cgroup *cg, const char *name, struct err *err)
 {
     cleanup_free char *base = cgroup_v1_base(cg, name);
+    int r = cgroup_make_dirs(base, cg->path, err);
 
-    if (cgroup_make_dirs(base, cg->path, err) < 0) {
+    if (r < 0) {
         if (is_there(base))
             return -err->code;
         err_clear(err); /* this host has no such controller; a limit that needs it says so */
         return 0;
     }
     if (strcmp(name, "cpuset"))
-        return 0;
+        return r;
     if (fill_cpuset(base, cg->path, "cpuset.cpus", err) < 0 ||
         fill_cpuset(base, cg->path, "cpuset.mems", err) < 0)
         return -err->code;
-    return 0;
+    return r;
 }
 
 static bool is_used(const struct controller *controller, const json_t *resources)
@@ -130,10 +132,20 @@ static bool is_used(const struct controller *controller, const json_t *resources
 
 int cgroup_v1_create(struct cgroup *cg, const json_t *resources, struct err *err)
 {
-    for (size_t i = 0; i < CONTROLLERS; i++)
-        if (is_used(&controllers[i], resources) && create_one(cg, controllers[i].name, err) < 0)
-            return -err->code;
-    return 0;
+    bool was_there = false;
+    cleanup_free char *base = NULL;
+
+    for (size_t i = 0; i < CONTROLLERS; i++) {
+        int r = is_used(&controllers[i], resources) ? create_one(cg, controllers[i].name, err) : 0;
+
+        if (r < 0)
+            return r;
+        was_there = was_there || r > 0;
+    }
+    if (!was_there)
+        return 0;
+    base = cgroup_v1_processes(cg);
+    return cgroup_check_vacant(cg, base, err);
 }
 
 int cgroup_v1_join(const struct cgroup *cg, struct err *err)

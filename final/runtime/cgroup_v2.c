@@ -91,10 +91,11 @@ static void hand_down(const char *root, const char *group, const struct strv *wa
 }
 
 /* Hands down at the root, makes the first directory, hands down there, and so on down to the
- * group's parent. */
+ * group's parent. Returns 1 when the group was there. */
 static int make_path(const struct cgroup *cg, const struct strv *wanted, struct err *err)
 {
     cleanup_free char *group = str_copy(cg->path);
+    int r = 0;
 
     for (char *slash = group; slash; slash = strchr(slash + 1, '/')) {
         char *next = strchr(slash + 1, '/');
@@ -104,16 +105,18 @@ static int make_path(const struct cgroup *cg, const struct strv *wanted, struct 
         *slash = '/';
         if (next)
             *next = 0;
-        if (cgroup_make_dirs(cg->root, group, err) < 0)
-            return -err->code;
+        r = cgroup_make_dirs(cg->root, group, err);
+        if (r < 0)
+            return r;
         if (next)
             *next = '/';
     }
-    return 0;
+    return r;
 }
 
-/* Mostly the parent has been there since the last container, and hands down all we want. */
-static bool made_quickly(const struct cgroup *cg, const struct strv *wanted)
+/* Mostly the parent has been there since the last container, and hands down all we want: as
+ * cgroup_make_dir(). */
+static int make_quickly(const struct cgroup *cg, const struct strv *wanted)
 {
     cleanup_free char *full = str_format("%s%s", cg->root, cg->path), *above = str_copy(cg->path);
     cleanup_buf struct buf missing = {0};
@@ -123,8 +126,8 @@ static bool made_quickly(const struct cgroup *cg, const struct strv *wanted)
     read_words(cg->root, above, "cgroup.subtree_control", &down);
     for (size_t i = 0; i < wanted->len; i++)
         if (!strv_contains(&down, wanted->items[i]))
-            return false;
-    return cgroup_make_dir(full) >= 0;
+            return -ENOENT;
+    return cgroup_make_dir(full);
 }
 
 /* --- threaded groups -----------------------------------------------------------------------------
@@ -161,19 +164,20 @@ static int check_type(const struct cgroup *cg, const json_t *resources, struct e
 int cgroup_v2_create(struct cgroup *cg, const json_t *resources, struct err *err)
 {
     cleanup_strv struct strv wanted = {0};
-    int r = 0;
+    int r;
 
     wanted_controllers(resources, &wanted);
+    r = make_quickly(cg, &wanted);
     /* ENOENT: another engine removed the empty parent meanwhile. */
-    for (int tries = 0; tries < 100 && !made_quickly(cg, &wanted); tries++) {
+    for (int tries = 0; r < 0 && tries < 100; tries++) {
         r = make_path(cg, &wanted, err);
         if (r != -ENOENT && r != -ENODEV)
             break;
     }
     if (r < 0)
-        return err_wrap(err, "cannot make the control group '%s'", cg->path);
+        return r;
     err_clear(err);
-    return check_type(cg, resources, err);
+    return check_type(cg, resources, err) < 0 ? -err->code : r;
 }
 
 int cgroup_v2_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err)

@@ -53,7 +53,7 @@ static int open_cgroup(struct creation *creation, struct runtime_container *c, s
     }
     if (cgroup_open(&place, &c->cgroup, err) < 0)
         return -err->code;
-    c->cgroup.namespaced = spec_has_namespace(&creation->spec, CLONE_NEWCGROUP);
+    c->cgroup.namespaced = spec_own_namespaces(&creation->spec) & CLONE_NEWCGROUP;
     return 0;
 }
 
@@ -195,6 +195,14 @@ static int bring_up(struct creation *creation, struct runtime_container *c, stru
     return wait_until_ready(creation, c, err);
 }
 
+/* init did not live to say why it died: what it does itself may be more than its limit of memory
+ * (runc's words). */
+static void explain_silence(const struct runtime_container *c, struct err *err)
+{
+    if (err->code == EPIPE && c->cgroup.root && cgroup_oom_killed(&c->cgroup))
+        err_set(err, ENOMEM, "container init was OOM-killed (memory limit too low?)");
+}
+
 static void take_down(struct runtime_container *c)
 {
     struct err ignored = {0};
@@ -223,6 +231,7 @@ int runtime_create(const struct runtime_request *request, struct runtime_contain
     c->pidfd = c->console = c->socket = c->cgroup.dir = -1;
     err_clear(err);
     if (prepare(&creation, c, err) < 0 || bring_up(&creation, c, err) < 0) {
+        explain_silence(c, err);
         take_down(c);
         if (!err->exit_status)
             err->exit_status = 125;

@@ -52,8 +52,9 @@ static int open_cgroup(struct joining *j, struct err *err)
         below = str_format("%s/%s", place.path, j->request->subgroup);
         place.path = below;
     }
-    return cgroup_open(&place, &j->cgroup, err) < 0 ? -err->code
-                                                    : cgroup_open_birthplace(&j->cgroup, err);
+    return cgroup_open(&place, &j->cgroup, err) < 0
+               ? -err->code
+               : cgroup_open_beside(&j->cgroup, j->request->init, err);
 }
 
 static int prepare(struct joining *j, struct err *err)

@@ -188,11 +188,3 @@ int spec_parse_namespaces(const json_t *config, struct spec *ret, struct err *er
     }
     return parse_user(config, ret, err) < 0 ? -err->code : parse_time(config, ret, err);
 }
-
-bool spec_has_namespace(const struct spec *spec, uint64_t flag)
-{
-    for (size_t i = 0; i < spec->join_count; i++)
-        if (spec->joins[i].flag == flag)
-            return true;
-    return spec->new_namespaces & flag;
-}
