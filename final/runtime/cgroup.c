@@ -61,6 +61,7 @@ int cgroup_open(const struct runtime_cgroup_place *place, struct cgroup *ret, st
 void cgroup_close(struct cgroup *cg)
 {
     free(cg->path);
+    free(cg->subgroup);
     free(cg->unified);
     if (cg->root) /* a zeroed struct owns nothing, not even descriptor 0 */
         close_fd(&cg->dir);
@@ -71,17 +72,19 @@ void cgroup_close(struct cgroup *cg)
 /* --- a container's start -------------------------------------------------------------------------
  */
 
-int cgroup_open_birthplace(struct cgroup *cg, struct err *err)
+static int open_dir(struct cgroup *cg, const char *path, struct err *err)
 {
-    cleanup_free char *full = NULL;
+    cleanup_free char *full = str_format("%s%s", cg->unified, path);
 
-    if (!cg->version || !cg->unified)
-        return 0;
-    full = str_format("%s%s", cg->unified, cg->path);
     cg->dir = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (cg->dir < 0 && cg->version == 2)
         return err_errno(err, "cannot open the control group '%s'", full);
     return 0; /* on a hybrid host the tree beside version 1's is a help, not a need */
+}
+
+int cgroup_open_birthplace(struct cgroup *cg, struct err *err)
+{
+    return cg->version && cg->unified ? open_dir(cg, cg->path, err) : 0;
 }
 
 /* A container that runs a service manager has handed controllers down to groups of its own: then no
@@ -104,20 +107,31 @@ static char *path_for_newcomer(const struct cgroup *cg, pid_t init)
     return str_copy(str_starts(line, above) && cgroup_path_is_plain(line) ? line : cg->path);
 }
 
-int cgroup_open_beside(struct cgroup *cg, pid_t init, struct err *err)
+/* The group `subgroup` below the container's, as its owner named it. */
+static int open_subgroup(struct cgroup *cg, const char *subgroup, struct err *err)
 {
-    cleanup_free char *own = cg->path;
-    int r;
+    cleanup_free char *below = str_format("/%s", subgroup), *full = NULL;
 
-    if (!cg->version || !cg->unified) {
-        steal_ptr(&own);
+    if (!cg->version || !cgroup_path_is_plain(below))
+        return err_set(err, EINVAL, "'%s' is not a group below the container's", subgroup);
+    cg->subgroup = steal_ptr(&below);
+    if (cg->version != 2)
+        return 0; /* joined by the process itself, where it is there */
+    full = str_format("%s%s%s", cg->root, cg->path, cg->subgroup);
+    cg->dir = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return cg->dir < 0 ? err_errno(err, "cannot open the control group '%s'", full) : 0;
+}
+
+int cgroup_open_beside(struct cgroup *cg, pid_t init, const char *subgroup, struct err *err)
+{
+    cleanup_free char *path = NULL;
+
+    if (subgroup && open_subgroup(cg, subgroup, err) < 0)
+        return -err->code;
+    if (!cg->version || !cg->unified || cg->dir >= 0)
         return 0;
-    }
-    cg->path = path_for_newcomer(cg, init);
-    r = cgroup_open_birthplace(cg, err);
-    free(cg->path);
-    cg->path = steal_ptr(&own);
-    return r;
+    path = path_for_newcomer(cg, init);
+    return open_dir(cg, path, err);
 }
 
 /* From here on the container has none; what is at the path is not ours to touch. */

@@ -35,6 +35,7 @@ struct cgroup {
     int version;     /* where the controllers are: 1 or 2; 0: the container has no group */
     char *root;      /* CGROUP_ROOT, or a test's */
     char *path;      /* absolute below it; "" with version 0 */
+    char *subgroup;  /* "/a/b" below it, to join; NULL: the group itself */
     char *unified;   /* the root of version 2's tree: `root`, or "unified" below it, or NULL */
     bool namespaced; /* the container has a cgroup namespace of its own */
     int dir;         /* the group's directory in that tree, for CLONE_INTO_CGROUP, or -1 */
@@ -52,9 +53,9 @@ int cgroup_create(struct cgroup *cg, const json_t *resources, struct err *err);
 int cgroup_create_birthplace(struct cgroup *cg, const json_t *resources, struct err *err);
 /* Opens cg->dir of a group that is there, for a process that is to be born into it. */
 int cgroup_open_birthplace(struct cgroup *cg, struct err *err);
-/* The same for a process that joins a container: where the container's `init` is, if the group
- * itself may not have processes any more. */
-int cgroup_open_beside(struct cgroup *cg, pid_t init, struct err *err);
+/* The same for a process that joins a container: in the group "a/b" below the container's, or, with
+ * `subgroup` NULL, in the container's own, or where `init` is if that may not have processes. */
+int cgroup_open_beside(struct cgroup *cg, pid_t init, const char *subgroup, struct err *err);
 /* Writes linux.resources; may run beside a process that is in the group already. `update`: into a
  * group that has had limits before; only those named are touched. */
 int cgroup_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err);

@@ -148,17 +148,40 @@ int cgroup_v1_create(struct cgroup *cg, const json_t *resources, struct err *err
     return cgroup_check_vacant(cg, base, err);
 }
 
+/* 1 when joined, 0 for a controller the container does not use. */
+static int join_one(const struct cgroup *cg, const char *controller, const char *below,
+                    struct err *err)
+{
+    cleanup_free char *tasks = str_format("%s/%s%s%s/tasks", cg->root, controller, cg->path, below);
+
+    if (file_poke(AT_FDCWD, tasks, "0", err) >= 0)
+        return 1;
+    if (err->code != ENOENT)
+        return err_wrap(err, "cannot join the control group");
+    err_clear(err);
+    return 0;
+}
+
+/* A group below the container's may be there for some controllers only: the container's first, so
+ * that its limits hold in any case. */
 int cgroup_v1_join(const struct cgroup *cg, struct err *err)
 {
-    for (size_t i = 0; i < CONTROLLERS; i++) {
-        cleanup_free char *tasks =
-            str_format("%s/%s%s/tasks", cg->root, controllers[i].name, cg->path);
+    int found = 0;
 
-        if (file_poke(AT_FDCWD, tasks, "0", err) < 0 && err->code != ENOENT)
-            return err_wrap(err, "cannot join the control group");
+    for (size_t i = 0; i < CONTROLLERS; i++) {
+        int r = join_one(cg, controllers[i].name, "", err);
+
+        if (r > 0 && cg->subgroup) {
+            r = join_one(cg, controllers[i].name, cg->subgroup, err);
+            found += r > 0;
+        }
+        if (r < 0)
+            return r;
     }
-    err_clear(err); /* ENOENT: a controller the container does not use */
-    return 0;
+    return cg->subgroup && !found
+               ? err_set(err, ENOENT, "there is no control group '%s' below '%s'", cg->subgroup,
+                         cg->path)
+               : 0;
 }
 
 /* --- changing a living group ---------------------------------------------------------------------

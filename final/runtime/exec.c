@@ -41,20 +41,16 @@ struct joining {
 
 static int open_cgroup(struct joining *j, struct err *err)
 {
-    struct runtime_cgroup_place place = j->request->cgroup;
-    cleanup_free char *below = NULL;
+    const struct runtime_exec_request *request = j->request;
+    struct runtime_cgroup_place place = request->cgroup;
 
     if (!place.path)
-        place.path = json_str(j->request->config, "linux.cgroupsPath", NULL);
+        place.path = json_str(request->config, "linux.cgroupsPath", NULL);
     if (!place.path)
         return err_set(err, EINVAL, "config.json has no linux.cgroupsPath to join");
-    if (j->request->subgroup) {
-        below = str_format("%s/%s", place.path, j->request->subgroup);
-        place.path = below;
-    }
     return cgroup_open(&place, &j->cgroup, err) < 0
                ? -err->code
-               : cgroup_open_beside(&j->cgroup, j->request->init, err);
+               : cgroup_open_beside(&j->cgroup, request->init, request->subgroup, err);
 }
 
 static int prepare(struct joining *j, struct err *err)
