@@ -191,9 +191,22 @@ int cgroup_check_vacant(struct cgroup *cg, const char *base, struct err *err)
     return 0;
 }
 
-int cgroup_create_birthplace(struct cgroup *cg, const json_t *resources, struct err *err)
+/* The tree of version 2 beside version 1's: what cannot be made there is done without. */
+static int make_beside(struct cgroup *cg)
 {
     struct err ignored = {0};
+    int r = cgroup_make_dirs(cg->unified, cg->path, &ignored);
+
+    if (r >= 0 && cgroup_v2_check_type(cg, NULL, &ignored) >= 0)
+        return r;
+    cgroup_remove_dirs(cg->unified, cg->path, &ignored);
+    free(cg->unified);
+    cg->unified = NULL;
+    return 0;
+}
+
+int cgroup_create_birthplace(struct cgroup *cg, const json_t *resources, struct err *err)
+{
     int r = 0;
 
     if (cgroup_check_resources(resources, err) < 0)
@@ -203,7 +216,7 @@ int cgroup_create_birthplace(struct cgroup *cg, const json_t *resources, struct 
     if (cg->version == 2)
         r = cgroup_v2_create(cg, resources, err);
     else if (cg->unified) /* a help, not a need */
-        r = cgroup_make_dirs(cg->unified, cg->path, &ignored) > 0;
+        r = make_beside(cg);
     if (r < 0)
         return go_without(cg, resources, err);
     if (r && cgroup_check_vacant(cg, cg->unified, err) < 0)

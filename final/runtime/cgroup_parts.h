@@ -67,6 +67,8 @@ char *cgroup_v1_processes(const struct cgroup *cg);
 
 /* Returns 1 when it was there. */
 int cgroup_v2_create(struct cgroup *cg, const json_t *resources, struct err *err);
+/* Makes a group below a threaded one usable; `resources` NULL: limits are not this tree's. */
+int cgroup_v2_check_type(const struct cgroup *cg, const json_t *resources, struct err *err);
 int cgroup_v2_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err);
 /* "memory" of "memory.max". */
 void cgroup_v2_controller_of(const char *file, char ret[24]);

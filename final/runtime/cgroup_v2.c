@@ -146,12 +146,12 @@ static int make_threaded(const struct cgroup *cg, const json_t *resources, struc
                            "linux.resources.%s: the group '%s' is below a threaded one, where only "
                            "cpu, cpuset and pids can be limited: choose another linux.cgroupsPath",
                            domain_limits[i], cg->path);
-    return cgroup_write(cg->root, cg->path, "cgroup.type", "threaded", err) < 0
+    return cgroup_write(cg->unified, cg->path, "cgroup.type", "threaded", err) < 0
                ? err_wrap(err, "the control group '%s' is below a threaded one", cg->path)
                : 0;
 }
 
-static int check_type(const struct cgroup *cg, const json_t *resources, struct err *err)
+int cgroup_v2_check_type(const struct cgroup *cg, const json_t *resources, struct err *err)
 {
     cleanup_buf struct buf type = {0};
 
@@ -177,7 +177,7 @@ int cgroup_v2_create(struct cgroup *cg, const json_t *resources, struct err *err
     if (r < 0)
         return r;
     err_clear(err);
-    return check_type(cg, resources, err) < 0 ? -err->code : r;
+    return cgroup_v2_check_type(cg, resources, err) < 0 ? -err->code : r;
 }
 
 int cgroup_v2_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err)

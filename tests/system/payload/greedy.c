@@ -121,9 +121,23 @@ static void make(char **a)
     answer("make", mkdir(a[0], 0755));
 }
 
-static void move(char **a)
+/* Groups that change their names all the time. */
+static void juggle(char **a)
 {
-    answer("move", rename(a[0], a[1]));
+    if (chdir(a[0]) < 0) {
+        answer("juggle", -1);
+        return;
+    }
+    printf("juggle: juggling\n");
+    fflush(stdout);
+    for (;;) {
+        mkdir("a", 0755);
+        mkdir("a/b", 0755);
+        rename("a", "c");
+        rmdir("c/b");
+        rmdir("a/b");
+        rmdir("c");
+    }
 }
 
 /* N MiB written past the page cache. */
@@ -166,7 +180,7 @@ static const struct {
     void (*run)(char **arguments);
 } commands[] = {
     {"affinity", affinity}, {"bomb", bomb}, {"burrow", burrow}, {"change", change},
-    {"enter", enter},       {"huge", huge}, {"make", make},     {"move", move},
+    {"enter", enter},       {"huge", huge}, {"make", make},     {"juggle", juggle},
     {"nest", nest},         {"spin", spin}, {"store", store},   {"wait", wait_eof},
 };
 
