@@ -102,7 +102,7 @@ static int make_readonly(const struct mounts *m, const char *path, struct err *e
     if (target < 0)
         return -err->code;
     if (mount_target_is(path, "/"))
-        return mount_change(m->root, MOUNT_ATTR_RDONLY, 0, true, err);
+        return mount_change(m->root, MOUNT_ATTR_RDONLY, 0, false, err);
     copy = mount_clone(target, "", AT_RECURSIVE, err);
     if (copy < 0 || mount_change(copy, MOUNT_ATTR_RDONLY, 0, true, err) < 0)
         return -err->code;

@@ -145,8 +145,6 @@ static int mount_bind(const struct spec *spec, int place, const char *path, stru
     bool slave = wanted_propagation(spec) & MS_SLAVE;
     cleanup_close int root = -1;
 
-    if (check_not_ours(place, path, err) < 0)
-        return -err->code;
     root = mount_clone(place, "", AT_RECURSIVE, err);
     if (root < 0 ||
         (!rootfs_isolated(spec) && !slave && mount_propagate(root, MS_PRIVATE | MS_REC, err) < 0) ||
@@ -172,14 +170,16 @@ int rootfs_mount(const struct spec *spec, const char *bundle, struct err *err)
 
     if (has_mount_namespace(spec) && cut_off(spec, err) < 0)
         return -err->code;
-    if (spec->overlay_base && rootfs_isolated(spec))
+    if (spec->overlay_base && host_propagation(spec) != MS_SHARED)
         return mount_overlay(spec, path, err);
     place = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (place < 0)
         return err_errno(err, "cannot open the root '%s'", path);
     if (!has_mount_namespace(spec))
         return steal_fd(&place);
-    if (!rootfs_isolated(spec) && isolate_parent(place, err) < 0)
+    if (!spec->overlay_base && check_not_ours(place, path, err) < 0)
+        return -err->code;
+    if (host_propagation(spec) == MS_SHARED && isolate_parent(place, err) < 0)
         return -err->code;
     return spec->overlay_base ? mount_overlay(spec, path, err) : mount_bind(spec, place, path, err);
 }

@@ -19,6 +19,7 @@
 
 static char directory[64];
 static int bundles;
+bool container_no_pivot;
 
 const char *container_dir(void)
 {
@@ -35,8 +36,8 @@ void container_setup(void)
     }
 }
 
-/* Groups are named after the test's process. One that lives belongs to another run of the suites, in
- * another working tree. */
+/* Groups are named after the test's process. One that lives belongs to another run of the suites,
+ * in another working tree. */
 static bool maker_lives(const char *name)
 {
     return kill((pid_t)strtol(name, NULL, 10), 0) == 0;
@@ -285,7 +286,12 @@ void container_run(const char *bundle, const json_t *config, struct outcome *ret
     struct runtime_container *c = NULL;
     int out[2];
     struct runtime_request request = {
-        .id = strrchr(bundle, '/') + 1, .bundle = bundle, .config = config, .stdio = {-1, -1, -1}};
+        .id = strrchr(bundle, '/') + 1,
+        .bundle = bundle,
+        .config = config,
+        .stdio = {-1, -1, -1},
+        .no_pivot = container_no_pivot,
+    };
     struct err err = {0};
 
     memset(ret, 0, sizeof *ret);
@@ -339,7 +345,11 @@ void container_start(const char *bundle, const json_t *config, struct running *r
 {
     int in[2], out[2];
     struct runtime_request request = {
-        .id = strrchr(bundle, '/') + 1, .bundle = bundle, .config = config};
+        .id = strrchr(bundle, '/') + 1,
+        .bundle = bundle,
+        .config = config,
+        .no_pivot = container_no_pivot,
+    };
     struct err err = {0};
 
     ck_assert(!pipe2(in, O_CLOEXEC) && !pipe2(out, O_CLOEXEC));

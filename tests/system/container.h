@@ -47,6 +47,9 @@ struct outcome {
 void outcome_free(struct outcome *outcome);
 #define cleanup_outcome __attribute__((cleanup(outcome_free)))
 
+/* What container_run() and container_start() ask for beside the configuration. */
+extern bool container_no_pivot;
+
 /* Creates, starts, reads all output, waits, destroys. */
 void container_run(const char *bundle, const json_t *config, struct outcome *ret);
 /* The whole of it for the common case: runs `command` in a default container. */

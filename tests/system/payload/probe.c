@@ -207,6 +207,28 @@ static int mount_tmpfs(char **a)
     return 0;
 }
 
+/* The old way out of a chroot(2): into a directory below while standing above, and up. Lists where
+ * that leads to. */
+static int escape(char **a)
+{
+    (void)a;
+    mkdir("/tmp/below", 0700);
+    if (chdir("/") < 0 || chroot("/tmp/below") < 0) {
+        answer_errno(-1);
+        return 0;
+    }
+    for (int i = 0; i < 100; i++)
+        if (chdir("..") < 0)
+            break;
+    return list((char *[]){"."});
+}
+
+static int unmount(char **a)
+{
+    answer_errno(umount2(a[0], MNT_DETACH));
+    return 0;
+}
+
 static int remount_rw(char **a)
 {
     answer_errno(mount(NULL, a[0], NULL, MS_REMOUNT | MS_BIND, NULL));
@@ -402,6 +424,8 @@ static const struct {
     {"call", 1, call},
     {"mount", 1, mount_tmpfs},
     {"remount", 1, remount_rw},
+    {"unmount", 1, unmount},
+    {"escape", 0, escape},
     {"mounted", 1, mounted},
     {"hog", 1, hog},
     {"fork", 1, fork_bomb},
