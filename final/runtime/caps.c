@@ -115,6 +115,13 @@ void runtime_all_caps(struct strv *ret)
             strv_add(ret, cap_names[i]);
 }
 
+void caps_known(struct strv *ret)
+{
+    for (int i = 0; i < CAP_COUNT; i++)
+        if (kernel_has(i))
+            strv_add(ret, cap_names[i]);
+}
+
 int caps_parse(const json_t *names, uint64_t *ret, struct err *err)
 {
     const json_t *item;

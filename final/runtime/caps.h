@@ -11,6 +11,9 @@
  * or absent is the empty set. */
 int caps_parse(const json_t *names, uint64_t *ret, struct err *err);
 
+/* The names this kernel has, by number. */
+void caps_known(struct strv *ret);
+
 /* The dropping has three steps, because installing a syscall filter in between needs CAP_SYS_ADMIN
  * while the change of user must already be done:
  *

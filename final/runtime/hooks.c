@@ -28,6 +28,15 @@ struct hook {
     int timeout_s; /* 0: none */
 };
 
+void hooks_known(struct strv *ret)
+{
+    static const char *const kinds[] = {"prestart",       "createRuntime", "createContainer",
+                                        "startContainer", "poststart",     "poststop"};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        strv_add(ret, kinds[i]);
+}
+
 bool hooks_exist(const json_t *config, const char *kind)
 {
     return json_array_size(json_object_get(json_at(config, "hooks"), kind)) > 0;

@@ -19,6 +19,8 @@
 #include "runtime/spec.h"
 #include "runtime/state.h"
 
+/* All kinds, in the order of a container's life. */
+void hooks_known(struct strv *ret);
 /* Whether config.json has such hooks. */
 bool hooks_exist(const json_t *config, const char *kind);
 

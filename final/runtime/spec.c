@@ -32,14 +32,17 @@ int spec_strings(const json_t *array, const char *what, struct strv *ret, struct
 /* Members this runtime does not act on. Passing over a protection somebody asked for would be worse
  * than not running. */
 static const char *const unsupported[] = {
-    "linux.intelRdt",
-    "linux.personality",
-    "process.apparmorProfile",
-    "process.execCPUAffinity",
-    "process.ioPriority",
-    "process.scheduler",
-    "process.selinuxLabel",
+    "linux.intelRdt",          "linux.netDevices",   "linux.personality", "process.apparmorProfile",
+    "process.execCPUAffinity", "process.ioPriority", "process.scheduler", "process.selinuxLabel",
 };
+
+bool spec_supports(const char *member)
+{
+    for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
+        if (!strcmp(member, unsupported[i]))
+            return false;
+    return true;
+}
 
 static bool is_nothing(const json_t *value)
 {

@@ -110,6 +110,8 @@ struct spec {
 /* Reads the whole document. Everything it asks for that this runtime cannot do is an error, never
  * passed over. spec_free() also after a failure. */
 int spec_parse(const json_t *config, struct spec *ret, struct err *err);
+/* False for a member of the document, "linux.intelRdt", that spec_parse() refuses. */
+bool spec_supports(const char *member);
 /* Only a `process` object. */
 int spec_parse_process(const json_t *process, struct spec_process *ret, struct err *err);
 /* Only linux.namespaces, the mappings of a user namespace and the offsets of a time namespace. */

@@ -252,7 +252,7 @@ const char *state_status_name(enum state_status status)
 
 struct runtime_cgroup_place state_cgroup(const struct state *state)
 {
-    struct runtime_cgroup_place place = {.path = state->cgroup_path};
+    struct runtime_cgroup_place place = {.path = state->cgroup_path ? state->cgroup_path : ""};
 
     runtime_cgroup_manager_of(state->cgroup_manager, &place.manager); /* else: cgroupfs */
     return place;

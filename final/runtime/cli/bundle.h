@@ -13,7 +13,9 @@
  * three results; buf_free(), free() and json_decref() them also after a failure. */
 int bundle_load(const char *directory, const char *name, char **ret_bundle, struct buf *ret_text,
                 json_t **ret_config, struct err *err);
-/* config.json's version: 1.0 to 1.3. */
+/* config.json's version. */
+#define BUNDLE_VERSION_MIN "1.0.0"
+#define BUNDLE_VERSION_MAX "1.3.0"
 int bundle_check_version(const char *version, struct err *err);
 
 /* How many descriptors from 3 up the container's process inherits: the caller's socket-activated

@@ -15,6 +15,7 @@
 #include "runtime/cli/console_socket.h"
 #include "runtime/cli/container.h"
 #include "runtime/cli/foreground.h"
+#include "runtime/cli/log.h"
 #include "runtime/runtime.h"
 
 #define EXIT_RUNTIME 255 /* ours, where the program's own could be meant: as runc has it */
@@ -81,6 +82,29 @@ static int add_groups(json_t *process, const struct strv *groups, struct err *er
     return 0;
 }
 
+/* "uid[:gid]" changes the numbers and leaves the groups, as runc has it; names are looked up in the
+ * container (see spawn()). */
+static void add_user(json_t *process, const char *text)
+{
+    json_t *user = member(process, "user", json_object);
+    unsigned long long uid, gid;
+    cleanup_free char *copy = str_copy(text);
+    char *colon = strchr(copy, ':');
+
+    if (colon)
+        *colon++ = 0;
+    if (str_to_u64(copy, &uid) < 0 || (colon && str_to_u64(colon, &gid) < 0))
+        return;
+    json_put(user, "uid", json_integer((json_int_t)uid));
+    if (colon)
+        json_put(user, "gid", json_integer((json_int_t)gid));
+}
+
+static bool is_numeric(const char *user)
+{
+    return user && strspn(user, "0123456789:") == strlen(user);
+}
+
 static int apply_flags(const struct args *args, json_t *process, struct err *err)
 {
     static const struct {
@@ -97,6 +121,8 @@ static int apply_flags(const struct args *args, json_t *process, struct err *err
             return err_set(err, EINVAL, "invalid environment variable: \"%s\"", env->items[i]);
         json_push(member(process, "env", json_array), json_string(env->items[i]));
     }
+    if (args_given(args, "user"))
+        add_user(process, args_text(args, "user"));
     if (args_given(args, "no-new-privs"))
         json_put(process, "noNewPrivileges", json_boolean(args_flag(args, "no-new-privs")));
     if (args_given(args, "cap"))
@@ -197,26 +223,36 @@ static int prepare(struct job *job, struct err *err)
     return args_flag(args, "detach") || job->signals >= 0 ? 0 : -err->code;
 }
 
+/* "/a/b" and "a/b" are the same: below the container's group. */
+static const char *subgroup_of(const struct args *args)
+{
+    const char *given = args_text(args, "cgroup");
+
+    if (given)
+        given += strspn(given, "/");
+    return given && *given ? given : NULL;
+}
+
 static int spawn(struct job *job, struct err *err)
 {
     const struct args *args = &job->cli->args;
-    const char *given = args_text(args, "cgroup"),
-               *subgroup = given ? given + strspn(given, "/") : "";
+    const char *user = args_text(args, "user");
     const struct runtime_exec_request request = {
         .init = job->container.state.init.pid,
         .init_pidfd = job->init,
         .bundle = job->container.state.bundle,
         .config = job->config,
         .process = job->process,
-        .user = args_given(args, "process") ? NULL : args_text(args, "user"),
+        .user = args_given(args, "process") || is_numeric(user) ? NULL : user,
         .cgroup = state_cgroup(&job->container.state),
-        .subgroup = *subgroup ? subgroup : NULL,
+        .subgroup = subgroup_of(args),
         .stdio = {0, 1, 2},
         .preserve_fds = job->descriptors,
     };
 
     if (runtime_exec(&request, &job->pid, &job->master, err) < 0)
         return err_wrap(err, "unable to start container process");
+    log_debug("process %d runs in %s", (int)job->pid, job->container.state.id);
     return 0;
 }
 

@@ -1,8 +1,5 @@
 /* state and list. */
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -88,38 +85,23 @@ static char *owner_of(int dir)
     return str_format("#%u", st.st_uid);
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int is_shown(const struct dirent *entry)
-{
-    struct err ignored = {0};
-
-    return !state_check_id(entry->d_name, &ignored);
-}
-
 /* What goes while we look, or has no record yet, is not there. */
 static json_t *list_all(const struct cli *cli)
 {
+    cleanup_strv struct strv ids = {0};
     json_t *list = json_array();
-    struct dirent **entries;
-    int count = scandir(cli->root, &entries, is_shown, by_name);
+    struct err ignored = {0};
 
-    for (int i = 0; i < count; i++) {
+    container_match(cli, NULL, &ids, &ignored);
+    for (size_t i = 0; i < ids.len; i++) {
         cleanup_container struct container c = CONTAINER_NONE;
-        struct err ignored = {0};
 
-        if (!container_open(cli, entries[i]->d_name, &c, &ignored)) {
+        if (!container_open(cli, ids.items[i], &c, &ignored)) {
             cleanup_free char *owner = owner_of(c.dir);
 
             json_push(list, describe(&c, owner));
         }
-        free(entries[i]);
     }
-    if (count >= 0)
-        free(entries);
     return list;
 }
 

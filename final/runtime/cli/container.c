@@ -1,6 +1,8 @@
 #include "runtime/cli/container.h"
 
+#include <dirent.h>
 #include <poll.h>
+#include <regex.h>
 #include <signal.h>
 #include <string.h>
 
@@ -31,6 +33,53 @@ int container_lock(const struct cli *cli, const char *id, struct container *ret,
     if (state_open(cli->root, id, &ret->dir, err) < 0 || state_lock(ret->dir, id, err) < 0)
         return -err->code;
     return state_load(ret->dir, &ret->state, err);
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int is_id(const struct dirent *entry)
+{
+    struct err ignored = {0};
+
+    return !state_check_id(entry->d_name, &ignored);
+}
+
+static void add_matches(const struct cli *cli, const regex_t *pattern, struct strv *ret)
+{
+    struct dirent **entries;
+    int count = scandir(cli->root, &entries, is_id, by_name);
+
+    for (int i = 0; i < count; i++) {
+        if (!pattern || !regexec(pattern, entries[i]->d_name, 0, NULL, 0))
+            strv_add(ret, entries[i]->d_name);
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+}
+
+int container_match(const struct cli *cli, const char *pattern, struct strv *ret, struct err *err)
+{
+    regex_t compiled;
+    int r;
+
+    if (!pattern) {
+        add_matches(cli, NULL, ret);
+        return 0;
+    }
+    r = regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB);
+    if (r) {
+        char why[256];
+
+        regerror(r, &compiled, why, sizeof why);
+        return err_set(err, EINVAL, "invalid regular expression \"%s\": %s", pattern, why);
+    }
+    add_matches(cli, &compiled, ret);
+    regfree(&compiled);
+    return 0;
 }
 
 enum state_status container_status(const struct container *c)
@@ -93,7 +142,10 @@ int container_destroy(const struct cli *cli, struct container *c, const json_t *
     struct err ignored = {0};
     cleanup_json json_t *stored = config ? NULL : container_config(c, &ignored);
 
-    if (kill_init(c, err) < 0 || runtime_cgroup_destroy_at(&place, err) < 0)
+    log_debug("removing %s: its process %d, control group %s", c->state.id, (int)c->state.init.pid,
+              *place.path ? place.path : "(none)");
+    /* The group first: what is frozen dies with it, and only with it. */
+    if (runtime_cgroup_destroy_at(&place, err) < 0 || kill_init(c, err) < 0)
         return -err->code;
     run_poststop(c, config ? config : stored);
     return state_remove(cli->root, c->state.id, c->dir, err);

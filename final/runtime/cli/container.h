@@ -24,6 +24,10 @@ int container_open(const struct cli *cli, const char *id, struct container *ret,
 /* The same for a command that changes it: waits for its turn first. */
 int container_lock(const struct cli *cli, const char *id, struct container *ret, struct err *err);
 
+/* The ids below --root in order: all of them (`pattern` NULL), or those a POSIX extended regular
+ * expression matches somewhere. */
+int container_match(const struct cli *cli, const char *pattern, struct strv *ret, struct err *err);
+
 enum state_status container_status(const struct container *c);
 /* config.json as it was at create; the caller owns it. */
 json_t *container_config(const struct container *c, struct err *err);

@@ -172,6 +172,8 @@ static int make(struct launch *l, struct err *err)
 
     if (runtime_create(&request, &l->made, err) < 0)
         return err_wrap(err, "unable to start container process");
+    log_debug("process %d waits to be started, control group %s", (int)runtime_pid(l->made),
+              *request.cgroup_path ? request.cgroup_path : "(none)");
     return 0;
 }
 
@@ -191,6 +193,7 @@ int launch_create(struct launch *l, const struct cli *cli, bool detach, struct e
     l->id = cli->args.rest[0];
     if (prepare(l, detach, err) < 0 || claim(l, err) < 0)
         return -err->code;
+    log_debug("creating %s from %s", l->id, l->bundle);
     if (begin_record(l, err) < 0 || make(l, err) < 0 || hand_over(l, err) < 0) {
         launch_undo(l);
         return -err->code;

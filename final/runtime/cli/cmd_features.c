@@ -1,0 +1,115 @@
+/* features: what this build can do, for engines that ask before they use it. OCI runtime-spec 1.2,
+ * features.md and features-linux.md. The lists come from the tables that the work is done by. */
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "runtime/caps.h"
+#include "runtime/cli/bundle.h"
+#include "runtime/cli/commands.h"
+#include "runtime/hooks.h"
+#include "runtime/mount_options.h"
+#include "runtime/spec.h"
+
+static const struct flag no_flags[] = {FLAGS_END};
+
+static json_t *enabled(bool yes)
+{
+    json_t *object = json_object();
+
+    json_put(object, "enabled", json_boolean(yes));
+    return object;
+}
+
+/* A list that somebody's function fills. */
+static json_t *listed(void (*fill)(struct strv *ret))
+{
+    cleanup_strv struct strv names = {0};
+
+    fill(&names);
+    return json_from_strings(&names);
+}
+
+static json_t *namespaces(void)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < sizeof spec_namespace_kinds / sizeof *spec_namespace_kinds; i++)
+        json_push(list, json_string(spec_namespace_kinds[i].name));
+    return list;
+}
+
+static json_t *cgroup(void)
+{
+    json_t *object = json_object();
+
+    json_put(object, "v1", json_true());
+    json_put(object, "v2", json_true());
+    json_put(object, "systemd", json_true());
+    json_put(object, "systemdUser", json_true());
+    json_put(object, "rdma", json_true());
+    return object;
+}
+
+static json_t *seccomp(void)
+{
+    json_t *object = enabled(true);
+
+    json_put(object, "actions",
+             json_pack("[s,s,s,s,s,s,s,s]", "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL",
+                       "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG",
+                       "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"));
+    json_put(object, "operators",
+             json_pack("[s,s,s,s,s,s,s]", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT",
+                       "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"));
+    return object;
+}
+
+static json_t *linux_part(void)
+{
+    json_t *object = json_object(), *extensions = json_object();
+
+    json_put(object, "namespaces", namespaces());
+    json_put(object, "capabilities", listed(caps_known));
+    json_put(object, "cgroup", cgroup());
+    json_put(object, "seccomp", seccomp());
+    json_put(object, "apparmor", enabled(spec_supports("process.apparmorProfile")));
+    json_put(object, "selinux", enabled(spec_supports("process.selinuxLabel")));
+    json_put(object, "intelRdt", enabled(spec_supports("linux.intelRdt")));
+    json_put(extensions, "idmap", enabled(true));
+    json_put(object, "mountExtensions", extensions);
+    json_put(object, "netDevices", enabled(spec_supports("linux.netDevices")));
+    return object;
+}
+
+static int cmd_features(struct cli *cli)
+{
+    cleanup_json json_t *document = json_object(), *annotations = json_object();
+    cleanup_free char *text = NULL;
+
+    (void)cli;
+    json_put_str(document, "ociVersionMin", BUNDLE_VERSION_MIN);
+    json_put_str(document, "ociVersionMax", BUNDLE_VERSION_MAX);
+    json_put(document, "hooks", listed(hooks_known));
+    json_put(document, "mountOptions", listed(mount_options_known));
+    json_put(document, "linux", linux_part());
+    json_put_str(annotations, "org.cooper.runtime.version", COOPER_VERSION);
+    json_put_str(annotations, "org.cooper.runtime.commit", COOPER_COMMIT);
+    json_put_str(annotations, "org.opencontainers.runc.checkpoint.enabled", "false");
+    json_put(document, "annotations", json_incref(annotations));
+    json_put(document, "potentiallyUnsafeConfigAnnotations",
+             json_pack("[s,s]", "org.cooper.", "run.oci."));
+    text = json_text(document, JSON_INDENT(4));
+    printf("%s\n", text);
+    return 0;
+}
+
+const struct command command_features = {
+    .name = "features",
+    .arguments = "",
+    .summary = "show the enabled features",
+    .details = "   A JSON document: OCI runtime-spec, features.md.\n",
+    .flags = no_flags,
+    .max = 0,
+    .run = cmd_features,
+};
