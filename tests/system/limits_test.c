@@ -175,14 +175,13 @@ END_TEST
 /* --- ends ---------------------------------------------------------------------------------------
  */
 
-static bool group_exists(const char *id)
+static bool path_exists(const char *group)
 {
     static const char *const hierarchies[] = {
         "", "/memory", "/pids", "/cpu", "/cpuacct", "/devices", "/freezer", "/blkio", "/cpuset"};
 
     for (size_t i = 0; i < sizeof hierarchies / sizeof *hierarchies; i++) {
-        cleanup_free char *path =
-            str_format("/sys/fs/cgroup%s" TEST_CGROUPS "%s%s", hierarchies[i], *id ? "/" : "", id);
+        cleanup_free char *path = str_format("/sys/fs/cgroup%s%s", hierarchies[i], group);
 
         if (!access(path, F_OK))
             return true;
@@ -190,17 +189,34 @@ static bool group_exists(const char *id)
     return false;
 }
 
+static bool group_exists(const char *id)
+{
+    cleanup_free char *group = str_format(TEST_CGROUPS "/%s", id);
+
+    return path_exists(group);
+}
+
+/* A group below a parent of the test's own: the one of all tests is other runs' as well. */
+static void move_group(json_t *config, const char *bundle, const char *parent)
+{
+    cleanup_free char *path = str_format("%s/%s", parent, strrchr(bundle, '/') + 1);
+
+    container_set(config, "linux.cgroupsPath", json_string(path));
+}
+
 START_TEST(no_cgroup_is_left)
 {
     cleanup_free char *bundle = container_bundle();
     cleanup_json json_t *config = container_config(bundle, "wait");
+    cleanup_free char *parent = str_format("/cooper-test-%d", (int)getpid());
     struct running r;
 
+    move_group(config, bundle, parent);
     container_start(bundle, config, &r);
-    ck_assert(group_exists(strrchr(bundle, '/') + 1));
+    ck_assert(path_exists(json_str(config, "linux.cgroupsPath", "")));
     container_end(&r);
-    ck_assert(!group_exists(strrchr(bundle, '/') + 1));
-    ck_assert(!group_exists(""));
+    ck_assert(!path_exists(json_str(config, "linux.cgroupsPath", "")));
+    ck_assert(!path_exists(parent));
 }
 END_TEST
 
@@ -265,19 +281,29 @@ START_TEST(groups_below_are_removed_too)
 }
 END_TEST
 
+static void run_below(const char *parent, int count)
+{
+    for (int i = 0; i < count; i++) {
+        cleanup_free char *bundle = container_bundle();
+        cleanup_json json_t *config = container_config(bundle, "true");
+        cleanup_outcome struct outcome o;
+
+        move_group(config, bundle, parent);
+        container_run(bundle, config, &o);
+        ck_assert_msg(!o.created && !o.started, "%s", o.err.message);
+    }
+}
+
 /* Many containers at once below one parent that comes and goes: nobody trips over anybody. */
 START_TEST(two_engines_share_a_parent)
 {
+    cleanup_free char *parent = str_format("/cooper-test-%d", (int)getpid());
     pid_t workers[4];
 
     for (int i = 0; i < 4; i++) {
         workers[i] = fork();
         if (!workers[i]) {
-            for (int k = 0; k < 8; k++) {
-                cleanup_outcome struct outcome o;
-
-                container_probe("true", &o);
-            }
+            run_below(parent, 8);
             _exit(0);
         }
     }
@@ -287,7 +313,7 @@ START_TEST(two_engines_share_a_parent)
         ck_assert_int_eq(waitpid(workers[i], &status, 0), workers[i]);
         ck_assert_int_eq(status, 0);
     }
-    ck_assert(!group_exists(""));
+    ck_assert(!path_exists(parent));
 }
 END_TEST
 
