@@ -1,5 +1,5 @@
-/* pull, import, commit: their rows in the table, and how cooper hands them to the program that has
- * them.
+/* pull, import, commit, save, load: their rows in the table, and how cooper hands them to the
+ * program that has them.
  */
 #include <fcntl.h>
 #include <spawn.h>
@@ -40,8 +40,25 @@ static const struct flag commit_flags[] = {
      .help = "Apply Dockerfile instruction to the created image"},
     {'m', "message", FLAG_ONE, "string", NULL, NULL, .help = "Commit message"},
     {0, "no-pause", .help = "Disable pausing container during commit"},
-    {'p', "pause", FLAG_BOOL, NULL, NULL, "true",
-     .help = "Pause container during commit"},
+    {'p', "pause", FLAG_BOOL, NULL, NULL, "true", .help = "Pause container during commit"},
+    FLAGS_END,
+};
+
+static const struct flag save_flags[] = {
+    {0, "format", FLAG_ONE, "string", NULL, "docker-archive",
+     .help = "\"docker-archive\", which is an OCI archive as well, or \"oci-archive\""},
+    {'o', "output", FLAG_ONE, "string", NULL, NULL, .help = "Write to a file, instead of STDOUT"},
+    {0, "platform", FLAG_ONE, "string", NULL, NULL,
+     .help = "Save only the given platform. Formatted as \"os[/arch[/variant]]\""},
+    FLAGS_END,
+};
+
+static const struct flag load_flags[] = {
+    {'i', "input", FLAG_ONE, "string", NULL, NULL,
+     .help = "Read from tar archive file or OCI layout directory, instead of STDIN"},
+    {0, "platform", FLAG_ONE, "string", NULL, NULL,
+     .help = "Load only the given platform. Formatted as \"os[/arch[/variant]]\""},
+    {'q', "quiet", .help = "Suppress the load output"},
     FLAGS_END,
 };
 
@@ -85,6 +102,24 @@ const struct command command_commit = {
     .flags = commit_flags,
     .min_args = 1,
     .max_args = 2,
+    .run = cmd_forward,
+};
+
+const struct command command_save = {
+    .paths = {"image save", "save"},
+    .arguments = "[OPTIONS] IMAGE [IMAGE...]",
+    .summary = "Save one or more images to a tar archive (streamed to STDOUT by default)",
+    .flags = save_flags,
+    .min_args = 1,
+    .max_args = -1,
+    .run = cmd_forward,
+};
+
+const struct command command_load = {
+    .paths = {"image load", "load"},
+    .arguments = "[OPTIONS]",
+    .summary = "Load an image from a tar archive or STDIN",
+    .flags = load_flags,
     .run = cmd_forward,
 };
 

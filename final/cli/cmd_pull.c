@@ -5,26 +5,8 @@
 
 #include "cli/commands.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 #include "cli/values.h"
-
-/* Ctrl-C: transfers stop, what is complete stays, what is partial is continued next time. */
-static volatile bool cancelled;
-
-static void on_signal(int sig)
-{
-    (void)sig;
-    cancelled = true;
-}
-
-/* A second Ctrl-C finds the default action and ends us at once. */
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal,
-                               .sa_flags = (int)(SA_RESTART | SA_RESETHAND)};
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 /* As a part of `run` or `create`, errors are theirs. */
 static void borrow_command(struct cli *cli)
@@ -41,7 +23,8 @@ static void borrow_command(struct cli *cli)
 int cmd_pull(struct cli *cli)
 {
     const struct options *o = &cli->options;
-    struct pull_options options = {.platform = options_one(o, "platform"), .cancelled = &cancelled};
+    struct pull_options options = {.platform = options_one(o, "platform"),
+                                   .cancelled = signals_catch()};
     struct pull_progress calls;
     struct progress *progress;
     struct err err = {0};
@@ -52,7 +35,6 @@ int cmd_pull(struct cli *cli)
         return cli_fail(cli, &err);
     if (cli_engine(cli, &err) < 0)
         return cli_engine_fail(cli, &err);
-    catch_signals();
     progress = progress_new(options_flag(o, "quiet"), options_given(o, "part-of"));
     calls = progress_calls(progress);
     r = engine_pull(cli->engine, o->args[0], &options, &calls, &err);
@@ -60,7 +42,7 @@ int cmd_pull(struct cli *cli)
     if (r >= 0)
         return 0;
     cli_engine_fail(cli, &err);
-    if (cancelled)
+    if (*options.cancelled)
         return 128 + SIGINT;
     return cli->command->starts_container && !cli->plain_errors ? EXIT_ENGINE : EXIT_FAILURE;
 }

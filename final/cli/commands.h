@@ -20,8 +20,11 @@ extern const struct command command_logs;                  /* cmd_logs.c */
 extern const struct command command_info, command_version; /* cmd_system.c */
 
 /* cmd_forward.c: run by the program cooper-image, which links what is slow to load. */
-extern const struct command command_pull, command_import, command_commit;
-/* Their functions there: cmd_pull.c, cmd_import.c, cmd_commit.c. */
+extern const struct command command_pull, command_import, command_commit, command_save,
+    command_load;
+/* Their functions there: cmd_pull.c, cmd_import.c, cmd_commit.c, cmd_save.c. */
 int cmd_pull(struct cli *cli);
 int cmd_import(struct cli *cli);
 int cmd_commit(struct cli *cli);
+int cmd_save(struct cli *cli);
+int cmd_load(struct cli *cli);

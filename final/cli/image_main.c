@@ -1,17 +1,28 @@
-/* cooper-image: the commands that need libcurl and libarchive. cooper executes it with its own
- * argv, so that no other command pays for loading them. */
+/* cooper-image: the commands that need libcurl, libarchive or libcrypto. cooper executes it with
+ * its own argv, so that no other command pays for loading them. */
 #include <stddef.h>
 
 #include "cli/cli.h"
 #include "cli/commands.h"
 
+#define COUNT 5
+
 int main(int argc, char **argv)
 {
-    struct command pull = command_pull, import = command_import, commit = command_commit;
-    const struct command *const own[] = {&pull, &import, &commit, NULL};
+    static const struct {
+        const struct command *row;
+        command_function *run;
+    } carried[COUNT] = {
+        {&command_pull, cmd_pull}, {&command_import, cmd_import}, {&command_commit, cmd_commit},
+        {&command_save, cmd_save}, {&command_load, cmd_load},
+    };
+    struct command commands[COUNT];
+    const struct command *own[COUNT + 1] = {NULL};
 
-    pull.run = cmd_pull;
-    import.run = cmd_import;
-    commit.run = cmd_commit;
+    for (size_t i = 0; i < COUNT; i++) {
+        commands[i] = *carried[i].row;
+        commands[i].run = carried[i].run;
+        own[i] = &commands[i];
+    }
     return cli_main(argc, argv, own);
 }

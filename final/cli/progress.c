@@ -99,7 +99,12 @@ static size_t find_layer(struct progress *p, const char *id)
 /* "Downloading" with what is there; texts that only count up are drawn ten times a second. */
 static bool counts(const char *status)
 {
-    return !strcmp(status, "Downloading") || !strcmp(status, "Extracting");
+    static const char *const counting[] = {"Downloading", "Extracting", "Loading layer"};
+
+    for (size_t i = 0; i < sizeof counting / sizeof *counting; i++)
+        if (!strcmp(status, counting[i]))
+            return true;
+    return false;
 }
 
 static void draw(const struct progress *p, size_t i, const char *status, uint64_t done,

@@ -191,3 +191,20 @@ int engine_pull(struct engine *e, const char *name, const struct pull_options *o
 int engine_import(struct engine *e, int fd, const char *source_name, const char *reference,
                   const json_t *changes, const char *message, char ret_id[DIGEST_LEN + 1],
                   struct err *err);
+/* Loads all images of an archive (docker's or OCI's, compressed or not) or of an OCI layout's
+ * directory. `ret_lines` gets what docker says; also what was loaded before an error. */
+struct load_options {
+    const char *platform; /* of images for several: NULL: the host's */
+    const volatile bool *cancelled;
+};
+int engine_load(struct engine *e, int fd, const struct load_options *options,
+                const struct pull_progress *progress, struct strv *ret_lines, struct err *err);
+
+/* Writes images to `fd`, layers each once. The same images give the same bytes. */
+struct save_options {
+    const char *platform; /* refuse images for another one; NULL: any */
+    bool oci_only;        /* an OCI archive; else one that is docker's at the same time */
+};
+/* A name without a tag means all tags of that repository. */
+int engine_save(struct engine *e, char *const *names, const struct save_options *options, int fd,
+                struct err *err);

@@ -52,36 +52,6 @@ static void findings_free(struct findings *f)
     image_config_free(&f->config);
 }
 
-/* --- telling --------------------------------------------------------------------------------- */
-
-void pull_status(struct pull *p, const struct pull_layer *l, const char *status, uint64_t done,
-                 uint64_t total)
-{
-    if (!p->progress || !p->progress->layer)
-        return;
-    pthread_mutex_lock(&p->say);
-    p->progress->layer(p->progress->context, l->short_id, status, done, total);
-    pthread_mutex_unlock(&p->say);
-}
-
-__attribute__((format(printf, 2, 3))) static void say(struct pull *p, const char *format, ...)
-{
-    cleanup_free char *text = NULL;
-    va_list args;
-    int n;
-
-    if (!p->progress || !p->progress->line)
-        return;
-    va_start(args, format);
-    n = vasprintf(&text, format, args);
-    va_end(args);
-    if (n < 0)
-        return;
-    pthread_mutex_lock(&p->say);
-    p->progress->line(p->progress->context, text);
-    pthread_mutex_unlock(&p->say);
-}
-
 /* --- manifest -------------------------------------------------------------------------------- */
 
 /* Docker's sentences around what the registry said. */
@@ -157,8 +127,8 @@ static int load_config(struct pull *p, struct findings *f, struct err *err)
     if (d->size > CONFIG_MAX)
         return err_set(err, EFBIG, "the image config has %llu bytes, %u are allowed",
                        (unsigned long long)d->size, CONFIG_MAX);
-    if (store_has_blob(p->store, d->digest, NULL))
-        r = store_blob_load(p->store, d->digest, CONFIG_MAX, &c->text, err);
+    if (store_has_blob(p->in.store, d->digest, NULL))
+        r = store_blob_load(p->in.store, d->digest, CONFIG_MAX, &c->text, err);
     else
         r = registry_blob(p->registry, d->digest, d->size, 0, collect_bytes, &c->text, err);
     if (r < 0)
@@ -185,10 +155,6 @@ static int check_config(const struct findings *f, const struct pull_options *opt
             err, EBADMSG,
             "layers from manifest don't match image configuration: %zu layers, %zu diff_ids",
             f->manifest.layer_count, c->diff_ids.len);
-    if (c->diff_ids.len > PULL_LAYERS)
-        return err_set(err, EOVERFLOW,
-                       "max depth exceeded: the image has %zu layers, an overlay takes %d",
-                       c->diff_ids.len, PULL_LAYERS);
     for (size_t i = 0; i < c->diff_ids.len; i++)
         if (!digest_valid(c->diff_ids.items[i]))
             return err_set(err, EINVAL, "the image config has an invalid diff_id: '%.80s'",
@@ -207,41 +173,19 @@ static int check_config(const struct findings *f, const struct pull_options *opt
 
 /* --- layers ---------------------------------------------------------------------------------- */
 
-/* Its directory name when the layer is recorded and there. */
-static int find_layer(struct pull *p, struct pull_layer *l, struct err *err)
-{
-    struct layer found;
-    int r = store_layer_find(p->store, l->chain_id, &found, err);
-
-    if (r < 0)
-        return r == -ENOENT ? 0 : r;
-    if (faccessat(p->store->layers_fd, found.dir, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0; /* somebody removed it by hand: made again, under the same name */
-    strcpy(l->dir, found.dir);
-    l->state = PULL_PUBLISHED;
-    return 0;
-}
-
-/* The chain ID names a layer together with all below it: the same blob on another base is another
- * layer, because what its whiteouts hide and its directories look like depends on what is below. */
 static int plan_layers(struct pull *p, const struct findings *f, struct err *err)
 {
-    const char *parent = "";
-    int r = 0;
+    int r = intake_plan(&p->in, &f->config.diff_ids, err);
 
-    p->layer_count = f->manifest.layer_count;
-    p->layers = mem_alloc(p->layer_count * sizeof *p->layers);
-    for (size_t i = 0; i < p->layer_count && !r; i++) {
-        struct pull_layer *l = &p->layers[i];
+    for (size_t i = 0; i < p->in.layer_count && !r; i++) {
+        struct intake_layer *l = &p->in.layers[i];
+        const struct descriptor *blob = &f->manifest.layers[i];
 
-        l->blob = &f->manifest.layers[i];
-        l->diff_id = f->config.diff_ids.items[i];
-        l->stage_fd = -1;
-        snprintf(l->short_id, sizeof l->short_id, "%.12s", digest_hex(l->blob->digest));
-        strcpy(l->parent, parent);
-        chain_id(parent, l->diff_id, l->chain_id);
-        parent = l->chain_id;
-        r = find_layer(p, l, err);
+        l->source = blob;
+        strcpy(l->blob.digest, blob->digest);
+        snprintf(l->blob.media_type, sizeof l->blob.media_type, "%s", blob->media_type);
+        l->blob.size = blob->size;
+        snprintf(l->short_id, sizeof l->short_id, "%.12s", digest_hex(blob->digest));
     }
     return r;
 }
@@ -250,28 +194,27 @@ static int plan_layers(struct pull *p, const struct findings *f, struct err *err
 static int image_is_here(struct pull *p, const struct findings *f, bool *ret, struct err *err)
 {
     struct image image;
-    int r = store_image_by_prefix(p->store, f->config_text.digest, &image, err);
+    int r = store_image_by_prefix(p->in.store, f->config_text.digest, &image, err);
 
     *ret = !r;
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     image_free(&image);
-    for (size_t i = 0; i < p->layer_count; i++)
-        *ret = *ret && p->layers[i].state == PULL_PUBLISHED;
+    *ret = !intake_missing(&p->in);
     return 0;
 }
 
-static void announce_layers(struct pull *p)
+static void announce_layers(struct intake *in)
 {
     size_t missing = 0;
 
-    for (size_t i = 0; i < p->layer_count; i++)
-        pull_status(p, &p->layers[i],
-                    p->layers[i].state == PULL_PUBLISHED ? "Already exists" : "Pulling fs layer", 0,
-                    0);
-    for (size_t i = 0; i < p->layer_count; i++)
-        if (p->layers[i].state != PULL_PUBLISHED && missing++ >= PULL_WORKERS)
-            pull_status(p, &p->layers[i], "Waiting", 0, 0);
+    for (size_t i = 0; i < in->layer_count; i++)
+        intake_status(
+            in, &in->layers[i],
+            in->layers[i].state == INTAKE_PUBLISHED ? "Already exists" : "Pulling fs layer", 0, 0);
+    for (size_t i = 0; i < in->layer_count; i++)
+        if (in->layers[i].state != INTAKE_PUBLISHED && missing++ >= INTAKE_WORKERS)
+            intake_status(in, &in->layers[i], "Waiting", 0, 0);
 }
 
 static int get_layers(struct pull *p, struct findings *f, struct err *err)
@@ -283,8 +226,8 @@ static int get_layers(struct pull *p, struct findings *f, struct err *err)
         r = image_is_here(p, f, &here, err);
     if (r < 0 || here)
         return r;
-    announce_layers(p);
-    return pull_layers(p, err);
+    announce_layers(&p->in);
+    return intake_run(&p->in, "pull", err);
 }
 
 /* --- record ---------------------------------------------------------------------------------- */
@@ -293,23 +236,7 @@ static int keep_document(struct pull *p, const struct document *d, struct image_
                          struct err *err)
 {
     strv_add(&record->blobs, d->digest);
-    return store_blob_put(p->store, d->digest, d->text.data, d->text.len, err);
-}
-
-/* What was learned about the layers: which blob holds which tar. The caller frees. */
-static struct layer_blob *packed_layers(const struct pull *p)
-{
-    struct layer_blob *packed = mem_alloc((p->layer_count + 1) * sizeof *packed);
-
-    for (size_t i = 0; i < p->layer_count; i++) {
-        const struct pull_layer *l = &p->layers[i];
-
-        strcpy(packed[i].diff_id, l->diff_id);
-        strcpy(packed[i].digest, l->blob->digest);
-        snprintf(packed[i].media_type, sizeof packed[i].media_type, "%s", l->blob->media_type);
-        packed[i].size = l->blob->size;
-    }
-    return packed;
+    return store_blob_put(p->in.store, d->digest, d->text.data, d->text.len, err);
 }
 
 /* Small blobs first, the record last: a kill in between leaves blobs without an image, which is
@@ -317,13 +244,11 @@ static struct layer_blob *packed_layers(const struct pull *p)
 static int record_image(struct pull *p, struct findings *f, const char *repo_digest,
                         struct err *err)
 {
-    cleanup_free struct layer_blob *packed = packed_layers(p);
+    cleanup_free struct layer_blob *packed = NULL;
     struct image_record record = {
         .id = f->config_text.digest,
         .manifest = f->manifest_text.digest,
         .created_ns = f->config.created_ns,
-        .packed = packed,
-        .packed_count = p->layer_count,
         .reference = f->ref.digest ? NULL : f->canonical,
         .repo_digest = repo_digest,
         .pulled = true,
@@ -334,12 +259,9 @@ static int record_image(struct pull *p, struct findings *f, const char *repo_dig
         r = keep_document(p, &f->manifest_text, &record, err);
     if (!r)
         r = keep_document(p, &f->config_text, &record, err);
-    for (size_t i = 0; i < p->layer_count; i++) {
-        strv_add(&record.blobs, p->layers[i].blob->digest);
-        strv_add(&record.chain_ids, p->layers[i].chain_id);
-    }
+    intake_record(&p->in, &record, &packed);
     if (!r)
-        r = store_image_add(p->store, &record, err);
+        r = store_image_add(p->in.store, &record, err);
     strv_free(&record.blobs);
     strv_free(&record.chain_ids);
     return r;
@@ -349,7 +271,7 @@ static int record_image(struct pull *p, struct findings *f, const char *repo_dig
 static int is_up_to_date(struct pull *p, const struct findings *f, bool *ret, struct err *err)
 {
     struct image image;
-    int r = store_image_by_reference(p->store, f->canonical, &image, err);
+    int r = store_image_by_reference(p->in.store, f->canonical, &image, err);
 
     *ret = false;
     if (r < 0)
@@ -374,7 +296,8 @@ static int transfer(struct pull *p, struct findings *f, const struct pull_option
         return r;
     top = f->has_index ? f->index.digest : f->manifest_text.digest;
     repo_digest = str_format("%s/%s@%s", f->ref.domain, f->ref.path, top);
-    say(p, "%s: Pulling from %s", f->ref.digest ? f->canonical : f->ref.tag, f->ref.path);
+    intake_say(&p->in, "%s: Pulling from %s", f->ref.digest ? f->canonical : f->ref.tag,
+               f->ref.path);
     r = load_config(p, f, err);
     if (!r)
         r = check_config(f, options, err);
@@ -386,10 +309,10 @@ static int transfer(struct pull *p, struct findings *f, const struct pull_option
         r = record_image(p, f, repo_digest, err);
     if (r < 0)
         return r;
-    say(p, "Digest: %s", top);
-    say(p, "Status: %s for %s", up_to_date ? "Image is up to date" : "Downloaded newer image",
-        f->familiar);
-    say(p, "%s", f->canonical);
+    intake_say(&p->in, "Digest: %s", top);
+    intake_say(&p->in, "Status: %s for %s",
+               up_to_date ? "Image is up to date" : "Downloaded newer image", f->familiar);
+    intake_say(&p->in, "%s", f->canonical);
     return 0;
 }
 
@@ -412,12 +335,12 @@ static int prepare(struct findings *f, const char *name, const struct pull_optio
 
 static bool stopped(void *context)
 {
-    return pull_stopped(context);
+    return intake_stopped(context);
 }
 
 static int open_registry(struct pull *p, const struct findings *f, struct err *err)
 {
-    struct registry_options options = {.cancelled = stopped, .context = p};
+    struct registry_options options = {.cancelled = stopped, .context = &p->in};
 
     return registry_open(f->ref.domain, f->ref.path, &options, &p->registry, err);
 }
@@ -426,24 +349,24 @@ int engine_pull(struct engine *e, const char *name, const struct pull_options *o
                 const struct pull_progress *progress, struct err *err)
 {
     cleanup_close int hold = store_hold(e->store, err);
-    struct pull p = {.store = e->store,
-                     .progress = progress,
-                     .say = PTHREAD_MUTEX_INITIALIZER,
-                     .state = PTHREAD_MUTEX_INITIALIZER,
-                     .cancelled = options ? options->cancelled : NULL};
+    struct pull p = {0};
     struct findings f = {0};
     int r = hold < 0 ? hold : prepare(&f, name, options, err);
 
+    intake_init(&p.in, e->store, progress, options ? options->cancelled : NULL);
+    p.in.fetch = pull_layer_fetch;
+    p.in.context = &p;
+    p.in.done = "Pull complete";
     if (!r)
         r = store_collect_stages(e->store, err);
     if (!r && f.ref.defaulted_tag)
-        say(&p, "Using default tag: %s", f.ref.tag);
+        intake_say(&p.in, "Using default tag: %s", f.ref.tag);
     if (!r)
         r = open_registry(&p, &f, err);
     if (!r)
         r = transfer(&p, &f, options, err);
     registry_close(p.registry);
-    free(p.layers);
+    intake_free(&p.in);
     findings_free(&f);
     return r;
 }

@@ -25,7 +25,9 @@
 
 struct stream {
     struct pull *pull;
-    struct pull_layer *layer;
+    struct intake *in;
+    struct intake_layer *layer;
+    const struct descriptor *blob;
     struct layer_unpack *unpack;
     int fd;           /* of the partial file; -1 when the blob is here already */
     uint64_t done;    /* bytes through the pipe */
@@ -41,7 +43,7 @@ static void tell(struct stream *s)
     if (now - s->told_ns < PROGRESS_EVERY_NS)
         return;
     s->told_ns = now;
-    pull_status(s->pull, s->layer, "Downloading", s->done, s->layer->blob->size);
+    intake_status(s->in, s->layer, "Downloading", s->done, s->blob->size);
 }
 
 /* The blob must be on disk before it is published. Starting that early, while the disk has nothing
@@ -73,7 +75,7 @@ static int take(void *context, const void *data, size_t len, struct err *err)
     if (r < 0) {
         s->consumer_failed = true;
         errno = -r;
-        return err_errno(err, "cannot write the blob '%s'", s->layer->blob->digest);
+        return err_errno(err, "cannot write the blob '%s'", s->blob->digest);
     }
     r = feed(s, data, len, err);
     if (r < 0)
@@ -94,8 +96,8 @@ static int feed_file(struct stream *s, int fd, uint64_t len, struct err *err)
 
         if (n <= 0)
             return err_set(err, n < 0 ? (int)-n : EIO, "cannot read the blob '%s' again",
-                           s->layer->blob->digest);
-        if (pull_stopped(s->pull))
+                           s->blob->digest);
+        if (intake_stopped(s->in))
             return err_set(err, ECANCELED, "cancelled");
         r = feed(s, piece, (size_t)n, err);
         if (r < 0)
@@ -107,14 +109,14 @@ static int feed_file(struct stream *s, int fd, uint64_t len, struct err *err)
 
 static int feed_blob(struct stream *s, struct err *err)
 {
-    cleanup_close int fd = store_blob_open(s->pull->store, s->layer->blob->digest, err);
+    cleanup_close int fd = store_blob_open(s->in->store, s->blob->digest, err);
 
-    return fd < 0 ? fd : feed_file(s, fd, s->layer->blob->size, err);
+    return fd < 0 ? fd : feed_file(s, fd, s->blob->size, err);
 }
 
 static int feed_download(struct stream *s, uint64_t have, struct err *err)
 {
-    const struct descriptor *blob = s->layer->blob;
+    const struct descriptor *blob = s->blob;
     int r;
 
     if (have > blob->size) { /* not of this blob: nothing else writes here */
@@ -129,22 +131,22 @@ static int feed_download(struct stream *s, uint64_t have, struct err *err)
 }
 
 /* Everything that makes the content what the manifest and the config say. */
-static int verify(const struct pull_layer *l, const struct layer_result *result, struct err *err)
+static int verify(const struct stream *s, const struct layer_result *result, struct err *err)
 {
-    if (result->blob_size != l->blob->size)
+    if (result->blob_size != s->blob->size)
         return err_set(err, EBADMSG, "layer '%s' has %llu bytes, the manifest says %llu",
-                       l->blob->digest, (unsigned long long)result->blob_size,
-                       (unsigned long long)l->blob->size);
-    if (strcmp(result->blob_digest, l->blob->digest))
+                       s->blob->digest, (unsigned long long)result->blob_size,
+                       (unsigned long long)s->blob->size);
+    if (strcmp(result->blob_digest, s->blob->digest))
         return err_set(
             err, EBADMSG,
             "filesystem layer verification failed for digest %s: the content has digest %s",
-            l->blob->digest, result->blob_digest);
-    if (strcmp(result->diff_id, l->diff_id))
+            s->blob->digest, result->blob_digest);
+    if (strcmp(result->diff_id, s->layer->diff_id))
         return err_set(
             err, EBADMSG,
             "wrong diff id calculated on extraction of layer '%s': '%s', the config says '%s'",
-            l->blob->digest, result->diff_id, l->diff_id);
+            s->blob->digest, result->diff_id, s->layer->diff_id);
     return 0;
 }
 
@@ -152,14 +154,14 @@ static int verify(const struct pull_layer *l, const struct layer_result *result,
 static int finish(struct stream *s, struct err *err)
 {
     struct layer_result result = {0};
-    struct pull_layer *l = s->layer;
+    struct intake_layer *l = s->layer;
     int r;
 
-    pull_status(s->pull, l, "Verifying Checksum", 0, 0);
+    intake_status(s->in, l, "Verifying Checksum", 0, 0);
     r = layer_unpack_finish(steal_ptr(&s->unpack), &result, err);
     if (r < 0)
         return r;
-    r = verify(l, &result, err);
+    r = verify(s, &result, err);
     if (r < 0) {
         layer_fixups_free(result.fixups);
         return r;
@@ -171,11 +173,10 @@ static int finish(struct stream *s, struct err *err)
 
 static int publish_blob(struct stream *s, struct err *err)
 {
-    int r =
-        s->fd < 0 ? 0 : store_partial_publish(s->pull->store, s->layer->blob->digest, s->fd, err);
+    int r = s->fd < 0 ? 0 : store_partial_publish(s->in->store, s->blob->digest, s->fd, err);
 
     if (!r)
-        pull_status(s->pull, s->layer, "Download complete", 0, 0);
+        intake_status(s->in, s->layer, "Download complete", 0, 0);
     return r;
 }
 
@@ -186,13 +187,13 @@ static void drop_bad_partial(struct stream *s, bool all_came)
     struct err ignored;
 
     if (s->fd >= 0 && (all_came || s->consumer_failed || !s->done))
-        store_partial_drop(s->pull->store, s->layer->blob->digest, &ignored);
+        store_partial_drop(s->in->store, s->blob->digest, &ignored);
 }
 
 static int run_stream(struct stream *s, struct err *err)
 {
-    struct store *store = s->pull->store;
-    const char *digest = s->layer->blob->digest;
+    struct store *store = s->in->store;
+    const char *digest = s->blob->digest;
     uint64_t have = 0;
     int r = store_partial_open(store, digest, &s->fd, &have, err);
 
@@ -212,23 +213,13 @@ static int run_stream(struct stream *s, struct err *err)
     return r;
 }
 
-static void drop_stage(struct pull *p, struct pull_layer *l)
+int pull_layer_fetch(struct intake *in, struct intake_layer *l, struct err *err)
 {
-    struct err ignored;
-
-    layer_fixups_free(steal_ptr(&l->fixups));
-    close_fd(&l->stage_fd);
-    if (*l->stage)
-        store_stage_drop(p->store, l->stage, &ignored);
-    *l->stage = 0;
-}
-
-int pull_layer_fetch(struct pull *p, struct pull_layer *l, struct err *err)
-{
-    struct stream s = {.pull = p, .layer = l, .fd = -1};
+    struct stream s = {.pull = in->context, .in = in, .layer = l, .blob = l->source, .fd = -1};
     int r;
 
-    l->stage_fd = store_stage(p->store, l->stage, err);
+    intake_status(in, l, "Downloading", 0, s.blob->size);
+    l->stage_fd = store_stage(in->store, l->stage, err);
     if (l->stage_fd < 0)
         return l->stage_fd;
     /* By magic number: registries hold layers whose media type says gzip and whose content is zstd
@@ -239,6 +230,6 @@ int pull_layer_fetch(struct pull *p, struct pull_layer *l, struct err *err)
     layer_unpack_abort(s.unpack);
     close_fd(&s.fd);
     if (r < 0)
-        drop_stage(p, l);
+        intake_drop_stage(in, l);
     return r < 0 && err->code != ECANCELED ? err_wrap(err, "layer %s", l->short_id) : r;
 }

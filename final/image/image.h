@@ -11,6 +11,8 @@
 #include "base/digest.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "image/archive.h"
+#include "image/gzip.h"
 #include "image/tar.h"
 
 /* --- references: [host[:port]/]path[:tag][@digest] ----------------------------------------------
@@ -40,6 +42,10 @@ void reference_split(const char *canonical, char **ret_repository, char **ret_ta
 #define MEDIA_DOCKER_LIST     "application/vnd.docker.distribution.manifest.list.v2+json"
 #define MEDIA_OCI_MANIFEST    "application/vnd.oci.image.manifest.v1+json"
 #define MEDIA_OCI_INDEX       "application/vnd.oci.image.index.v1+json"
+#define MEDIA_OCI_CONFIG      "application/vnd.oci.image.config.v1+json"
+#define MEDIA_OCI_LAYER       "application/vnd.oci.image.layer.v1.tar"
+#define MEDIA_OCI_LAYER_GZIP  MEDIA_OCI_LAYER "+gzip"
+#define MEDIA_OCI_LAYER_ZSTD  MEDIA_OCI_LAYER "+zstd"
 #define MANIFEST_MAX          (4u << 20)
 #define CONFIG_MAX            (4u << 20)
 
@@ -64,6 +70,8 @@ int manifest_parse(const char *text, size_t len, const char *media_type, struct 
 void manifest_free(struct manifest *m);
 /* "gzip", "zstd" or "none" for the media type of a layer that manifest_parse accepts, else NULL. */
 const char *layer_compression(const char *media_type);
+/* How a stream is compressed by its first bytes: "gzip", "zstd", "bzip2", "xz" or "none". */
+const char *compression_of(const void *head, size_t len);
 /* True when this document is an index / manifest list rather than a manifest. */
 int manifest_is_index(const char *text, size_t len, const char *media_type, bool *ret,
                       struct err *err);
@@ -119,6 +127,8 @@ struct layer_limits {
  * magic number; else "gzip", "zstd", "none" (by media type), and other content is an error. */
 int layer_unpack_begin(int staging_fd, const char *compression, const struct layer_limits *limits,
                        struct layer_unpack **ret, struct err *err);
+/* The tar itself goes to `sink`, too, in the thread that feeds. */
+void layer_unpack_tee(struct layer_unpack *u, tar_sink *sink, void *context);
 /* -EPIPE-like errors from the unpacking thread surface here or in finish. */
 int layer_unpack_feed(struct layer_unpack *u, const void *data, size_t len, struct err *err);
 

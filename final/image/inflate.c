@@ -7,6 +7,7 @@
  * and another does not are not wanted in a layer. gzip goes through igzip, which inflates about
  * three times as fast as zlib. */
 #include "image/inflate.h"
+#include "image/image.h"
 
 #include <bzlib.h>
 #include <isa-l/igzip_lib.h>
@@ -302,16 +303,29 @@ static bool is_zstd_skippable(const unsigned char *head)
     return (head[0] & 0xf0) == 0x50 && !memcmp(head + 1, "\x2a\x4d\x18", 3);
 }
 
+/* The last format fits everything. */
+static const struct format *find_format(const unsigned char *head, size_t len)
+{
+    const struct format *f = formats;
+
+    if (len >= 4 && is_zstd_skippable(head))
+        return &formats[1];
+    while (len < f->magic_len || memcmp(head, f->magic, f->magic_len) != 0)
+        f++;
+    return f;
+}
+
+const char *compression_of(const void *head, size_t len)
+{
+    return find_format(head, len)->name;
+}
+
 /* A media type that does not fit the bytes is an error and not a reason to guess: another reader
  * would guess differently. */
 static int choose(struct inflate *z, struct err *err)
 {
-    const struct format *f = formats;
+    const struct format *f = find_format(z->head, z->head_len);
 
-    while (memcmp(z->head, f->magic, f->magic_len) != 0)
-        f++;
-    if (z->head_len >= 4 && is_zstd_skippable(z->head))
-        f = &formats[1];
     if (z->wanted && !strcmp(z->wanted, "none"))
         f = &formats[FORMAT_COUNT - 1];
     if (z->wanted && strcmp(z->wanted, f->name) != 0)
@@ -340,13 +354,12 @@ static int run(struct inflate *z, const void *data, size_t len, struct err *err)
         w.out_left = room;
         wrong = z->format->step(z, &w);
         if (wrong)
-            return err_set(err, EINVAL, "the layer's %s data cannot be read: %s", z->format->name,
-                           wrong);
+            return err_set(err, EINVAL, "the %s data cannot be read: %s", z->format->name, wrong);
         r = z->output.filled(z->output.context, (size_t)(w.out - start), err);
         if (r < 0)
             return r;
         if (w.in_left && w.in_left == in_before && w.out == start && !z->complete)
-            return err_set(err, EINVAL, "the layer's %s data makes no progress", z->format->name);
+            return err_set(err, EINVAL, "the %s data makes no progress", z->format->name);
     } while (w.in_left || !w.out_left);
     return 0;
 }
@@ -382,7 +395,7 @@ int inflate_end(struct inflate *z, struct err *err)
             return r;
     }
     if (!z->complete)
-        return err_set(err, EINVAL, "the layer's %s data ends too early", z->format->name);
+        return err_set(err, EINVAL, "the %s data ends too early", z->format->name);
     return 0;
 }
 

@@ -37,6 +37,8 @@ struct layer_unpack {
     struct ring *ring;
     unsigned char *buffer; /* being filled; NULL: none */
     size_t used;
+    tar_sink *tee; /* gets the tar, too; NULL: nobody */
+    void *tee_context;
 
     pthread_t thread;
     struct layer_tree tree; /* the thread's until it has been joined */
@@ -140,13 +142,18 @@ static int check_thread(struct layer_unpack *u, struct err *err)
 }
 
 /* The hash first: what was published belongs to the other side. */
-static void flush(struct layer_unpack *u)
+static int flush(struct layer_unpack *u, struct err *err)
 {
+    int r = 0;
+
     if (!u->buffer || !u->used)
-        return;
+        return 0;
     hasher_add(u->tar, u->buffer, u->used);
+    if (u->tee)
+        r = u->tee(u->tee_context, u->buffer, u->used, err);
     ring_publish(u->ring, u->used);
     u->buffer = NULL;
+    return r;
 }
 
 static int output_filled(void *context, size_t len, struct err *err)
@@ -156,7 +163,8 @@ static int output_filled(void *context, size_t len, struct err *err)
     u->used += len;
     if (u->used < RING_BUFFER)
         return 0;
-    flush(u);
+    if (flush(u, err) < 0)
+        return -err->code;
     return check_thread(u, err);
 }
 
@@ -212,6 +220,12 @@ int layer_unpack_begin(int staging_fd, const char *compression, const struct lay
     return 0;
 }
 
+void layer_unpack_tee(struct layer_unpack *u, tar_sink *sink, void *context)
+{
+    u->tee = sink;
+    u->tee_context = context;
+}
+
 int layer_unpack_feed(struct layer_unpack *u, const void *data, size_t len, struct err *err)
 {
     hasher_add(u->blob, data, len);
@@ -241,7 +255,8 @@ int layer_unpack_finish(struct layer_unpack *u, struct layer_result *ret, struct
 {
     int r = inflate_end(u->inflate, err);
 
-    flush(u);
+    if (!r)
+        r = flush(u, err);
     if (r < 0)
         ring_abort(u->ring);
     else

@@ -130,6 +130,20 @@ int store_partial_drop(struct store *s, const char *digest, struct err *err)
     return 0;
 }
 
+int store_blob_commit(struct store *s, const char *name, int fd, const char *digest,
+                      struct err *err)
+{
+    cleanup_free char *from = str_format("staging/%s", name);
+    char to[96];
+
+    blob_path(digest, to);
+    if (fdatasync(fd) < 0)
+        return err_errno(err, "cannot write the blob '%s' to disk", digest);
+    if (renameat(s->root_fd, from, s->root_fd, to) < 0)
+        return err_errno(err, "cannot publish the blob '%s'", digest);
+    return 0;
+}
+
 int store_blob_put(struct store *s, const char *digest, const void *data, size_t len,
                    struct err *err)
 {

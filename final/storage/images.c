@@ -232,6 +232,15 @@ int store_image_add(struct store *s, const struct image_record *record, struct e
     return layout_write_index(s, err);
 }
 
+int store_image_set_parent(struct store *s, const char *image_id, const char *parent,
+                           struct err *err)
+{
+    return db_run(s->db, err,
+                  "UPDATE images SET parent = ?2 WHERE id = ?1 AND parent = '' AND id <> ?2"
+                  " AND EXISTS (SELECT 1 FROM images WHERE id = ?2)",
+                  "ss", image_id, parent);
+}
+
 int store_image_blobs(struct store *s, const char *image_id, struct strv *ret, struct err *err)
 {
     return db_strings(s->db, ret, err, "SELECT digest FROM image_blobs WHERE image = ?", "s",

@@ -14,17 +14,38 @@
 
 #define LAYER_NAME_LEN 24
 
-int store_stage(struct store *s, char ret_name[64], struct err *err)
+/* "PID-START-N": whose it is, so that it can be collected when its maker is gone. */
+static int name_stage(char ret_name[64], char ret_path[96], struct err *err)
 {
     static atomic_uint counter;
     struct proc_id me;
-    char path[96];
-    int fd, r = proc_identify_self(&me, err);
+    int r = proc_identify_self(&me, err);
 
     if (r < 0)
         return r;
     snprintf(ret_name, 64, "%d-%llu-%u", (int)me.pid, me.start, atomic_fetch_add(&counter, 1));
-    snprintf(path, sizeof path, "staging/%s", ret_name);
+    snprintf(ret_path, 96, "staging/%s", ret_name);
+    return 0;
+}
+
+int store_blob_begin(struct store *s, char ret_name[64], struct err *err)
+{
+    char path[96];
+    int fd, r = name_stage(ret_name, path, err);
+
+    if (r < 0)
+        return r;
+    fd = openat(s->root_fd, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd < 0 ? err_errno(err, "cannot create '%s/%s'", s->root, path) : fd;
+}
+
+int store_stage(struct store *s, char ret_name[64], struct err *err)
+{
+    char path[96];
+    int fd, r = name_stage(ret_name, path, err);
+
+    if (r < 0)
+        return r;
     if (mkdirat(s->root_fd, path, 0700) < 0)
         return err_errno(err, "cannot make '%s/%s'", s->root, path);
     fd = openat(s->root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -96,6 +96,9 @@ struct image_record {
     bool pulled; /* the reference is no tag that somebody gave it here */
 };
 int store_image_add(struct store *store, const struct image_record *record, struct err *err);
+/* Notes which image it was made from, if that is here and nothing was noted yet. */
+int store_image_set_parent(struct store *store, const char *image_id, const char *parent,
+                           struct err *err);
 /* The blobs an image keeps alive, in no order. */
 int store_image_blobs(struct store *store, const char *image_id, struct strv *ret_digests,
                       struct err *err);
@@ -143,6 +146,11 @@ int store_partial_open(struct store *store, const char *digest, int *ret_fd, uin
  * caller's. */
 int store_partial_publish(struct store *store, const char *digest, int fd, struct err *err);
 int store_partial_drop(struct store *store, const char *digest, struct err *err);
+/* A blob whose digest is known only when all of it is there: a file in staging/, then published as
+ * `digest` (fsync, rename). Dropped with store_stage_drop(). The fd stays the caller's. */
+int store_blob_begin(struct store *store, char ret_name[64], struct err *err);
+int store_blob_commit(struct store *store, const char *name, int fd, const char *digest,
+                      struct err *err);
 /* Publishes bytes in memory whose digest the caller computed. */
 int store_blob_put(struct store *store, const char *digest, const void *data, size_t len,
                    struct err *err);

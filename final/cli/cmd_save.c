@@ -1,0 +1,139 @@
+/* save and load, in the program cooper-image. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "cli/commands.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+
+/* --- save ---------------------------------------------------------------------------------------
+ */
+
+static int check_format(const struct options *o, bool *ret_oci, struct err *err)
+{
+    const char *format = options_one(o, "format");
+
+    *ret_oci = format && !strcmp(format, "oci-archive");
+    if (format && !*ret_oci && strcmp(format, "docker-archive"))
+        return err_set(err, EINVAL, "unknown format \"%s\": docker-archive or oci-archive", format);
+    return 0;
+}
+
+/* Docker's words for what cannot be written. */
+static int check_output(const char *path, struct err *err)
+{
+    cleanup_free char *dir = str_copy(path);
+    char *slash = strrchr(dir, '/');
+    struct stat st;
+
+    if (slash)
+        *(slash == dir ? slash + 1 : slash) = 0;
+    if (slash && stat(dir, &st) < 0)
+        return err_set(err, errno, "failed to save image: invalid output path: stat %s: %s", dir,
+                       errno == ENOENT ? "no such file or directory" : strerror(errno));
+    if (stat(path, &st) < 0)
+        return 0;
+    if (S_ISDIR(st.st_mode))
+        return err_set(err, EISDIR, "failed to save image: cannot write to a directory");
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, EINVAL, "failed to save image: '%s' is no regular file: use > %s", path,
+                       path);
+    return 0;
+}
+
+/* Beside the file, renamed when it is complete: a save that fails leaves nothing, and the old file
+ * as it was. */
+static int save_to_file(struct cli *cli, const struct save_options *options, const char *path,
+                        struct err *err)
+{
+    cleanup_free char *temporary = str_format("%s.XXXXXX", path);
+    cleanup_close int fd = mkostemp(temporary, O_CLOEXEC);
+    mode_t mask = umask(0);
+    int r;
+
+    umask(mask);
+    if (fd < 0)
+        return err_errno(err, "cannot create '%s'", temporary);
+    r = engine_save(cli->engine, cli->options.args, options, fd, err);
+    if (r >= 0 && (fchmod(fd, 0600 & ~mask) < 0 || rename(temporary, path) < 0))
+        r = err_errno(err, "cannot write '%s'", path);
+    if (r < 0)
+        unlink(temporary);
+    return r;
+}
+
+int cmd_save(struct cli *cli)
+{
+    const struct options *o = &cli->options;
+    const char *output = options_one(o, "output");
+    struct save_options options = {.platform = options_one(o, "platform")};
+    struct err err = {0};
+    int r;
+
+    if (check_format(o, &options.oci_only, &err) < 0)
+        return cli_fail(cli, &err);
+    if (!output && isatty(STDOUT_FILENO)) {
+        err_set(&err, EINVAL,
+                "cowardly refusing to save to a terminal. Use the -o flag or redirect");
+        return cli_fail(cli, &err);
+    }
+    if (output && check_output(output, &err) < 0)
+        return cli_fail(cli, &err);
+    if (cli_engine(cli, &err) < 0)
+        return cli_engine_fail(cli, &err);
+    r = output ? save_to_file(cli, &options, output, &err)
+               : engine_save(cli->engine, o->args, &options, STDOUT_FILENO, &err);
+    return r < 0 ? cli_engine_fail(cli, &err) : 0;
+}
+
+/* --- load ---------------------------------------------------------------------------------------
+ */
+
+static int open_input(const char *path, struct err *err)
+{
+    int fd;
+
+    if (!path && isatty(STDIN_FILENO))
+        return err_set(err, EINVAL, "requested load from stdin, but stdin is empty");
+    fd = path ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+    if (fd < 0)
+        return err_set(err, errno, "open %s: %s", path ? path : "/dev/stdin",
+                       errno == ENOENT ? "no such file or directory" : strerror(errno));
+    return fd;
+}
+
+int cmd_load(struct cli *cli)
+{
+    const struct options *o = &cli->options;
+    struct load_options options = {.platform = options_one(o, "platform"),
+                                   .cancelled = signals_catch()};
+    cleanup_strv struct strv lines = {0};
+    cleanup_close int fd = -1;
+    struct pull_progress calls;
+    struct progress *progress;
+    struct err err = {0};
+    int r;
+
+    fd = open_input(options_one(o, "input"), &err);
+    if (fd < 0)
+        return cli_fail(cli, &err);
+    if (cli_engine(cli, &err) < 0)
+        return cli_engine_fail(cli, &err);
+    progress = progress_new(options_flag(o, "quiet"), false);
+    calls = progress_calls(progress);
+    r = engine_load(cli->engine, fd, &options, &calls, &lines, &err);
+    progress_end(progress, false);
+    for (size_t i = 0; i < lines.len; i++)
+        puts(lines.items[i]);
+    if (r >= 0)
+        return 0;
+    cli_engine_fail(cli, &err);
+    return *options.cancelled ? 128 + SIGINT : EXIT_FAILURE;
+}

@@ -1,0 +1,8 @@
+/* signals.h - Ctrl-C in the long commands of cooper-image: what is complete stays, what is partial
+ * is dropped or continued next time. */
+#pragma once
+
+#include <stdbool.h>
+
+/* From now on SIGINT and SIGTERM set the flag; a second one ends the program at once. */
+const volatile bool *signals_catch(void);
