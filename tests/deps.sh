@@ -12,7 +12,8 @@ build="gcc make libc6-dev pkg-config libsqlite3-dev libjansson-dev libcap-dev li
        liblzma-dev zlib1g-dev libssl-dev"
 # docker-registry is the server to pull from; skopeo and umoci make images independently of Cooper.
 test="bash check diffutils dpic pandoc iproute2 libmnl-dev libnftables-dev nftables busybox-static docker-registry skopeo umoci curl openssl apache2-utils zstd strace procps"
-vm="qemu-system-x86 busybox-static kmod cpio xz-utils"
+# The guest finds apparmor_parser on this machine: its kernel has AppArmor.
+vm="qemu-system-x86 busybox-static kmod cpio xz-utils apparmor"
 # Peers (crun, runc, podman, docker.io) are measured where they are installed already.
 bench="debootstrap curl docker-registry skopeo umoci"
 # The browser that looks at the book; without it that test is left out.

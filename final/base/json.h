@@ -15,12 +15,17 @@
 json_t *json_parse(const char *text, size_t len, const char *what, struct err *err);
 /* Reads and parses a file of at most `max` bytes. */
 json_t *json_load(int dirfd, const char *path, size_t max, struct err *err);
+/* The same for documents written from 64-bit unsigned numbers, as Go does: jansson's integers are
+ * signed, so a number from 2^63 to 2^64-1 becomes the negative one of the same 64 bits
+ * (18446744073709551615 is -1). */
+json_t *json_parse_u64(const char *text, size_t len, const char *what, struct err *err);
+json_t *json_load_u64(int dirfd, const char *path, size_t max, struct err *err);
 /* Writes compact JSON with file_store(). */
 int json_store(int dirfd, const char *path, const json_t *json, mode_t mode, bool durable,
                struct err *err);
 
-/* Member access; `path` may go through objects with dots: "config.Labels" (names with dots:
- * json_object_get). */
+/* Member access; a real number beyond all integers counts as absent; `path` may go through objects
+ * with dots: "config.Labels" (names with dots: json_object_get). */
 json_t *json_at(const json_t *json, const char *path);
 const char *json_str(const json_t *json, const char *path, const char *otherwise);
 long long json_int(const json_t *json, const char *path, long long otherwise);

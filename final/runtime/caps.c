@@ -122,7 +122,7 @@ void caps_known(struct strv *ret)
             strv_add(ret, cap_names[i]);
 }
 
-int caps_parse(const json_t *names, uint64_t *ret, struct err *err)
+int caps_parse(const json_t *names, uint64_t *ret, struct strv *unknown, struct err *err)
 {
     const json_t *item;
     uint64_t set = 0;
@@ -133,12 +133,30 @@ int caps_parse(const json_t *names, uint64_t *ret, struct err *err)
         const char *name = json_string_value(item);
         int cap = name ? cap_number(name) : -1;
 
-        if (cap < 0)
-            return err_set(err, EINVAL, "there is no capability '%s'", name ? name : "");
-        set |= BIT(cap);
+        if (!name)
+            return err_set(err, EINVAL, "entry %zu is not a name", i);
+        if (cap >= 0 && kernel_has(cap))
+            set |= BIT(cap);
+        else if (!strv_contains(unknown, name))
+            strv_add(unknown, name);
     }
     *ret = set;
     return 0;
+}
+
+void caps_warn_of_missing(const struct spec_caps *caps, struct strv *warnings)
+{
+    uint64_t wanted = caps->permitted | caps->bounding;
+    cleanup_strv struct strv missing = {0};
+    cleanup_free char *names = NULL;
+
+    for (int i = 0; i < CAP_COUNT; i++)
+        if (wanted & BIT(i) && prctl(PR_CAPBSET_READ, i, 0, 0, 0) != 1)
+            strv_add(&missing, cap_names[i]);
+    names = strv_join(&missing, " ");
+    if (missing.len)
+        strv_take(warnings,
+                  str_format("capabilities not given because we do not have them: [%s]", names));
 }
 
 int caps_limit_bounding(const struct spec_caps *caps, struct err *err)

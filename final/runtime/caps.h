@@ -7,9 +7,12 @@
 #include "base/err.h"
 #include "runtime/spec.h"
 
-/* A JSON array of "CAP_..." names as a bit set. A name this kernel does not have is an error; null
- * or absent is the empty set. */
-int caps_parse(const json_t *names, uint64_t *ret, struct err *err);
+/* A JSON array of "CAP_..." names as a bit set; null or absent is the empty set. Names that we or
+ * this kernel do not know are added to `unknown`, each once. */
+int caps_parse(const json_t *names, uint64_t *ret, struct strv *unknown, struct err *err);
+/* Adds a warning if the sets contain what we cannot hand on because we do not have it. (In a user
+ * namespace of its own the container has all.) */
+void caps_warn_of_missing(const struct spec_caps *caps, struct strv *warnings);
 
 /* The names this kernel has, by number. */
 void caps_known(struct strv *ret);

@@ -8,8 +8,10 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "runtime/caps.h"
 #include "runtime/hooks.h"
 #include "runtime/init.h"
+#include "runtime/lsm.h"
 #include "runtime/mount_source.h"
 #include "runtime/namespaces.h"
 #include "runtime/runtime.h"
@@ -73,10 +75,22 @@ static int prepare(struct creation *creation, struct runtime_container *c, struc
         return err_wrap(err, "config.json");
     creation->spec.no_pivot = request->no_pivot;
     if (namespaces_open(&creation->spec, err) < 0 || check_user(spec, err) < 0 ||
-        sysctl_check(spec, err) < 0 || open_cgroup(creation, c, err) < 0 ||
+        lsm_check(&spec->process, err) < 0 || sysctl_check(spec, err) < 0 ||
+        open_cgroup(creation, c, err) < 0 ||
         syscall_filter_load(request->config, request->bundle, &creation->filter, err) < 0)
         return -err->code;
     return sync_pair(creation->sockets, err);
+}
+
+static void warn(struct creation *creation)
+{
+    const struct runtime_request *request = creation->request;
+    struct spec_process *process = &creation->spec.process;
+
+    if (!creation->spec.user_namespace)
+        caps_warn_of_missing(&process->caps, &process->warnings);
+    for (size_t i = 0; request->warn && i < process->warnings.len; i++)
+        request->warn(request->context, process->warnings.items[i]);
 }
 
 static pid_t spawn_init(struct creation *creation, struct runtime_container *c, struct err *err)
@@ -188,8 +202,13 @@ static int bring_up(struct creation *creation, struct runtime_container *c, stru
     creation->sockets[0] = -1;
     if (make_cgroup(creation, c, err) < 0)
         return -err->code;
+    /* init has no power over the host's scheduler there, and waits. */
+    if (creation->spec.user_namespace &&
+        scheduling_apply(&creation->spec.process.scheduling, c->pid, err) < 0)
+        return -err->code;
     if (sync_send(c->socket, SYNC_CGROUP, -1, err) < 0)
         return prefer_error_of_init(c, err);
+    warn(creation);
     if (request->meanwhile && request->meanwhile(request->context, c->pid, err) < 0)
         return -err->code;
     return wait_until_ready(creation, c, err);

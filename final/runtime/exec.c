@@ -16,11 +16,15 @@
 
 #include "base/beneath.h"
 #include "base/cleanup.h"
+#include "runtime/caps.h"
 #include "runtime/cgroup.h"
 #include "runtime/console.h"
+#include "runtime/limits.h"
+#include "runtime/lsm.h"
 #include "runtime/namespaces.h"
 #include "runtime/process.h"
 #include "runtime/runtime.h"
+#include "runtime/session.h"
 #include "runtime/spawn.h"
 #include "runtime/sync.h"
 #include "runtime/userns.h"
@@ -57,8 +61,9 @@ static int prepare(struct joining *j, struct err *err)
 {
     const struct runtime_exec_request *request = j->request;
 
-    if (spec_parse_process(request->process, &j->process, err) < 0 ||
+    if (spec_parse_process(request->process, request->config, &j->process, err) < 0 ||
         spec_parse_namespaces(request->config, &j->namespaces, err) < 0 ||
+        lsm_check(&j->process, err) < 0 ||
         namespaces_forget_ours(&j->namespaces, request->init, err) < 0 ||
         syscall_filter_load(request->config, request->bundle, &j->filter, err) < 0)
         return -err->code;
@@ -71,11 +76,13 @@ static int prepare(struct joining *j, struct err *err)
 
 static int take_console(const struct joining *j, int root, int *ret_master, struct err *err)
 {
+    bool given = j->request->rows && j->request->columns;
     cleanup_close int slave = -1;
 
     if (!j->process.terminal)
         return 0;
-    if (console_open(root, j->request->rows, j->request->columns, ret_master, &slave, err) < 0)
+    if (console_open(root, given ? j->request->rows : j->process.rows,
+                     given ? j->request->columns : j->process.columns, ret_master, &slave, err) < 0)
         return -err->code;
     return console_take(slave, err);
 }
@@ -151,9 +158,10 @@ static int enter(const struct joining *j, int *socket, int *master, struct err *
     if (ushered && sync_wait(*socket, SYNC_CGROUP, NULL, err) < 0)
         return -err->code;
     if (process_begin(j->request->stdio, j->request->preserve_fds, keep, err) < 0 ||
-        process_new_session("cooper-exec", err) < 0 ||
-        (!ushered && process_set_oom_score(&j->process, err) < 0) ||
-        join_container(j, &init_pidfd, err) < 0)
+        session_begin(&j->process, j->request->id, j->request->no_new_keyring, err) < 0 ||
+        (!ushered && limits_set_oom_score(&j->process, err) < 0) ||
+        lsm_apply(&j->process, err) < 0 || join_container(j, &init_pidfd, err) < 0 ||
+        scheduling_bind_finally(&j->process.scheduling, err) < 0)
         return -err->code;
     root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
@@ -161,7 +169,9 @@ static int enter(const struct joining *j, int *socket, int *master, struct err *
     if (take_console(j, root, master, err) < 0)
         return -err->code;
     setup.cwd = open_cwd(root, j->process.cwd, err);
-    if (setup.cwd < 0 || process_become_user(&setup, &env, err) < 0 ||
+    if (setup.cwd < 0 && setup.cwd != -EACCES) /* then the user tries */
+        return setup.cwd;
+    if (process_become_user(&setup, &env, err) < 0 ||
         process_find(&j->process, &env, program, err) < 0 ||
         sync_send(*socket, SYNC_READY, *master, err) < 0)
         return -err->code;
@@ -196,7 +206,8 @@ static pid_t spawn_ushered(struct joining *j, struct err *err)
 
     if (!pid)
         run_child(j);
-    if (pid > 0 && sync_send(j->sockets[0], SYNC_CGROUP, -1, err) < 0)
+    if (pid > 0 && (scheduling_apply(&j->process.scheduling, pid, err) < 0 ||
+                    sync_send(j->sockets[0], SYNC_CGROUP, -1, err) < 0))
         return -err->code;
     return pid;
 }
@@ -220,9 +231,28 @@ static pid_t spawn_inside(struct joining *j, struct err *err)
     return pid;
 }
 
+/* The new process begins on the processors that process.execCPUAffinity names, and so must we. */
 static pid_t spawn(struct joining *j, struct err *err)
 {
-    return j->namespaces.user_namespace ? spawn_ushered(j, err) : spawn_inside(j, err);
+    struct bit_list before;
+    pid_t pid;
+
+    if (scheduling_bind(j->process.scheduling.initial_cpus, &before, err) < 0)
+        return -err->code;
+    pid = j->namespaces.user_namespace ? spawn_ushered(j, err) : spawn_inside(j, err);
+    if (scheduling_unbind(&before, err) < 0 && pid >= 0)
+        return -err->code;
+    return pid;
+}
+
+static void warn(struct joining *j)
+{
+    struct spec_process *process = &j->process;
+
+    if (!j->namespaces.user_namespace)
+        caps_warn_of_missing(&process->caps, &process->warnings);
+    for (size_t i = 0; j->request->warn && i < process->warnings.len; i++)
+        j->request->warn(j->request->context, process->warnings.items[i]);
 }
 
 static void end_joining(struct joining *j)
@@ -247,10 +277,13 @@ int runtime_exec(const struct runtime_exec_request *request, pid_t *ret_pid, int
 
     err_clear(err);
     if (prepare(&j, err) < 0 || (pid = spawn(&j, err)) < 0) {
+        if (j.pidfd >= 0)
+            spawn_kill(j.pidfd);
         err->exit_status = err->exit_status ? err->exit_status : 125;
         return -err->code;
     }
     close_fd(&j.sockets[1]);
+    warn(&j);
     r = sync_wait(j.sockets[0], SYNC_READY, &console, err);
     if (!r)
         r = sync_wait_end(j.sockets[0], err);

@@ -18,11 +18,14 @@
 #include "runtime/console.h"
 #include "runtime/devices.h"
 #include "runtime/hooks.h"
+#include "runtime/limits.h"
+#include "runtime/lsm.h"
 #include "runtime/masks.h"
 #include "runtime/mount_api.h"
 #include "runtime/mounts.h"
 #include "runtime/namespaces.h"
 #include "runtime/rootfs.h"
+#include "runtime/session.h"
 #include "runtime/start.h"
 #include "runtime/sync.h"
 #include "runtime/sysctl.h"
@@ -91,7 +94,14 @@ static int become_root(struct init *init, struct err *err)
 
 static int set_oom_score(struct init *init, struct err *err)
 {
-    return usher_needed(init->spec) ? 0 : process_set_oom_score(&init->spec->process, err);
+    return usher_needed(init->spec) ? 0 : limits_set_oom_score(&init->spec->process, err);
+}
+
+static int new_session(struct init *init, struct err *err)
+{
+    const struct runtime_request *request = init->arguments->request;
+
+    return session_begin(&init->spec->process, request->id, request->no_new_keyring, err);
 }
 
 /* The parent answers when it has made the group. */
@@ -133,9 +143,13 @@ static int make_console(struct init *init, struct err *err)
 {
     const struct runtime_request *request = init->arguments->request;
 
-    if (!init->spec->process.terminal)
+    const struct spec_process *process = &init->spec->process;
+    bool given = request->rows && request->columns;
+
+    if (!process->terminal)
         return 0;
-    if (console_open(init->root, request->rows, request->columns, &init->master, &init->slave,
+    if (console_open(init->root, given ? request->rows : process->rows,
+                     given ? request->columns : process->columns, &init->master, &init->slave,
                      err) < 0 ||
         console_bind(init->root, init->slave, err) < 0)
         return -err->code;
@@ -151,7 +165,7 @@ static int mount_root(struct init *init, struct err *err)
 static int open_cwd(struct init *init, struct err *err)
 {
     init->cwd = process_open_cwd(init->root, init->spec->process.cwd, err);
-    return init->cwd;
+    return init->cwd == -EACCES ? 0 : init->cwd; /* the user will try */
 }
 
 static int make_readonly(struct init *init, struct err *err)
@@ -161,13 +175,6 @@ static int make_readonly(struct init *init, struct err *err)
     mounts_free(&init->mounts);
     return init->spec->root_readonly ? mount_change(init->root, MOUNT_ATTR_RDONLY, 0, false, err)
                                      : 0;
-}
-
-static int new_session(struct init *init, struct err *err)
-{
-    const struct runtime_request *request = init->arguments->request;
-
-    return process_new_session(request->no_new_keyring ? NULL : request->id, err);
 }
 
 static struct process_setup setup_of(const struct init *init)
@@ -262,6 +269,7 @@ static int run_start_hooks(struct init *init, struct err *err)
 
 /* clang-format off */
 static int find_program(struct init *i, struct err *err) { return process_find(&i->spec->process, &i->env, i->program, err); }
+static int labels(struct init *i, struct err *err)       { return lsm_apply(&i->spec->process, err); }
 static int configure(struct init *i, struct err *err)    { return namespaces_configure(i->spec, err); }
 static int set_sysctls(struct init *i, struct err *err)  { return sysctl_apply(&i->mounts, err); }
 static int make_masks(struct init *i, struct err *err)   { return masks_apply(&i->mounts, i->null, err); }
@@ -277,6 +285,7 @@ static const struct stage {
     {"init:begin",     begin},        /* whatever follows must not see inherited descriptors */
     {"init:session",   new_session},  /* a terminal can be taken only by a leader of a session */
     {"init:oom",       set_oom_score}, /* through the host's /proc, which is about to go */
+    {"init:labels",    labels},       /* neither may anybody else's /proc decide what we will be */
     {"init:names",     configure},    /* inside the new uts and network namespaces */
     {"init:root",      mount_root},   /* everything below is resolved beneath it */
     {"init:root-user", become_root},

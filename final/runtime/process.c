@@ -13,12 +13,10 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <linux/keyctl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -26,13 +24,12 @@
 
 #include "base/beneath.h"
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/proc.h"
 #include "runtime/caps.h"
+#include "runtime/limits.h"
 #include "runtime/masks.h"
+#include "runtime/program.h"
 #include "runtime/user.h"
-
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* --- the beginning ------------------------------------------------------------------------------
  */
@@ -103,38 +100,6 @@ int process_begin(const int stdio[3], unsigned preserve, int *const keep[2], str
     return null;
 }
 
-int process_set_oom_score(const struct spec_process *process, struct err *err)
-{
-    char text[16];
-    int r;
-
-    if (!process->has_oom_score_adj)
-        return 0;
-    snprintf(text, sizeof text, "%d", process->oom_score_adj);
-    r = file_poke(AT_FDCWD, "/proc/self/oom_score_adj", text, err);
-    if (r != -EACCES)
-        return r;
-    return err_set(err, EACCES,
-                   "cannot lower process.oomScoreAdj to %d: Permission denied: going below what we "
-                   "were started with needs CAP_SYS_RESOURCE",
-                   process->oom_score_adj);
-}
-
-int process_new_session(const char *keyring, struct err *err)
-{
-    if (setsid() < 0)
-        return err_errno(err, "cannot start a session");
-    if (!keyring)
-        return 0;
-    /* ENOSYS: a kernel without keyrings; EDQUOT and EPERM: the caller's quota or filter. Then the
-     * keys of the caller's session stay reachable, but keyctl(2) is behind the syscall filter
-     * anyway. */
-    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, keyring) < 0 && errno != ENOSYS &&
-        errno != EDQUOT && errno != EPERM && errno != EACCES)
-        return err_errno(err, "cannot join a new session keyring");
-    return 0;
-}
-
 int process_open_cwd(int root, const char *cwd, struct err *err)
 {
     int fd = beneath_make_dirs(root, cwd, 0755, err);
@@ -145,49 +110,11 @@ int process_open_cwd(int root, const char *cwd, struct err *err)
 /* --- the user -----------------------------------------------------------------------------------
  */
 
-static int set_limit(const struct spec_rlimit *limit, const struct rlimit *value, struct err *err)
-{
-    if (!setrlimit((__rlimit_resource_t)limit->resource, value))
-        return 0;
-    if (errno == EPERM)
-        return err_set(err, EPERM,
-                       "cannot raise the hard limit of %s to %llu: Operation not permitted: that "
-                       "needs CAP_SYS_RESOURCE; ask for no more than `ulimit -H` shows",
-                       limit->name, (unsigned long long)value->rlim_max);
-    return err_errno(err, "cannot set %s to %llu:%llu", limit->name,
-                     (unsigned long long)value->rlim_cur, (unsigned long long)value->rlim_max);
-}
-
-int process_raise_limits(const struct spec_process *process, struct err *err)
-{
-    for (size_t i = 0; i < process->rlimit_count; i++) {
-        const struct spec_rlimit *limit = &process->rlimits[i];
-        struct rlimit now;
-
-        if (getrlimit((__rlimit_resource_t)limit->resource, &now) < 0)
-            return err_errno(err, "cannot read the limit %s", limit->name);
-        if (limit->value.rlim_max <= now.rlim_max)
-            continue;
-        now.rlim_max = limit->value.rlim_max;
-        if (set_limit(limit, &now, err) < 0)
-            return -err->code;
-    }
-    return 0;
-}
-
-static int set_limits(const struct spec_process *process, struct err *err)
-{
-    for (size_t i = 0; i < process->rlimit_count; i++)
-        if (set_limit(&process->rlimits[i], &process->rlimits[i].value, err) < 0)
-            return -err->code;
-    return 0;
-}
-
 static const char *find_env(const struct strv *env, const char *name)
 {
     size_t n = strlen(name);
 
-    for (size_t i = env->len; i-- > 0;) /* the last one wins, as in a shell */
+    for (size_t i = 0; i < env->len; i++)
         if (!strncmp(env->items[i], name, n) && env->items[i][n] == '=')
             return env->items[i] + n + 1;
     return NULL;
@@ -195,9 +122,12 @@ static const char *find_env(const struct strv *env, const char *name)
 
 static void build_env(const struct spec_process *process, const char *home, struct strv *ret)
 {
+    const char *given = find_env(&process->env, "HOME");
+
     for (size_t i = 0; i < process->env.len; i++)
-        strv_add(ret, process->env.items[i]);
-    if (!find_env(ret, "HOME"))
+        if (strcmp(process->env.items[i], "HOME="))
+            strv_add(ret, process->env.items[i]);
+    if (!given || !*given)
         strv_take(ret, str_format("HOME=%s", home));
 }
 
@@ -280,119 +210,70 @@ static int enter_cwd(int cwd, struct err *err)
     return 0;
 }
 
+/* Root is not always the one who may: not on NFS ("root_squash"), and root of a user namespace has
+ * no power over what is not mapped. The user may be. */
+static int enter_cwd_as_user(int root, const char *cwd, struct err *err)
+{
+    cleanup_close int fd = beneath_open(root, cwd, O_PATH | O_DIRECTORY, 0, 0);
+
+    if (fd < 0)
+        return err_set(err, -fd, "cannot enter the working directory '%s': %s", cwd, strerror(-fd));
+    return enter_cwd(fd, err);
+}
+
+/* While we are root. `later`: process.cwd is not for root, and has to be entered as the user. */
+static int prepare_as_root(const struct process_setup *setup, const struct user *user, int root,
+                           bool *later, struct err *err)
+{
+    const struct spec_process *process = setup->process;
+    int r = setup->cwd < 0 ? -EACCES : enter_cwd(setup->cwd, err);
+
+    *later = r == -EACCES;
+    if ((r < 0 && !*later) || reopen_null(setup, root, err) < 0 ||
+        own_terminal(user, process->terminal, err) < 0)
+        return -err->code;
+    if (process->personality >= 0 && personality((unsigned long)process->personality) < 0)
+        return err_errno(err, "cannot set linux.personality");
+    if (!setup->user_namespace && scheduling_apply(&process->scheduling, 0, err) < 0)
+        return -err->code;
+    if (scheduling_apply_memory(&process->scheduling, err) < 0 ||
+        caps_limit_bounding(&process->caps, err) < 0)
+        return -err->code;
+    /* Without this, setuid(2) away from 0 would take CAP_SYS_ADMIN before the filter is in. */
+    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+        return err_errno(err, "cannot keep capabilities");
+    return 0;
+}
+
 int process_become_user(const struct process_setup *setup, struct strv *ret_env, struct err *err)
 {
     const struct spec_process *process = setup->process;
     cleanup_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct user user = {0};
-    int r;
+    cleanup_with(user_free) struct user user = {0};
+    bool later;
 
     if (root < 0)
         return err_errno(err, "cannot open the container's root");
-    if (set_limits(process, err) < 0 || user_find(root, process, &user, err) < 0)
+    if (limits_set(process, err) < 0 || user_find(root, process, &user, err) < 0)
         return -err->code;
     build_env(process, user.home, ret_env);
-    r = enter_cwd(setup->cwd, err);
-    if (r >= 0)
-        r = reopen_null(setup, root, err);
-    if (r >= 0)
-        r = own_terminal(&user, process->terminal, err);
-    if (r >= 0)
-        r = caps_limit_bounding(&process->caps, err);
-    /* Without this, setuid(2) away from 0 would take CAP_SYS_ADMIN before the filter is in. */
-    if (r >= 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
-        r = err_errno(err, "cannot keep capabilities");
-    if (r >= 0)
-        r = switch_ids(&user, setup->user_namespace, err);
-    free(user.home);
-    /* setresuid(2) may have made us dumpable again (/proc/sys/fs/suid_dumpable). */
-    if (r >= 0)
-        r = process_hide(err);
+    if (prepare_as_root(setup, &user, root, &later, err) < 0 ||
+        switch_ids(&user, setup->user_namespace, err) < 0)
+        return -err->code;
     umask(process->umask);
-    return r;
+    if (later && enter_cwd_as_user(root, process->cwd, err) < 0)
+        return -err->code;
+    /* setresuid(2) may have made us dumpable again (/proc/sys/fs/suid_dumpable). */
+    return process_hide(err);
 }
 
 /* --- the program --------------------------------------------------------------------------------
  */
 
-static int no_program(const char *name, int code, struct err *err)
-{
-    if (code == ENOENT && !strchr(name, '/'))
-        err_set(err, code, "exec: \"%s\": executable file not found in $PATH", name);
-    else if (code == ENOENT || code == ENOTDIR)
-        err_set(err, ENOENT, "exec: \"%s\": stat %s: no such file or directory", name, name);
-    else if (code == EISDIR)
-        err_set(err, code, "exec: \"%s\": is a directory", name);
-    else
-        err_set(err, code, "exec: \"%s\": permission denied", name);
-    err->exit_status = code == ENOENT || code == ENOTDIR ? 127 : 126;
-    return -err->code;
-}
-
-/* 0 if it can be run; the check is the user's own, execve(2) has the last word. */
-static int check_program(const char *path)
-{
-    struct stat st;
-
-    if (stat(path, &st) < 0)
-        return -errno;
-    if (S_ISDIR(st.st_mode))
-        return -EISDIR;
-    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -EACCES : 0;
-}
-
-static int find_in_path(const char *name, const char *path, char ret[PATH_MAX], struct err *err)
-{
-    cleanup_strv struct strv dirs = {0};
-    int worst = ENOENT;
-
-    strv_split(&dirs, path, ':');
-    for (size_t i = 0; i < dirs.len; i++) {
-        const char *dir = *dirs.items[i] ? dirs.items[i] : ".";
-        int r;
-
-        if (snprintf(ret, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX)
-            continue;
-        r = check_program(ret);
-        if (!r)
-            return 0;
-        if (r == -EACCES)
-            worst = EACCES; /* found but not executable: say so if nothing better comes */
-    }
-    return no_program(name, worst, err);
-}
-
 int process_find(const struct spec_process *process, const struct strv *env, char ret[PATH_MAX],
                  struct err *err)
 {
-    const char *name = process->args.items[0], *path = find_env(env, "PATH");
-    int r;
-
-    if (!*name)
-        return no_program(name, ENOENT, err);
-    if (!strchr(name, '/'))
-        return find_in_path(name, path ? path : DEFAULT_PATH, ret, err);
-    r = check_program(name);
-    if (r < 0)
-        return no_program(name, -r, err);
-    snprintf(ret, PATH_MAX, "%s", name);
-    return 0;
-}
-
-static int exec_failed(const char *program, struct err *err)
-{
-    int code = errno;
-
-    /* The file is there: what is missing is its "#!" interpreter or its dynamic loader. */
-    if (code == ENOENT)
-        err_set(err, code, "exec %s: no such file or directory", program);
-    else if (code == ENOEXEC)
-        err_set(err, code, "exec %s: exec format error", program);
-    else
-        err_set(err, code, "exec %s: %s", program,
-                code == EACCES ? "permission denied" : strerror(code));
-    err->exit_status = code == ENOENT ? 127 : 126;
-    return -code;
+    return program_find(process->args.items[0], find_env(env, "PATH"), ret, err);
 }
 
 int process_exec(const struct process_setup *setup, const char *program, const struct strv *env,
@@ -412,5 +293,5 @@ int process_exec(const struct process_setup *setup, const char *program, const s
         caps_finish(&caps, err) < 0)
         return -err->code;
     execve(program, process->args.items, env->items ? env->items : (char *[]){NULL});
-    return exec_failed(program, err);
+    return program_failed(program, err);
 }

@@ -11,7 +11,7 @@ struct process_setup {
     const struct spec_process *process;
     const struct syscall_filter *filter;
     const int *stdio; /* as requested: -1 is the null device */
-    int cwd;          /* process.cwd, opened */
+    int cwd;          /* process.cwd, opened, or -1: the user has to try */
     bool user_namespace;
 };
 
@@ -22,15 +22,6 @@ int process_hide(struct err *err);
  * from 3 up, which the program gets as they are, and keep[0..1] (their variables get the new
  * numbers; -1 stays -1), signals as a program expects them. Returns the host's null device. */
 int process_begin(const int stdio[3], unsigned preserve, int *const keep[2], struct err *err);
-/* Writes process.oomScoreAdj; /proc is the host's still. */
-int process_set_oom_score(const struct spec_process *process, struct err *err);
-/* Raises hard limits as far as process.rlimits wants, for a process that will have lost the right
- * to when process_become_user() sets them: raising is for who has CAP_SYS_RESOURCE outside of every
- * user namespace, lowering for anybody. */
-int process_raise_limits(const struct spec_process *process, struct err *err);
-/* A session and a session keyring of this name: no terminal and no keys of the caller's. NULL: the
- * caller's keyring stays. */
-int process_new_session(const char *keyring, struct err *err);
 /* Opens the working directory beneath `root`, making it if it is missing. */
 int process_open_cwd(int root, const char *cwd, struct err *err);
 /* Becomes the user with its groups, limits and environment. "/" is the container's root by now. */

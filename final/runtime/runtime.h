@@ -46,6 +46,8 @@ struct runtime_request {
     /* Called when init is at work on its mounts: what the caller has to do anyway costs no time
      * here. A negative result ends the creation. May be NULL. */
     int (*meanwhile)(void *context, pid_t init, struct err *err);
+    /* Told what was asked for and is not given although the container runs. May be NULL. */
+    void (*warn)(void *context, const char *message);
     void *context;
     /* The control group: who manages it, below which root (NULL: "/sys/fs/cgroup"), and its path as
      * runtime_cgroup_resolve() gave it, so that it could be recorded first; NULL: resolved here. */
@@ -88,6 +90,7 @@ struct runtime_exec_request {
     pid_t init; /* the container's init, checked alive by the caller */
     int init_pidfd;
     const char *bundle;
+    const char *id;        /* the container's; NULL: exec does not share its session keyring */
     const json_t *config;  /* the container's config.json */
     const json_t *process; /* what to run */
     const char *user;      /* "name|uid[:group|gid]" or NULL for process.user */
@@ -97,6 +100,9 @@ struct runtime_exec_request {
     int stdio[3];
     unsigned short rows, columns;
     unsigned preserve_fds;
+    bool no_new_keyring;
+    void (*warn)(void *context, const char *message); /* as in struct runtime_request */
+    void *context;
 };
 int runtime_exec(const struct runtime_exec_request *request, pid_t *ret_pid, int *ret_console,
                  struct err *err);

@@ -32,8 +32,8 @@ int spec_strings(const json_t *array, const char *what, struct strv *ret, struct
 /* Members this runtime does not act on. Passing over a protection somebody asked for would be worse
  * than not running. */
 static const char *const unsupported[] = {
-    "linux.intelRdt",          "linux.netDevices",   "linux.personality", "process.apparmorProfile",
-    "process.execCPUAffinity", "process.ioPriority", "process.scheduler", "process.selinuxLabel",
+    "linux.intelRdt",
+    "linux.netDevices",
 };
 
 bool spec_supports(const char *member)
@@ -82,7 +82,7 @@ int spec_parse(const json_t *config, struct spec *ret, struct err *err)
     if (!ret->root_path)
         return err_set(err, EINVAL, "config.json has no root.path");
     if (check_supported(config, err) < 0 ||
-        spec_parse_process(json_at(config, "process"), &ret->process, err) < 0 ||
+        spec_parse_process(json_at(config, "process"), config, &ret->process, err) < 0 ||
         spec_parse_mounts(json_at(config, "mounts"), ret, err) < 0 ||
         spec_parse_namespaces(config, ret, err) < 0 ||
         spec_strings(json_at(config, "linux.maskedPaths"), "linux.maskedPaths", &ret->masked, err) <

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "runtime/scheduling.h"
 
 /* The five sets of capabilities(7), bit n is capability n. */
 struct spec_caps {
@@ -28,12 +29,13 @@ struct spec_rlimit {
 
 struct spec_process {
     bool terminal;
-    struct strv args, env;
+    unsigned short rows, columns; /* consoleSize, 0: none given */
+    struct strv args, env;        /* env: each name once */
     const char *cwd;
     const char *user; /* "name|uid[:group|gid]" to be looked up, or NULL: uid and gid below */
     uid_t uid;
     gid_t gid;
-    gid_t groups[64]; /* additionalGids */
+    gid_t *groups; /* additionalGids */
     size_t group_count;
     const json_t *group_names; /* more of them, "name|gid", to be looked up; NULL: none */
     mode_t umask;
@@ -43,6 +45,10 @@ struct spec_process {
     int oom_score_adj;
     struct spec_rlimit rlimits[16];
     size_t rlimit_count;
+    struct scheduling scheduling;
+    const char *apparmor_profile, *selinux_label; /* NULL or "": none */
+    long personality;                             /* as personality(2) takes it; -1: the caller's */
+    struct strv warnings; /* what was asked for, does not exist here and is done without */
 };
 
 struct spec_mount {
@@ -112,8 +118,9 @@ struct spec {
 int spec_parse(const json_t *config, struct spec *ret, struct err *err);
 /* False for a member of the document, "linux.intelRdt", that spec_parse() refuses. */
 bool spec_supports(const char *member);
-/* Only a `process` object. */
-int spec_parse_process(const json_t *process, struct spec_process *ret, struct err *err);
+/* Only a `process` object, and of `config` what linux.* says about every process. */
+int spec_parse_process(const json_t *process, const json_t *config, struct spec_process *ret,
+                       struct err *err);
 /* Only linux.namespaces, the mappings of a user namespace and the offsets of a time namespace. */
 int spec_parse_namespaces(const json_t *config, struct spec *ret, struct err *err);
 /* An array of {containerID, hostID, size}; `what` names it in errors. Caller: spec_id_map_free(),

@@ -1,8 +1,11 @@
 /* The `process` object: who runs what, with which limits and rights. OCI config.md, "Process". */
 #include "runtime/spec.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 
+#include "base/cleanup.h"
 #include "base/json.h"
 #include "runtime/caps.h"
 #include "runtime/spec_parts.h"
@@ -42,18 +45,12 @@ static int parse_id(const json_t *user, const char *name, uint32_t *ret, struct 
     return 0;
 }
 
-static int parse_user(const json_t *user, struct spec_process *ret, struct err *err)
+static int parse_groups(const json_t *groups, struct spec_process *ret, struct err *err)
 {
-    const json_t *groups = json_at(user, "additionalGids"), *item;
-    size_t i, max = sizeof ret->groups / sizeof *ret->groups;
+    const json_t *item;
+    size_t i;
 
-    ret->umask = (mode_t)json_int(user, "umask", 0022) & 0777;
-    ret->group_names = json_object_get(user, "org.cooper.groups");
-    if (parse_id(user, "uid", &ret->uid, err) < 0 || parse_id(user, "gid", &ret->gid, err) < 0)
-        return -err->code;
-    if (json_array_size(groups) > max)
-        return err_set(err, EINVAL, "process.user.additionalGids has %zu groups, at most %zu work",
-                       json_array_size(groups), max);
+    ret->groups = mem_alloc((json_array_size(groups) + 1) * sizeof *ret->groups);
     json_array_foreach(groups, i, item)
     {
         if (!json_is_integer(item) || json_integer_value(item) < 0 ||
@@ -62,6 +59,16 @@ static int parse_user(const json_t *user, struct spec_process *ret, struct err *
         ret->groups[ret->group_count++] = (gid_t)json_integer_value(item);
     }
     return 0;
+}
+
+/* `username` is for Windows; whom a name means here only the image knows (user.h). */
+static int parse_user(const json_t *user, struct spec_process *ret, struct err *err)
+{
+    ret->umask = (mode_t)json_int(user, "umask", 0022) & 0777;
+    ret->group_names = json_object_get(user, "org.cooper.groups");
+    if (parse_id(user, "uid", &ret->uid, err) < 0 || parse_id(user, "gid", &ret->gid, err) < 0)
+        return -err->code;
+    return parse_groups(json_at(user, "additionalGids"), ret, err);
 }
 
 static int parse_rlimit(const json_t *item, struct spec_rlimit *ret, struct err *err)
@@ -90,17 +97,32 @@ static int parse_rlimits(const json_t *limits, struct spec_process *ret, struct 
 
     json_array_foreach(limits, i, item)
     {
-        if (i == sizeof ret->rlimits / sizeof *ret->rlimits)
-            return err_set(err, EINVAL, "process.rlimits has too many entries");
-        if (parse_rlimit(item, &ret->rlimits[i], err) < 0)
+        struct spec_rlimit limit;
+
+        if (parse_rlimit(item, &limit, err) < 0)
             return -err->code;
-        ret->rlimit_count++;
+        for (size_t k = 0; k < ret->rlimit_count; k++)
+            if (ret->rlimits[k].resource == limit.resource)
+                return err_set(err, EINVAL, "process.rlimits: '%s' is there twice", limit.name);
+        ret->rlimits[ret->rlimit_count++] = limit; /* so there is room for all sixteen */
     }
     return 0;
 }
 
-static int parse_caps(const json_t *caps, struct spec_caps *ret, struct err *err)
+/* As runc since 1.1: a configuration written for a newer kernel runs on an older one. */
+static void warn_of_unknown(const struct strv *unknown, struct spec_process *process)
 {
+    cleanup_free char *names = strv_join(unknown, " ");
+
+    if (unknown->len)
+        strv_take(&process->warnings,
+                  str_format("ignoring unknown or unavailable capabilities: [%s]", names));
+}
+
+static int parse_caps(const json_t *caps, struct spec_process *process, struct err *err)
+{
+    struct spec_caps *ret = &process->caps;
+    cleanup_strv struct strv unknown = {0};
     const struct {
         const char *name;
         uint64_t *set;
@@ -111,38 +133,147 @@ static int parse_caps(const json_t *caps, struct spec_caps *ret, struct err *err
     };
 
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
-        if (caps_parse(json_at(caps, sets[i].name), sets[i].set, err) < 0)
+        if (caps_parse(json_at(caps, sets[i].name), sets[i].set, &unknown, err) < 0)
             return err_wrap(err, "process.capabilities.%s", sets[i].name);
-    /* The kernel refuses others; runc's own default document has some, and runc passes them over. */
+    /* The kernel refuses others; runc's own default document has some, and runc passes them over.
+     */
     ret->ambient &= ret->permitted & ret->inheritable;
+    warn_of_unknown(&unknown, process);
     return 0;
 }
 
-int spec_parse_process(const json_t *process, struct spec_process *ret, struct err *err)
-{
-    const json_t *oom = json_at(process, "oomScoreAdj");
+/* --- the environment -----------------------------------------------------------------------------
+ */
 
-    memset(ret, 0, sizeof *ret);
+static int by_name_and_place(const void *a, const void *b)
+{
+    char *const *x = *(char *const *const *)a, *const *y = *(char *const *const *)b;
+    size_t n = strcspn(*x, "="), m = strcspn(*y, "=");
+    int order = strncmp(*x, *y, n < m ? n : m);
+
+    if (order || n != m)
+        return order ? order : (n > m) - (n < m);
+    return (x > y) - (x < y);
+}
+
+static bool same_name(const char *a, const char *b)
+{
+    size_t n = strcspn(a, "=");
+
+    return n == strcspn(b, "=") && !strncmp(a, b, n);
+}
+
+/* Of a name that is there more than once the last counts. Programs differ in which one they would
+ * take, so a program gets only that. */
+static void drop_repeated(struct strv *env)
+{
+    char ***sorted = mem_alloc((env->len + 1) * sizeof *sorted);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < env->len; i++)
+        sorted[i] = &env->items[i];
+    qsort(sorted, env->len, sizeof *sorted, by_name_and_place);
+    for (size_t i = 0; i + 1 < env->len; i++)
+        if (same_name(*sorted[i], *sorted[i + 1])) {
+            free(*sorted[i]);
+            *sorted[i] = NULL; /* its neighbour of the same name comes later in `env` */
+        }
+    for (size_t i = 0; i < env->len; i++)
+        if (env->items[i])
+            env->items[kept++] = env->items[i];
+    if (env->items)
+        env->items[kept] = NULL;
+    env->len = kept;
+    free(sorted);
+}
+
+static int parse_env(const json_t *list, struct strv *ret, struct err *err)
+{
+    if (spec_strings(list, "process.env", ret, err) < 0)
+        return -err->code;
+    for (size_t i = 0; i < ret->len; i++) {
+        if (!strchr(ret->items[i], '='))
+            return err_set(err, EINVAL, "invalid environment variable '%.100s': missing '='",
+                           ret->items[i]);
+        if (*ret->items[i] == '=')
+            return err_set(err, EINVAL,
+                           "invalid environment variable '%.100s': name cannot be "
+                           "empty",
+                           ret->items[i]);
+    }
+    drop_repeated(ret);
+    return 0;
+}
+
+/* --- the whole -----------------------------------------------------------------------------------
+ */
+
+static int parse_args(const json_t *process, struct strv *ret, struct err *err)
+{
+    if (spec_strings(json_at(process, "args"), "process.args", ret, err) < 0)
+        return -err->code;
+    if (ret->len)
+        return 0;
+    return err_set(err, EINVAL, "process.args is empty: there is nothing to run%s",
+                   json_at(process, "commandLine") ? " (process.commandLine is for Windows)" : "");
+}
+
+/* OCI config-linux.md, "Personality": no flags so far. */
+static int parse_personality(const json_t *json, long *ret, struct err *err)
+{
+    const char *domain = json_str(json, "domain", "");
+
+    *ret = -1;
+    if (!json_is_object(json))
+        return 0;
+    if (json_array_size(json_at(json, "flags")))
+        return err_set(err, ENOTSUP, "'linux.personality.flags' is not supported: remove it");
+    if (strcmp(domain, "LINUX") && strcmp(domain, "LINUX32"))
+        return err_set(err, EINVAL,
+                       "linux.personality.domain: there is no '%s': known are LINUX "
+                       "and LINUX32",
+                       domain);
+    *ret = strcmp(domain, "LINUX") ? PER_LINUX32 : PER_LINUX;
+    return 0;
+}
+
+static void parse_scalars(const json_t *process, struct spec_process *ret)
+{
+    const json_t *size = json_at(process, "consoleSize");
+
     ret->terminal = json_flag(process, "terminal", false);
+    ret->rows = (unsigned short)json_int(size, "height", 0);
+    ret->columns = (unsigned short)json_int(size, "width", 0);
     ret->cwd = json_str(process, "cwd", "/");
     ret->no_new_privileges = json_flag(process, "noNewPrivileges", false);
-    ret->has_oom_score_adj = json_is_integer(oom);
+    ret->has_oom_score_adj = json_is_integer(json_at(process, "oomScoreAdj"));
     ret->oom_score_adj = (int)json_int(process, "oomScoreAdj", 0);
+    ret->apparmor_profile = json_str(process, "apparmorProfile", NULL);
+    ret->selinux_label = json_str(process, "selinuxLabel", NULL);
+}
+
+int spec_parse_process(const json_t *process, const json_t *config, struct spec_process *ret,
+                       struct err *err)
+{
+    memset(ret, 0, sizeof *ret);
+    parse_scalars(process, ret);
     if (*ret->cwd != '/')
         return err_set(err, EINVAL, "process.cwd '%s' is not an absolute path", ret->cwd);
-    if (spec_strings(json_at(process, "args"), "process.args", &ret->args, err) < 0 ||
-        spec_strings(json_at(process, "env"), "process.env", &ret->env, err) < 0 ||
+    if (parse_args(process, &ret->args, err) < 0 ||
+        parse_env(json_at(process, "env"), &ret->env, err) < 0 ||
         parse_user(json_at(process, "user"), ret, err) < 0 ||
         parse_rlimits(json_at(process, "rlimits"), ret, err) < 0 ||
-        parse_caps(json_at(process, "capabilities"), &ret->caps, err) < 0)
+        parse_caps(json_at(process, "capabilities"), ret, err) < 0 ||
+        scheduling_parse(process, &ret->scheduling, err) < 0 ||
+        scheduling_parse_memory(json_at(config, "linux.memoryPolicy"), &ret->scheduling, err) < 0)
         return -err->code;
-    if (!ret->args.len)
-        return err_set(err, EINVAL, "process.args is empty: there is nothing to run");
-    return 0;
+    return parse_personality(json_at(config, "linux.personality"), &ret->personality, err);
 }
 
 void spec_process_free(struct spec_process *process)
 {
     strv_free(&process->args);
     strv_free(&process->env);
+    strv_free(&process->warnings);
+    free(process->groups);
 }

@@ -105,13 +105,38 @@ static bool list_contains(char *list, const char *name)
     return false;
 }
 
+/* Twice does no harm, sort_groups() comes last. */
 static void add_group(struct user *user, gid_t gid)
 {
+    size_t n = user->group_count++;
+
+    if (!(n & (n - 1))) /* room doubles: an image may list its user in a hundred thousand groups */
+        user->groups = mem_grow(user->groups, n ? 2 * n : 1, sizeof gid);
+    user->groups[n] = gid;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    gid_t x = *(const gid_t *)a, y = *(const gid_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void sort_groups(struct user *user)
+{
+    size_t kept = 0;
+
+    qsort(user->groups, user->group_count, sizeof *user->groups, by_number);
     for (size_t i = 0; i < user->group_count; i++)
-        if (user->groups[i] == gid)
-            return;
-    if (user->group_count < USER_GROUPS_MAX)
-        user->groups[user->group_count++] = gid;
+        if (!kept || user->groups[kept - 1] != user->groups[i])
+            user->groups[kept++] = user->groups[i];
+    user->group_count = kept;
+}
+
+void user_free(struct user *user)
+{
+    free(user->groups);
+    free(user->home);
 }
 
 /* All groups that list the user as a member. */
@@ -228,6 +253,7 @@ int user_find(int root, const struct spec_process *process, struct user *ret, st
         add_group(ret, process->groups[i]);
     if (add_named_groups(process->group_names, root, ret, err) < 0)
         return -err->code;
+    sort_groups(ret);
     ret->home = str_copy(entry.found && *entry.home ? entry.home : ret->uid ? "/" : "/root");
     return 0;
 }

@@ -3,17 +3,16 @@
 
 #include "runtime/spec.h"
 
-#define USER_GROUPS_MAX 256
-
 struct user {
     uid_t uid;
     gid_t gid;
-    gid_t
-        groups[USER_GROUPS_MAX]; /* for setgroups(2): the primary one, the looked up, the listed */
+    gid_t *groups; /* for setgroups(2): the primary one, the looked up, the listed; each once */
     size_t group_count;
-    char *home; /* caller: free() */
+    char *home;
 };
 
 /* Reads beneath `root`. Errors in docker's words. Without process->user the numbers are taken as
  * they are and only the home directory is looked up. */
 int user_find(int root, const struct spec_process *process, struct user *ret, struct err *err);
+/* Also after a failure. */
+void user_free(struct user *user);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "runtime/limits.h"
 #include "runtime/namespaces.h"
 #include "runtime/process.h"
 #include "runtime/spawn.h"
@@ -117,7 +118,7 @@ static int lead(const struct usher *u, struct err *err)
     int pidfd = -1;
     pid_t pid;
 
-    if (process_set_oom_score(u->process, err) < 0 || process_raise_limits(u->process, err) < 0)
+    if (limits_set_oom_score(u->process, err) < 0 || limits_raise(u->process, err) < 0)
         return -err->code;
     if (u->container >= 0 ? enter_container(u, err) < 0
                           : join_all(u, err) < 0 || set_clocks(u, err) < 0)

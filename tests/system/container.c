@@ -372,6 +372,7 @@ void container_exec_process(struct running *r, const char *bundle, const json_t 
     pid_t pid;
     struct runtime_exec_request request = {.init = runtime_pid(r->c),
                                            .init_pidfd = runtime_pidfd(r->c),
+                                           .id = strrchr(bundle, '/') + 1,
                                            .bundle = bundle,
                                            .config = config,
                                            .process = process,

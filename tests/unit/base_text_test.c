@@ -108,6 +108,29 @@ START_TEST(json_getters_have_defaults)
 }
 END_TEST
 
+/* Go writes uint64; jansson reads int64. */
+START_TEST(unsigned_numbers_keep_their_bits)
+{
+    static const char text[] =
+        "{\"max\":18446744073709551615,\"half\":[9223372036854775808],\"most\":"
+        "9223372036854775807,\"least\":-9223372036854775808,\"real\":18446744073709551615.5,"
+        "\"name\\\"18446744073709551615\":\"18446744073709551615\"}";
+    struct err err = {0};
+    cleanup_json json_t *json = json_parse_u64(text, sizeof text - 1, "it", &err);
+
+    ck_assert_msg(json != NULL, "%s", err.message);
+    ck_assert_int_eq(json_int(json, "max", 0), -1);
+    ck_assert_int_eq(json_integer_value(json_array_get(json_at(json, "half"), 0)), INT64_MIN);
+    ck_assert_int_eq(json_int(json, "most", 0), INT64_MAX);
+    ck_assert_int_eq(json_int(json, "least", 0), INT64_MIN);
+    ck_assert_int_eq(json_int(json, "real", 5), 5); /* no long long: as if absent */
+    ck_assert_str_eq(json_string_value(json_object_get(json, "name\"18446744073709551615")),
+                     "18446744073709551615");
+    ck_assert_ptr_null(json_parse_u64("[18446744073709551616]", 22, "it", &err));
+    ck_assert_ptr_null(json_parse("[18446744073709551615]", 22, "it", &err));
+}
+END_TEST
+
 SUITE(base_text)
 {
     TCase *t = tcase_create("text");
@@ -116,6 +139,7 @@ SUITE(base_text)
     tcase_add_test(t, long_errors_are_cut);
     tcase_add_test(t, times_go_both_ways);
     tcase_add_test(t, json_is_refused_when_hostile);
+    tcase_add_test(t, unsigned_numbers_keep_their_bits);
     tcase_add_test(t, json_getters_have_defaults);
     suite_add_tcase(suite, t);
 }

@@ -38,7 +38,7 @@ int bundle_load(const char *directory, const char *name, char **ret_bundle, stru
         return err_set(err, ENOENT, "JSON specification file %s not found", path);
     if (file_load(AT_FDCWD, path, CONFIG_MAX, ret_text, err) < 0)
         return -err->code;
-    *ret_config = json_parse(ret_text->data, ret_text->len, path, err);
+    *ret_config = json_parse_u64(ret_text->data, ret_text->len, path, err);
     if (!*ret_config)
         return -err->code;
     version = json_str(*ret_config, "ociVersion", NULL);

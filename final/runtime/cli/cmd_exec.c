@@ -137,7 +137,7 @@ static json_t *make_process(const struct args *args, const json_t *config, struc
     cleanup_json json_t *process = NULL;
 
     if (args_given(args, "process"))
-        return json_load(AT_FDCWD, args_text(args, "process"), CONFIG_MAX, err);
+        return json_load_u64(AT_FDCWD, args_text(args, "process"), CONFIG_MAX, err);
     process = json_deep_copy(json_object_get(config, "process"));
     if (args->count < 2) {
         err_set(err, EINVAL, "process args cannot be empty");
@@ -233,6 +233,12 @@ static const char *subgroup_of(const struct args *args)
     return given && *given ? given : NULL;
 }
 
+static void warn(void *context, const char *message)
+{
+    (void)context;
+    log_warning("%s", message);
+}
+
 static int spawn(struct job *job, struct err *err)
 {
     const struct args *args = &job->cli->args;
@@ -241,6 +247,7 @@ static int spawn(struct job *job, struct err *err)
         .init = job->container.state.init.pid,
         .init_pidfd = job->init,
         .bundle = job->container.state.bundle,
+        .id = job->container.state.id,
         .config = job->config,
         .process = job->process,
         .user = args_given(args, "process") || is_numeric(user) ? NULL : user,
@@ -248,6 +255,7 @@ static int spawn(struct job *job, struct err *err)
         .subgroup = subgroup_of(args),
         .stdio = {0, 1, 2},
         .preserve_fds = job->descriptors,
+        .warn = warn,
     };
 
     if (runtime_exec(&request, &job->pid, &job->master, err) < 0)

@@ -89,7 +89,7 @@ enum state_status container_status(const struct container *c)
 
 json_t *container_config(const struct container *c, struct err *err)
 {
-    return json_load(c->dir, "config.json", CONFIG_MAX, err);
+    return json_load_u64(c->dir, "config.json", CONFIG_MAX, err);
 }
 
 int container_signal(const struct container *c, int sig, struct err *err)

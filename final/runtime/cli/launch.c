@@ -152,6 +152,12 @@ int launch_record_done(struct launch *l, struct err *err)
 /* --- the container ------------------------------------------------------------------------------
  */
 
+static void warn(void *context, const char *message)
+{
+    (void)context;
+    log_warning("%s", message);
+}
+
 static int make(struct launch *l, struct err *err)
 {
     const struct args *args = &l->cli->args;
@@ -167,6 +173,7 @@ static int make(struct launch *l, struct err *err)
         .cgroup_manager = l->cli->cgroup_manager,
         .cgroup_path = l->container.state.cgroup_path,
         .meanwhile = record_init,
+        .warn = warn,
         .context = l,
     };
 
