@@ -103,8 +103,8 @@ $(LIBEXEC)/cooper-init: final/runtime/init_main.c
 	@echo "  LD      $@"
 	@$(CC) $(CPPFLAGS) -std=gnu17 $(WARN) $(HARDEN) $(CFLAGS) -static-pie $(LDFLAGS) $< -o $@
 
-# The default syscall filter is compiled by libseccomp once, here, and not on every start.
-gen_sources := $(addprefix final/runtime/,seccomp_gen.c seccomp_compile.c seccomp_profile.c caps.c) $(filter-out final/base/sha256.c,$(wildcard final/base/*.c))
+# The default syscall filter is compiled once, here, and not on every start.
+gen_sources := $(addprefix final/runtime/,seccomp_gen.c seccomp_policy.c seccomp_bpf.c seccomp_asm.c seccomp_lib.c seccomp_profile.c caps.c) $(filter-out final/base/sha256.c,$(wildcard final/base/*.c))
 $(BUILD)/gen/seccomp_gen: $(gen_sources)
 	@mkdir -p $(@D)
 	@echo "  GEN     $@"

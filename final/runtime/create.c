@@ -15,6 +15,7 @@
 #include "runtime/mount_source.h"
 #include "runtime/namespaces.h"
 #include "runtime/runtime.h"
+#include "runtime/seccomp_notify.h"
 #include "runtime/spawn.h"
 #include "runtime/sync.h"
 #include "runtime/sysctl.h"
@@ -178,17 +179,38 @@ static int open_source(void *context, size_t number, struct err *err)
                               err);
 }
 
+/* init is under its filter and waits for nobody, but any of its calls may wait for the agent. */
+static int send_listener(struct creation *creation, int listener, struct err *err)
+{
+    json_t *state = runtime_state_document(creation->request, STATE_CREATING, creation->pid);
+
+    return seccomp_notify_send(&creation->filter, listener, creation->pid, state, err);
+}
+
+/* The last message but one, if there are two, brings the descriptor of the filter. */
 static int wait_until_ready(struct creation *creation, struct runtime_container *c, struct err *err)
 {
+    bool notifies = creation->filter.notifies;
+    enum sync_kind next = notifies ? SYNC_LISTENER : SYNC_READY;
+    cleanup_close int fd = -1;
     int kind;
 
     creation->pid = c->pid;
-    kind = sync_serve(c->socket, SYNC_READY, SYNC_HOOKS, open_source, creation, &c->console, err);
-    if (kind != SYNC_HOOKS)
+    kind = sync_serve(c->socket, next, SYNC_HOOKS, open_source, creation, &fd, err);
+    if (kind == SYNC_HOOKS) {
+        if (run_hooks(creation, c, err) < 0 || sync_send(c->socket, SYNC_HOOKS, -1, err) < 0)
+            return -err->code;
+        kind = sync_wait(c->socket, next, &fd, err);
+    }
+    if (kind < 0)
         return kind;
-    if (run_hooks(creation, c, err) < 0 || sync_send(c->socket, SYNC_HOOKS, -1, err) < 0)
-        return -err->code;
-    return sync_wait(c->socket, SYNC_READY, &c->console, err);
+    if (!notifies) {
+        c->console = steal_fd(&fd);
+        return 0;
+    }
+    return send_listener(creation, fd, err) < 0
+               ? -err->code
+               : sync_wait(c->socket, SYNC_READY, &c->console, err);
 }
 
 static int bring_up(struct creation *creation, struct runtime_container *c, struct err *err)

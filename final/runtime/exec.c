@@ -19,11 +19,13 @@
 #include "runtime/caps.h"
 #include "runtime/cgroup.h"
 #include "runtime/console.h"
+#include "runtime/init.h"
 #include "runtime/limits.h"
 #include "runtime/lsm.h"
 #include "runtime/namespaces.h"
 #include "runtime/process.h"
 #include "runtime/runtime.h"
+#include "runtime/seccomp_notify.h"
 #include "runtime/session.h"
 #include "runtime/spawn.h"
 #include "runtime/sync.h"
@@ -173,6 +175,7 @@ static int enter(const struct joining *j, int *socket, int *master, struct err *
         return setup.cwd;
     if (process_become_user(&setup, &env, err) < 0 ||
         process_find(&j->process, &env, program, err) < 0 ||
+        process_notify(&setup, *socket, err) < 0 ||
         sync_send(*socket, SYNC_READY, *master, err) < 0)
         return -err->code;
     close_fd(master);
@@ -245,6 +248,20 @@ static pid_t spawn(struct joining *j, struct err *err)
     return pid;
 }
 
+static int send_listener(const struct joining *j, pid_t pid, struct err *err)
+{
+    const struct runtime_exec_request *request = j->request;
+    const struct runtime_request container = {
+        .id = request->id ? request->id : "", .bundle = request->bundle, .config = request->config};
+    cleanup_close int listener = -1;
+
+    if (sync_wait(j->sockets[0], SYNC_LISTENER, &listener, err) < 0)
+        return -err->code;
+    return seccomp_notify_send(&j->filter, listener, pid,
+                               runtime_state_document(&container, STATE_RUNNING, request->init),
+                               err);
+}
+
 static void warn(struct joining *j)
 {
     struct spec_process *process = &j->process;
@@ -284,7 +301,9 @@ int runtime_exec(const struct runtime_exec_request *request, pid_t *ret_pid, int
     }
     close_fd(&j.sockets[1]);
     warn(&j);
-    r = sync_wait(j.sockets[0], SYNC_READY, &console, err);
+    r = j.filter.notifies ? send_listener(&j, pid, err) : 0;
+    if (!r)
+        r = sync_wait(j.sockets[0], SYNC_READY, &console, err);
     if (!r)
         r = sync_wait_end(j.sockets[0], err);
     if (r < 0) {

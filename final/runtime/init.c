@@ -195,6 +195,13 @@ static int become_user(struct init *init, struct err *err)
     return process_become_user(&setup, &init->env, err);
 }
 
+static int notify(struct init *init, struct err *err)
+{
+    struct process_setup setup = setup_of(init);
+
+    return process_notify(&setup, init->socket, err);
+}
+
 static int report_ready(struct init *init, struct err *err)
 {
     int r = sync_send(init->socket, SYNC_READY, init->master, err);
@@ -301,6 +308,7 @@ static const struct stage {
     {"init:pivot",     pivot},        /* from here on there is no host to be seen */
     {"init:user",      become_user},  /* names are the container's, so after the pivot */
     {"init:program",   find_program}, /* as the user: it may be hidden from others */
+    {"init:notify",    notify},       /* while the parent is there to pass the descriptor on */
     {"init:ready",     report_ready}, /* the parent has seen every error but those of execve */
     {"init:waiting",   wait_for_start},
     {"init:starthooks", run_start_hooks},

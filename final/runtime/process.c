@@ -29,6 +29,7 @@
 #include "runtime/limits.h"
 #include "runtime/masks.h"
 #include "runtime/program.h"
+#include "runtime/sync.h"
 #include "runtime/user.h"
 
 /* --- the beginning ------------------------------------------------------------------------------
@@ -276,20 +277,39 @@ int process_find(const struct spec_process *process, const struct strv *env, cha
     return program_find(process->args.items[0], find_env(env, "PATH"), ret, err);
 }
 
+static int install_filter(const struct process_setup *setup, int *ret_listener, struct err *err)
+{
+    if (setup->process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return err_errno(err, "cannot set no_new_privs");
+    if (caps_keep(&setup->process->caps, err) < 0)
+        return -err->code;
+    return syscall_filter_install(setup->filter, ret_listener, err);
+}
+
+int process_notify(const struct process_setup *setup, int socket, struct err *err)
+{
+    int listener; /* O_CLOEXEC: closing it would be one more call under the filter */
+
+    if (!setup->filter->notifies)
+        return 0;
+    if (install_filter(setup, &listener, err) < 0)
+        return -err->code;
+    return sync_send_listener(socket, listener, setup->filter->notifies_sendmsg, err);
+}
+
 int process_exec(const struct process_setup *setup, const char *program, const struct strv *env,
                  struct err *err)
 {
     const struct spec_process *process = setup->process;
     struct spec_caps caps = process->caps;
+    int none;
 
     /* A named user who is not root gets what execve(2) would leave: only the ambient set. */
     if (process->user && geteuid()) {
         caps.permitted &= caps.ambient;
         caps.effective &= caps.ambient;
     }
-    if (process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return err_errno(err, "cannot set no_new_privs");
-    if (caps_keep(&process->caps, err) < 0 || syscall_filter_install(setup->filter, err) < 0 ||
+    if ((!setup->filter->notifies && install_filter(setup, &none, err) < 0) ||
         caps_finish(&caps, err) < 0)
         return -err->code;
     execve(program, process->args.items, env->items ? env->items : (char *[]){NULL});

@@ -29,6 +29,10 @@ int process_become_user(const struct process_setup *setup, struct strv *ret_env,
 /* Finds the program as the user, in the environment's PATH; err->exit_status 126 or 127. */
 int process_find(const struct spec_process *process, const struct strv *env, char ret[PATH_MAX],
                  struct err *err);
+/* A filter that notifies somebody is installed here and its descriptor goes through the socket,
+ * while the parent is there to pass it on; every call after this may have to wait for the answer.
+ * Other filters come in process_exec(), after all that they might not allow. */
+int process_notify(const struct process_setup *setup, int socket, struct err *err);
 /* Drops the rest and runs the program found; returns only on failure, with err->exit_status. */
 int process_exec(const struct process_setup *setup, const char *program, const struct strv *env,
                  struct err *err);

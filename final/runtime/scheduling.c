@@ -292,6 +292,14 @@ int scheduling_apply_memory(const struct scheduling *s, struct err *err)
     return 0;
 }
 
+void scheduling_memory_words(struct strv *ret_modes, struct strv *ret_flags)
+{
+    for (const struct word *mode = memory_modes; mode->name; mode++)
+        strv_add(ret_modes, mode->name);
+    for (const struct word *flag = memory_flags; flag->name; flag++)
+        strv_add(ret_flags, flag->name);
+}
+
 int scheduling_parse(const json_t *process, struct scheduling *ret, struct err *err)
 {
     const json_t *scheduler = json_at(process, "scheduler");

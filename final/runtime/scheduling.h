@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "runtime/bit_list.h"
 
 struct scheduling {
@@ -38,3 +39,5 @@ int scheduling_bind(const char *cpus, struct bit_list *ret_before, struct err *e
 int scheduling_unbind(const struct bit_list *before, struct err *err);
 /* In the new process: the final list, or without one what its group allows. */
 int scheduling_bind_finally(const struct scheduling *s, struct err *err);
+/* What linux.memoryPolicy may say, for the features document. */
+void scheduling_memory_words(struct strv *ret_modes, struct strv *ret_flags);

@@ -1,40 +1,39 @@
 /* Runs when the project is built: prints the default profile, for the default capabilities, as a C
  * array. */
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "base/file.h"
-#include "base/str.h"
+#include "base/cleanup.h"
 #include "runtime/runtime.h"
+#include "runtime/seccomp_policy.h"
 
-static int print_program(int fd)
+static void print_program(const struct sock_filter *code, size_t len)
 {
-    struct sock_filter insn;
-
     printf("/* Made by seccomp_gen. The default syscall filter for the default capabilities. */\n"
            "#include <linux/filter.h>\n"
-           "static const struct sock_filter seccomp_default[] = {\n");
-    while (file_read(fd, &insn, sizeof insn) == (ssize_t)sizeof insn)
-        printf("    {0x%x, %u, %u, 0x%x},\n", insn.code, insn.jt, insn.jf, insn.k);
+           "#define SECCOMP_DEFAULT_FLAGS %#lx\n"
+           "static const struct sock_filter seccomp_default[] = {\n",
+           SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+    for (size_t i = 0; i < len; i++)
+        printf("    {0x%x, %u, %u, 0x%x},\n", code[i].code, code[i].jt, code[i].jf, code[i].k);
     printf("};\n");
-    return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }
 
 int main(void)
 {
-    int fd = memfd_create("seccomp", MFD_CLOEXEC);
+    cleanup_with(seccomp_policy_free) struct seccomp_policy policy = {0};
+    cleanup_strv struct strv caps = {0};
+    cleanup_buf struct buf code = {0};
     struct err err = {0};
-    struct strv caps = {0};
 
     for (const char *const *cap = runtime_default_caps; *cap; cap++)
         strv_add(&caps, *cap);
-    if (fd < 0 || runtime_seccomp_compile_default(&caps, fd, &err) < 0 ||
-        lseek(fd, 0, SEEK_SET) < 0) {
+    if (seccomp_policy_default(&caps, &policy, &err) < 0 ||
+        seccomp_policy_compile(&policy, &code, &err) < 0) {
         fprintf(stderr, "seccomp_gen: %s\n", err.message);
         return 1;
     }
-    strv_free(&caps);
-    return print_program(fd);
+    print_program((const struct sock_filter *)code.data, code.len / sizeof(struct sock_filter));
+    return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }

@@ -21,7 +21,7 @@ int sync_pair(int ret[2], struct err *err)
     return 0;
 }
 
-static int send_message(int socket, const struct sync_message *message, int fd)
+static int send_message(int socket, const struct sync_message *message, int fd, bool by_sendmmsg)
 {
     struct iovec data = {(void *)message, HEAD_SIZE + strlen(message->text) + 1};
     union {
@@ -29,6 +29,7 @@ static int send_message(int socket, const struct sync_message *message, int fd)
         char room[CMSG_SPACE(sizeof(int))];
     } control = {0};
     struct msghdr packet = {.msg_iov = &data, .msg_iovlen = 1};
+    struct mmsghdr one;
     ssize_t n;
 
     if (fd >= 0) {
@@ -37,15 +38,17 @@ static int send_message(int socket, const struct sync_message *message, int fd)
         control.head = (struct cmsghdr){CMSG_LEN(sizeof fd), SOL_SOCKET, SCM_RIGHTS};
         memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
     }
+    one.msg_hdr = packet;
     do
-        n = sendmsg(socket, &packet, MSG_NOSIGNAL);
+        n = by_sendmmsg ? sendmmsg(socket, &one, 1, MSG_NOSIGNAL)
+                        : sendmsg(socket, &packet, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : 0;
 }
 
 static int send_or_say(int socket, const struct sync_message *message, int fd, struct err *err)
 {
-    int r = send_message(socket, message, fd);
+    int r = send_message(socket, message, fd, false);
 
     if (r < 0)
         return err_set(err, -r, "the other side of the container's set-up is gone: %s",
@@ -65,12 +68,26 @@ int sync_send_spawned(int socket, pid_t pid, int pidfd, struct err *err)
     return send_or_say(socket, &message, pidfd, err);
 }
 
+int sync_send_listener(int socket, int fd, bool not_by_sendmsg, struct err *err)
+{
+    const struct sync_message message = {.kind = SYNC_LISTENER};
+    int r = send_message(socket, &message, fd, not_by_sendmsg);
+
+    if (r < 0)
+        return err_set(
+            err, -r,
+            "linux.seccomp: cannot hand over the descriptor for SCMP_ACT_NOTIFY: %s: does "
+            "the filter allow sendmsg?",
+            strerror(-r));
+    return 0;
+}
+
 void sync_send_error(int socket, const struct err *failure)
 {
     struct sync_message message = {SYNC_ERROR, failure->code, failure->exit_status, ""};
 
     snprintf(message.text, sizeof message.text, "%s", failure->message);
-    send_message(socket, &message, -1);
+    send_message(socket, &message, -1, false);
 }
 
 /* 1: a message; 0: the other side is gone; -errno. */

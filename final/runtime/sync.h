@@ -13,6 +13,7 @@
  *       | <------------------------ SYNC_HOOKS  | only if there are hooks for the parent to run
  *       | runs them                             |
  *       | SYNC_HOOKS -------------------------> | the container's own hooks, pivot, user
+ *       | <-------- SYNC_LISTENER + descriptor  | only if the syscall filter notifies somebody
  *       | <------------ SYNC_READY [+ console]  |
  *       |                                       | waits
  *       | SYNC_START -------------------------> | filter, last capabilities, execve
@@ -23,6 +24,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -37,6 +39,7 @@ enum sync_kind {
     SYNC_DETACH,
     SYNC_ERROR,
     SYNC_SOURCE,
+    SYNC_LISTENER,
     /* Before that, with an usher (usher.h): */
     SYNC_NEW_USER,
     SYNC_MAPPED,
@@ -50,6 +53,9 @@ int sync_send(int socket, enum sync_kind kind, int fd, struct err *err);
 /* Tells of a process that was made: its pid, and its pidfd with it. */
 int sync_send_spawned(int socket, pid_t pid, int pidfd, struct err *err);
 int sync_wait_spawned(int socket, pid_t *ret_pid, int *ret_pidfd, struct err *err);
+/* Hands over the descriptor of a filter that this process is under by now. The filter may notify of
+ * sendmsg(2), and nobody is there yet to answer: then it is sendmmsg(2) that is called. */
+int sync_send_listener(int socket, int fd, bool not_by_sendmsg, struct err *err);
 /* init: asks for the source of a mount. Only after SYNC_CGROUP has come. */
 int sync_ask_source(int socket, size_t number, int *ret_fd, struct err *err);
 /* The parent: as sync_wait_either(), but first answers every SYNC_SOURCE with the descriptor that

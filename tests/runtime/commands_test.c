@@ -346,7 +346,14 @@ START_TEST(features_is_ocis_document)
     ck_assert(holds(json_at(features, "linux.capabilities"), "CAP_SYS_ADMIN"));
     ck_assert(json_flag(features, "linux.cgroup.v2", false));
     ck_assert(json_flag(features, "linux.seccomp.enabled", false));
-    ck_assert(holds(json_at(features, "linux.seccomp.actions"), "SCMP_ACT_ERRNO"));
+    ck_assert(holds(json_at(features, "linux.seccomp.actions"), "SCMP_ACT_NOTIFY"));
+    ck_assert(holds(json_at(features, "linux.seccomp.operators"), "SCMP_CMP_MASKED_EQ"));
+    ck_assert(holds(json_at(features, "linux.seccomp.archs"), "SCMP_ARCH_RISCV64"));
+    ck_assert(
+        holds(json_at(features, "linux.seccomp.supportedFlags"), "SECCOMP_FILTER_FLAG_SPEC_ALLOW"));
+    ck_assert(json_flag(features, "linux.apparmor.enabled", false));
+    ck_assert(json_flag(features, "linux.selinux.enabled", false));
+    ck_assert(holds(json_at(features, "linux.memoryPolicy.modes"), "MPOL_BIND"));
 }
 END_TEST
 

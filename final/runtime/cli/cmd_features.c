@@ -9,6 +9,8 @@
 #include "runtime/cli/commands.h"
 #include "runtime/hooks.h"
 #include "runtime/mount_options.h"
+#include "runtime/scheduling.h"
+#include "runtime/seccomp_json.h"
 #include "runtime/spec.h"
 
 static const struct flag no_flags[] = {FLAGS_END};
@@ -53,15 +55,27 @@ static json_t *cgroup(void)
 
 static json_t *seccomp(void)
 {
+    cleanup_strv struct strv actions = {0}, operators = {0}, archs = {0};
+    cleanup_strv struct strv flags = {0}, supported = {0};
     json_t *object = enabled(true);
 
-    json_put(object, "actions",
-             json_pack("[s,s,s,s,s,s,s,s]", "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL",
-                       "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG",
-                       "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"));
-    json_put(object, "operators",
-             json_pack("[s,s,s,s,s,s,s]", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT",
-                       "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"));
+    seccomp_json_words(&actions, &operators, &archs, &flags, &supported);
+    json_put(object, "actions", json_from_strings(&actions));
+    json_put(object, "operators", json_from_strings(&operators));
+    json_put(object, "archs", json_from_strings(&archs));
+    json_put(object, "knownFlags", json_from_strings(&flags));
+    json_put(object, "supportedFlags", json_from_strings(&supported));
+    return object;
+}
+
+static json_t *memory_policy(void)
+{
+    cleanup_strv struct strv modes = {0}, flags = {0};
+    json_t *object = json_object();
+
+    scheduling_memory_words(&modes, &flags);
+    json_put(object, "modes", json_from_strings(&modes));
+    json_put(object, "flags", json_from_strings(&flags));
     return object;
 }
 
@@ -76,6 +90,7 @@ static json_t *linux_part(void)
     json_put(object, "apparmor", enabled(spec_supports("process.apparmorProfile")));
     json_put(object, "selinux", enabled(spec_supports("process.selinuxLabel")));
     json_put(object, "intelRdt", enabled(spec_supports("linux.intelRdt")));
+    json_put(object, "memoryPolicy", memory_policy());
     json_put(extensions, "idmap", enabled(true));
     json_put(object, "mountExtensions", extensions);
     json_put(object, "netDevices", enabled(spec_supports("linux.netDevices")));

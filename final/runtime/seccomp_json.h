@@ -1,0 +1,16 @@
+/* seccomp_json.h - syscall filters in JSON: linux.seccomp, and docker's profile files. */
+#pragma once
+
+#include <jansson.h>
+
+#include "runtime/seccomp_policy.h"
+
+/* Reads a profile for a process with these capabilities (docker's conditions). Calls that nobody
+ * here knows are passed over, as runc does: the profile's default is for them. Names are borrowed
+ * from `profile`. seccomp_policy_free() also after a failure. */
+int seccomp_json_policy(const json_t *profile, const struct strv *caps, struct seccomp_policy *ret,
+                        struct err *err);
+/* What this understands, for the features document. */
+void seccomp_json_words(struct strv *ret_actions, struct strv *ret_operators,
+                        struct strv *ret_architectures, struct strv *ret_flags,
+                        struct strv *ret_supported_flags);
