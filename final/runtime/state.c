@@ -266,16 +266,14 @@ static bool is_frozen(const struct state *state)
     return runtime_cgroup_frozen(&place, &ignored) > 0;
 }
 
+/* A creation that was not finished and has nobody at it any more is over, even if its init has not
+ * noticed yet that it is alone. */
 enum state_status state_status(int dir, const struct state *state)
 {
-    bool creating = state->creator.pid && proc_alive(&state->creator);
-
-    if (!state->init.pid)
-        return creating ? STATE_CREATING : STATE_STOPPED;
-    if (!proc_alive(&state->init))
+    if (state->creator.pid)
+        return proc_alive(&state->creator) ? STATE_CREATING : STATE_STOPPED;
+    if (!state->init.pid || !proc_alive(&state->init))
         return STATE_STOPPED;
-    if (creating)
-        return STATE_CREATING;
     if (is_frozen(state))
         return STATE_PAUSED;
     return start_is_waiting(dir) ? STATE_CREATED : STATE_RUNNING;

@@ -243,7 +243,7 @@ static int spawn(struct job *job, struct err *err)
 {
     const struct args *args = &job->cli->args;
     const char *user = args_text(args, "user");
-    const struct runtime_exec_request request = {
+    struct runtime_exec_request request = {
         .init = job->container.state.init.pid,
         .init_pidfd = job->init,
         .bundle = job->container.state.bundle,
@@ -258,6 +258,8 @@ static int spawn(struct job *job, struct err *err)
         .warn = warn,
     };
 
+    if (job->signals >= 0)
+        foreground_size(&request.rows, &request.columns);
     if (runtime_exec(&request, &job->pid, &job->master, err) < 0)
         return err_wrap(err, "unable to start container process");
     log_debug("process %d runs in %s", (int)job->pid, job->container.state.id);

@@ -113,12 +113,15 @@ static const struct flag delete_flags[] = {
 static int remove_without_record(const struct cli *cli, const char *id, const struct container *c,
                                  struct err *err)
 {
-    struct err ignored = {0};
-    bool missing = err->code == ENOENT;
+    struct err why = *err;
 
-    if (!missing && !args_flag(&cli->args, "force"))
+    if (why.code != ENOENT && !args_flag(&cli->args, "force"))
         return err_wrap(err, "delete --force removes it");
-    state_remove(cli->root, id, c->dir, missing ? &ignored : err);
+    err_clear(err);
+    if (state_remove(cli->root, id, c->dir, err) < 0)
+        return -err->code;
+    if (why.code == ENOENT)
+        *err = why; /* it did not exist; what was there instead is gone */
     return -err->code;
 }
 

@@ -55,11 +55,25 @@ int foreground_begin(bool subreaper, struct err *err)
 /* --- the terminal -------------------------------------------------------------------------------
  */
 
+static bool own_size(struct winsize *ret)
+{
+    return !ioctl(STDIN_FILENO, TIOCGWINSZ, ret) || !ioctl(STDOUT_FILENO, TIOCGWINSZ, ret);
+}
+
+void foreground_size(unsigned short *ret_rows, unsigned short *ret_columns)
+{
+    struct winsize size = {0};
+
+    own_size(&size);
+    *ret_rows = size.ws_row;
+    *ret_columns = size.ws_col;
+}
+
 static void copy_size(int master)
 {
     struct winsize size;
 
-    if (!ioctl(STDIN_FILENO, TIOCGWINSZ, &size) || !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+    if (own_size(&size))
         ioctl(master, TIOCSWINSZ, &size);
 }
 

@@ -22,6 +22,7 @@
 #include "base/json.h"
 #include "runtime/cli/bundle.h"
 #include "runtime/cli/console_socket.h"
+#include "runtime/cli/foreground.h"
 #include "runtime/cli/log.h"
 #include "runtime/start.h"
 
@@ -161,7 +162,7 @@ static void warn(void *context, const char *message)
 static int make(struct launch *l, struct err *err)
 {
     const struct args *args = &l->cli->args;
-    const struct runtime_request request = {
+    struct runtime_request request = {
         .id = l->id,
         .bundle = l->bundle,
         .config = l->config,
@@ -177,6 +178,8 @@ static int make(struct launch *l, struct err *err)
         .context = l,
     };
 
+    if (l->listener < 0 && l->console_socket < 0)
+        foreground_size(&request.rows, &request.columns);
     if (runtime_create(&request, &l->made, err) < 0)
         return err_wrap(err, "unable to start container process");
     log_debug("process %d waits to be started, control group %s", (int)runtime_pid(l->made),
