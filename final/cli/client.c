@@ -42,6 +42,7 @@ struct client {
     struct termios saved;
     sigset_t saved_mask;
     bool stdin_open, eof_to_send, exited, detached;
+    bool reset; /* told of once, see take_socket() */
     char in[ATTACH_MAX]; /* a packet for the socket, its kind first */
     size_t in_len;
     char out[ATTACH_MAX]; /* a packet from the socket */
@@ -252,6 +253,12 @@ static int take_socket(struct client *c, struct err *err)
 
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return 0;
+    /* A shim that ends without having read all we sent resets the connection, and that comes before
+     * what it said last, which is still there. */
+    if (n < 0 && errno == ECONNRESET && !c->reset) {
+        c->reset = true;
+        return 0;
+    }
     if (n <= 0)
         return connection_lost(c, err);
     switch (c->out[0]) {
