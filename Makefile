@@ -44,13 +44,13 @@ LDFLAGS += -Wl,-z,relro,-z,now -Wl,--gc-sections
 PROGRAM_DIR := $(BUILD)/bin
 LIBEXEC := $(BUILD)/libexec/cooper
 
-ROOMS := cli build engine runtime image registry storage base
-mains := final/cli/main.c final/cli/image_main.c final/runtime/init_main.c final/runtime/seccomp_gen.c
+ROOMS := cli build engine runtime image registry network storage base
+mains := final/cli/main.c final/cli/image_main.c final/network/nft_main.c final/runtime/init_main.c final/runtime/seccomp_gen.c
 room_sources = $(filter-out $(mains),$(wildcard final/$(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ROOM_LIBS := $(foreach r,$(ROOMS),$(BUILD)/lib/lib$(r).a)
 
-PROGRAMS := $(PROGRAM_DIR)/cooper $(PROGRAM_DIR)/cooper-runtime $(LIBEXEC)/cooper-shim $(LIBEXEC)/cooper-image $(LIBEXEC)/cooper-init
+PROGRAMS := $(PROGRAM_DIR)/cooper $(PROGRAM_DIR)/cooper-runtime $(LIBEXEC)/cooper-shim $(LIBEXEC)/cooper-image $(LIBEXEC)/cooper-init $(LIBEXEC)/cooper-nft
 
 all: $(PROGRAMS)
 
@@ -96,6 +96,11 @@ $(LIBEXEC)/cooper-image: $(call objects,final/cli/image_main.c) $(ROOM_LIBS)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	@$(CC) $(ALL_CFLAGS) -pie $(LDFLAGS) $< $(rooms) $(HEAVY_LIBS) -o $@
+
+$(LIBEXEC)/cooper-nft: $(call objects,final/network/nft_main.c)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) $(ALL_CFLAGS) -pie $(LDFLAGS) $< -lnftables -o $@
 
 # It runs inside images that may have no libraries at all: always static, never with a sanitizer.
 $(LIBEXEC)/cooper-init: final/runtime/init_main.c

@@ -8,14 +8,14 @@
 set -eu
 
 build="gcc make libc6-dev pkg-config libsqlite3-dev libjansson-dev libcap-dev libseccomp-dev
-       libcurl4-openssl-dev libarchive-dev libisal-dev libzstd-dev libbz2-dev
+       libnftables-dev libcurl4-openssl-dev libarchive-dev libisal-dev libzstd-dev libbz2-dev
        liblzma-dev zlib1g-dev libssl-dev"
 # docker-registry is the server to pull from; skopeo and umoci make images independently of Cooper.
-test="bash check diffutils dpic pandoc iproute2 libmnl-dev libnftables-dev nftables busybox-static docker-registry skopeo umoci curl openssl apache2-utils zstd strace procps"
+test="bash check diffutils dpic pandoc iproute2 libmnl-dev libnftables-dev nftables dnsmasq-base busybox-static docker-registry skopeo umoci curl openssl apache2-utils zstd strace procps"
 # The guest finds apparmor_parser on this machine: its kernel has AppArmor.
 vm="qemu-system-x86 busybox-static kmod cpio xz-utils apparmor"
 # Peers (crun, runc, podman, docker.io) are measured where they are installed already.
-bench="debootstrap curl docker-registry skopeo umoci"
+bench="iperf3 debootstrap curl docker-registry skopeo umoci"
 # The browser that looks at the book; without it that test is left out.
 book="pandoc dpic chromium"
 

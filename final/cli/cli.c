@@ -230,6 +230,16 @@ static int close_output(int code)
     return code ? code : EXIT_FAILURE;
 }
 
+void cli_show_notes(struct cli *cli)
+{
+    struct strv *notes = cli->engine ? &cli->engine->notes : NULL;
+
+    for (size_t i = 0; notes && i < notes->len; i++)
+        fprintf(stderr, PROGRAM ": %s\n", notes->items[i]);
+    if (notes)
+        strv_free(notes);
+}
+
 int cli_main(int argc, char **argv, const struct command *const *own)
 {
     cleanup_free char **copy = mem_alloc(((size_t)argc + 1) * sizeof *copy);
@@ -246,6 +256,7 @@ int cli_main(int argc, char **argv, const struct command *const *own)
         help_program();
     else if (!take_global_flags(&cli, &globals))
         code = dispatch(&cli, globals.args, own);
+    cli_show_notes(&cli);
     if (cli.engine)
         engine_close(cli.engine);
     options_free(&globals);

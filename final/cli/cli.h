@@ -61,6 +61,9 @@ int cli_main(int argc, char **argv, const struct command *const *own);
 /* Opens the engine when it is not open yet. */
 int cli_engine(struct cli *cli, struct err *err);
 
+/* What the engine did to this host that its owner should know, on standard error, once. */
+void cli_show_notes(struct cli *cli);
+
 /* Prints an error of the command line / of the engine. Return the exit code. */
 int cli_fail(const struct cli *cli, const struct err *err);
 int cli_engine_fail(const struct cli *cli, const struct err *err);

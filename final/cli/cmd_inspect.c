@@ -66,7 +66,19 @@ static int inspect_image(struct cli *cli, const char *name, bool size, json_t **
     return *ret ? 0 : -err->code;
 }
 
-/* A container if there is one of that name, else an image. */
+static int inspect_network(struct cli *cli, const char *name, json_t **ret, struct err *err)
+{
+    struct network n;
+    int r = engine_network_find(cli->engine, name, &n, err);
+
+    if (r < 0)
+        return r;
+    *ret = engine_inspect_network(cli->engine, &n, err);
+    network_free(&n);
+    return *ret ? 0 : -err->code;
+}
+
+/* A container if there is one of that name, else an image, else a network. */
 static int inspect_one(struct cli *cli, const char *name, const char *type, json_t **ret,
                        struct err *err)
 {
@@ -74,11 +86,15 @@ static int inspect_one(struct cli *cli, const char *name, const char *type, json
     bool size = !(typed && !strcmp(type, "image")) && options_flag(&cli->options, "size");
     int r = -ENOENT;
 
-    if (strcmp(type, "image"))
+    if (!*type || !strcmp(type, "container"))
         r = inspect_container(cli, name, size, ret, err);
-    if (r == -ENOENT && strcmp(type, "container")) {
+    if (r == -ENOENT && (!*type || !strcmp(type, "image"))) {
         err_clear(err);
         r = inspect_image(cli, name, size, ret, err);
+    }
+    if (r == -ENOENT && (!*type || !strcmp(type, "network"))) {
+        err_clear(err);
+        r = inspect_network(cli, name, ret, err);
     }
     return r;
 }
@@ -145,9 +161,10 @@ static int cmd_inspect(struct cli *cli)
     const char *type = options_one(&cli->options, "type");
     struct err err = {0};
 
-    if (!type || !strcmp(type, "container") || !strcmp(type, "image"))
+    if (!type || !strcmp(type, "container") || !strcmp(type, "image") || !strcmp(type, "network"))
         return inspect(cli, type ? type : "");
-    err_set(&err, EINVAL, "unknown type: \"%s\": must be one of \"container\", \"image\"", type);
+    err_set(&err, EINVAL,
+            "unknown type: \"%s\": must be one of \"container\", \"image\", \"network\"", type);
     return cli_fail(cli, &err);
 }
 

@@ -245,6 +245,29 @@ static void put_owned(json_t *row, const char *name, char *value)
     free(value);
 }
 
+/* Only a running container has any; --quiet shows none. */
+static void put_ports(struct cli *cli, json_t *row, const struct container *c)
+{
+    struct err ignored = {0};
+    bool wanted = !strcmp(c->state, "running") && !options_flag(&cli->options, "quiet");
+    cleanup_json json_t *ports = wanted ? engine_container_ports(cli->engine, c, &ignored) : NULL;
+
+    put_owned(row, "Ports", rows_ports(ports));
+}
+
+/* Names of all networks it is on. */
+static char *networks_cell(const struct container *c)
+{
+    json_t *wishes = json_at(c->config, "NetworkingConfig.EndpointsConfig"), *wish;
+    struct buf text = {0};
+    const char *name;
+
+    json_object_foreach(wishes, name, wish) buf_printf(&text, "%s%s", text.len ? "," : "", name);
+    if (!text.len)
+        buf_add_str(&text, json_str(c->config, "HostConfig.NetworkMode", ""));
+    return buf_steal(&text);
+}
+
 static json_t *container_row(struct cli *cli, const struct container *c, int64_t now)
 {
     bool whole = options_flag(&cli->options, "no-trunc");
@@ -260,12 +283,12 @@ static json_t *container_row(struct cli *cli, const struct container *c, int64_t
     json_put_str(row, "RunningFor", text);
     put_owned(row, "Status", rows_status(c, now));
     json_put_str(row, "State", rows_state(c));
-    json_put_str(row, "Ports", "");
+    put_ports(cli, row, c);
     json_put_str(row, "Names", c->name);
     put_owned(row, "Labels", rows_labels(labels));
     json_put(row, "Label", json_is_object(labels) ? json_incref(labels) : json_object());
     put_mounts(row, c, whole);
-    json_put_str(row, "Networks", json_str(c->config, "HostConfig.NetworkMode", ""));
+    put_owned(row, "Networks", networks_cell(c));
     json_put(row, "Platform", json_null());
     if (options_flag(&cli->options, "size") || options_given(&cli->options, "format"))
         put_owned(row, "Size",

@@ -21,7 +21,7 @@
 
 struct creation {
     struct cli *cli;
-    json_t *config, *host;
+    json_t *config, *host, *networks;
     const char *image;
     int cid_fd; /* of --cidfile, or -1 */
     bool run;   /* `run`, not `create` */
@@ -32,6 +32,7 @@ static void creation_free(struct creation *c)
 {
     json_decref(c->config);
     json_decref(c->host);
+    json_decref(c->networks);
     close_fd(&c->cid_fd);
 }
 
@@ -117,6 +118,7 @@ static int try_create(struct creation *c, struct err *err)
                                      .image = c->image,
                                      .config = c->config,
                                      .host = c->host,
+                                     .networks = c->networks,
                                      .start_follows = c->run};
     struct strv warnings = {0};
     int r;
@@ -195,7 +197,7 @@ static int create(struct creation *c, bool attached)
     c->image = o->args[0];
     c->cid_fd = -1;
     if (check_pull_policy(policy, &err) < 0 || check_platform(o, &err) < 0 ||
-        run_options_build(o, o->args, &c->config, &c->host, &err) < 0)
+        run_options_build(o, o->args, &c->config, &c->host, &c->networks, &err) < 0)
         return cli_fail(c->cli, &err);
     put_attached(c, attached);
     c->cli->plain_errors = !c->run;
@@ -258,6 +260,7 @@ static int run_attached(struct creation *c, const struct client_options *client)
         client_terminal_size(&options.rows, &options.columns);
     if (engine_start(c->cli->engine, c->id, &options, &fd, &err) < 0)
         return cli_engine_fail(c->cli, &err);
+    cli_show_notes(c->cli);
     if (client_run(fd, client, &end, &code, &err) < 0)
         return client_failed(c->cli, &err);
     if (end == CLIENT_DETACHED)
@@ -278,9 +281,6 @@ static int check_terminal(struct cli *cli, const struct client_options *client)
         fprintf(stderr, "the input device is not a TTY\n");
         return EXIT_FAILURE;
     }
-    if (!options_given(&cli->options, "network") && isatty(STDERR_FILENO))
-        fprintf(stderr, PROGRAM ": there are no networks yet: the container gets its loopback only "
-                                "(--network host shares the host's)\n");
     return 0;
 }
 

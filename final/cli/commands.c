@@ -26,7 +26,15 @@ const struct command *const cli_commands[] = {
     &command_kill,
     &command_load,
     &command_logs,
+    &command_network_connect,
+    &command_network_create,
+    &command_network_disconnect,
+    &command_network_inspect,
+    &command_network_ls,
+    &command_network_prune,
+    &command_network_rm,
     &command_pause,
+    &command_port,
     &command_rename,
     &command_restart,
     &command_rm,
@@ -44,6 +52,7 @@ const struct command *const cli_commands[] = {
 const struct command_group cli_groups[] = {
     {"container", "Manage containers"},
     {"image", "Manage images"},
+    {"network", "Manage networks"},
     {"system", "Manage Cooper"},
     {NULL, NULL},
 };

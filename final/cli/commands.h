@@ -19,6 +19,11 @@ extern const struct command command_events;                /* cmd_events.c */
 extern const struct command command_logs;                  /* cmd_logs.c */
 extern const struct command command_info, command_version; /* cmd_system.c */
 
+extern const struct command command_network_create, command_network_ls, command_network_inspect,
+    command_network_rm, command_network_prune; /* cmd_network.c */
+extern const struct command command_network_connect, command_network_disconnect,
+    command_port; /* cmd_connect.c */
+
 /* cmd_forward.c: run by the program cooper-image, which links what is slow to load. */
 extern const struct command command_pull, command_import, command_commit, command_save,
     command_load;

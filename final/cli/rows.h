@@ -23,3 +23,5 @@ void rows_ago(int64_t ns, int64_t now_ns, char ret[64]);
 char *rows_labels(const json_t *labels);
 /* The first 12 digits of an id, with or without "sha256:". The caller frees. */
 char *rows_short_id(const char *id);
+/* The PORTS cell, from docker's NetworkSettings.Ports. The caller frees. */
+char *rows_ports(const json_t *ports);

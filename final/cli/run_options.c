@@ -257,10 +257,8 @@ static int put_restart(const struct options *o, json_t *host, struct err *err)
 
 static void put_rest(const struct options *o, json_t *host)
 {
-    const char *shm = options_one(o, "shm-size"), *network = options_one(o, "network");
+    const char *shm = options_one(o, "shm-size");
 
-    /* No networks yet: nothing said is "none". */
-    json_put_str(host, "NetworkMode", network ? network : "none");
     json_put(host, "ShmSize", member_bytes(shm && strcmp(shm, "0") ? shm : SHM_SIZE));
     json_put(host, "Init",
              options_given(o, "init") ? json_boolean(options_flag(o, "init")) : json_null());
@@ -279,12 +277,15 @@ static int build_host(const struct options *o, json_t *config, json_t *host, str
 }
 
 int run_options_build(const struct options *options, char *const *words, json_t **ret_config,
-                      json_t **ret_host, struct err *err)
+                      json_t **ret_host, json_t **ret_networks, struct err *err)
 {
-    cleanup_json json_t *config = json_object(), *host = json_object();
+    cleanup_json json_t *config = json_object(), *host = json_object(), *networks = json_object();
 
-    if (build_config(options, words, config, err) < 0 || build_host(options, config, host, err) < 0)
+    if (build_config(options, words, config, err) < 0 ||
+        build_host(options, config, host, err) < 0 ||
+        run_network_build(options, config, host, networks, err) < 0)
         return -err->code;
+    *ret_networks = steal_ptr(&networks);
     *ret_config = steal_ptr(&config);
     *ret_host = steal_ptr(&host);
     return 0;

@@ -10,11 +10,20 @@
 extern const struct flag run_flags[];
 #define RUN_ONLY_FLAGS 3 /* what follows these is the table of `create` */
 
-/* Builds both objects from the flags; `words` are IMAGE [COMMAND] [ARG...]. Checks
- * how the values are written; what they may be is for engine_create() to say. The caller owns both.
+/* Builds Config, HostConfig and EndpointsConfig from the flags; `words` are IMAGE [COMMAND]
+ * [ARG...]. Checks how the values are written; what they may be is for engine_create() to say. The
+ * caller owns all.
  */
 int run_options_build(const struct options *options, char *const *words, json_t **ret_config,
-                      json_t **ret_host, struct err *err);
+                      json_t **ret_host, json_t **ret_networks, struct err *err);
 
 /* run_mounts.c: -v, --tmpfs and --device. */
 int run_mounts_build(const struct options *options, json_t *config, json_t *host, struct err *err);
+
+/* run_network.c: --network and what belongs to it, into HostConfig and, a member a network,
+ * EndpointsConfig. */
+int run_network_build(const struct options *options, json_t *config, json_t *host, json_t *networks,
+                      struct err *err);
+/* One field of --network's long form into docker's EndpointConfig: "alias", "ip", "mac-address",
+ * ... */
+int run_network_field(json_t *wish, const char *key, const char *value, struct err *err);

@@ -288,6 +288,15 @@ int value_check_label(const char *value, struct err *err)
     return 0;
 }
 
+int value_check_ip(const char *value, struct err *err)
+{
+    unsigned char bytes[16];
+
+    if (inet_pton(AF_INET, value, bytes) == 1 || inet_pton(AF_INET6, value, bytes) == 1)
+        return 0;
+    return err_set(err, EINVAL, "%s is not an ip address", value);
+}
+
 int value_check_host(const char *value, struct err *err)
 {
     size_t n = strcspn(value, "=:");
@@ -298,6 +307,8 @@ int value_check_host(const char *value, struct err *err)
 
     if (!value[n] || n == 0)
         return err_set(err, EINVAL, "bad format for add-host: \"%s\"", value);
+    if (!strcmp(address, "host-gateway"))
+        return 0;
     len = strlen(address);
     if (*address == '[' && len > 2 && address[len - 1] == ']') {
         address++;

@@ -46,6 +46,7 @@ int value_parse_moment(const char *value, int64_t now_ns, int64_t *ret_ns, struc
 int value_check_filter(const char *value, struct err *err); /* name=value */
 int value_check_env(const char *value, struct err *err);
 int value_check_label(const char *value, struct err *err);
+int value_check_ip(const char *value, struct err *err);
 int value_check_host(const char *value, struct err *err);   /* --add-host name:ip or name=ip */
 int value_check_sysctl(const char *value, struct err *err); /* namespaced keys only */
 int value_check_user(const char *value, struct err *err);

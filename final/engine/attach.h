@@ -9,10 +9,11 @@
 
 enum attach_kind {
     /* client to shim */
-    ATTACH_STDIN = 'I',  /* bytes for the container's stdin */
-    ATTACH_EOF = 'E',    /* stdin ends */
-    ATTACH_RESIZE = 'W', /* struct attach_size */
-    ATTACH_QUIET = 'Q',  /* no output from now on, only the exit */
+    ATTACH_STDIN = 'I',   /* bytes for the container's stdin */
+    ATTACH_EOF = 'E',     /* stdin ends */
+    ATTACH_RESIZE = 'W',  /* struct attach_size */
+    ATTACH_QUIET = 'Q',   /* no output from now on, only the exit */
+    ATTACH_NETWORK = 'N', /* run/<id>/network.json has changed; answered with the same */
     /* shim to client */
     ATTACH_STDOUT = 'O',
     ATTACH_STDERR = 'R',

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "engine/internal.h"
+#include "engine/network.h"
 #include "runtime/runtime.h"
 
 /* Everything engine_create gathers before it changes anything. */
@@ -19,6 +19,7 @@ struct draft {
     struct security security;
     json_t *host; /* borrowed from the record's config */
     json_t *config;
+    json_t *networks; /* borrowed from the request, or NULL */
 };
 
 static void draft_free(struct draft *d)
@@ -62,18 +63,6 @@ static void choose_hostname(json_t *config, const json_t *host, const char *id)
     json_put_str(config, "Hostname", short_id);
 }
 
-static int check_network(json_t *host, struct err *err)
-{
-    const char *mode = json_str(host, "NetworkMode", "");
-
-    if (!*mode || !strcmp(mode, "default"))
-        json_put_str(host, "NetworkMode", "none");
-    else if (strcmp(mode, "none") && strcmp(mode, "host"))
-        return err_set(err, ENOENT,
-                       "network %s not found: this version has the networks none and host", mode);
-    return 0;
-}
-
 static int check_config(const json_t *config, struct err *err)
 {
     const char *signal = json_str(config, "StopSignal", ""),
@@ -97,6 +86,12 @@ static json_t *record_config(const struct draft *d)
     json_put(record, "Args", args);
     json_object_set(record, "Config", d->config);
     json_object_set(record, "HostConfig", d->host);
+    if (json_object_size(d->networks)) {
+        json_t *networking = json_object();
+
+        json_object_set(networking, "EndpointsConfig", d->networks);
+        json_put(record, "NetworkingConfig", networking);
+    }
     return record;
 }
 
@@ -123,6 +118,7 @@ static int draft_fill(struct engine *e, const struct create_request *request, st
         return -err->code;
     d->config = request->config;
     d->host = request->host;
+    d->networks = request->networks;
     r = config_merge(d->config, json_object_get(image_config, "config"), err);
     if (!r)
         r = config_command(d->config, &d->argv, err);
@@ -131,7 +127,7 @@ static int draft_fill(struct engine *e, const struct create_request *request, st
     if (!r)
         r = choose_id(e, d->c.id, err);
     if (!r)
-        r = check_network(d->host, err);
+        r = network_check_request(e, d->config, d->host, request->networks, err);
     if (!r)
         r = check_config(d->config, err);
     if (!r)
@@ -229,8 +225,6 @@ static int make_files(struct engine *e, struct draft *d, struct err *err)
         r = make_upper(e, dir, &layers, err);
     if (!r)
         r = container_write_shim_file(&d->c, dir, true, err);
-    if (!r)
-        r = hostfiles_write(dir, d->config, d->host, err);
     if (!r)
         r = mounts_prepare(e, d->c.id, &d->mounts, err);
     if (!r)

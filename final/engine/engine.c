@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "engine/internal.h"
+#include "network/network.h"
 
 int engine_open(const char *root, struct engine **ret, struct err *err)
 {
@@ -25,6 +26,10 @@ void engine_close(struct engine *e)
     if (e->shim)
         shim_process_close(e->shim);
     free(e->shim);
+    if (e->place)
+        net_place_close(e->place);
+    free(e->place);
+    strv_free(&e->notes);
     store_close(e->store);
     free(e);
 }

@@ -13,9 +13,13 @@
 #include "storage/storage.h"
 
 struct shim_process;
+struct net_place;
 struct engine {
     struct store *store;
     bool debug;
+    struct net_place *place; /* of the networks, when one was needed */
+    struct strv
+        notes; /* what was done to this host that its owner should know, for the caller to show */
     struct shim_process *shim; /* started ahead of engine_start() or engine_exec(), or NULL */
     char next_id[65];          /* the container it is for: engine_create() uses this id, if any */
 };
@@ -34,6 +38,7 @@ struct create_request {
     const char *image;  /* as the user wrote it: reference or id prefix */
     json_t *config;     /* Config: what the user gave; merged with the image's here */
     json_t *host;       /* HostConfig */
+    json_t *networks;   /* NetworkingConfig.EndpointsConfig, in order, or NULL */
     bool start_follows; /* `run`: if this process dies before engine_start(), there was no container
                          */
 };
@@ -113,6 +118,33 @@ void engine_event(struct engine *e, const char *type, const char *action, const 
                   json_t *attributes);
 /* An event of a container that no call here stands for, such as "attach". */
 void engine_container_event(struct engine *e, const struct container *c, const char *action);
+
+/* --- networks -----------------------------------------------------------------------------------
+ */
+
+/* Makes a network. `config` has docker's members (Driver, Internal, EnableIPv6, IPAM, Options,
+ * Labels) and is completed. */
+int engine_network_create(struct engine *e, const char *name, json_t *config, char ret_id[65],
+                          struct err *err);
+/* The record alone, with its subnets checked; for the engine's own networks. */
+int engine_network_record(struct engine *e, struct network *n, struct err *err);
+/* By name, id or prefix; "bridge", "host" and "none" are always there. -ENOENT: "network X not
+ * found". */
+int engine_network_find(struct engine *e, const char *name, struct network *ret, struct err *err);
+int engine_networks(struct engine *e, struct network_list *ret, struct err *err);
+/* 1 while a running container is on it, else 0. */
+int engine_network_used(struct engine *e, const struct network *n, struct err *err);
+int engine_network_remove(struct engine *e, const struct network *n, struct err *err);
+json_t *engine_inspect_network(struct engine *e, const struct network *n, struct err *err);
+/* `wish` is docker's EndpointConfig: IPAMConfig, Aliases, Links, MacAddress, DriverOpts,
+ * GwPriority. */
+int engine_network_connect(struct engine *e, const struct network *n, const struct container *c,
+                           json_t *wish, struct err *err);
+int engine_network_disconnect(struct engine *e, const struct network *n, const struct container *c,
+                              bool force, struct err *err);
+/* docker's NetworkSettings.Ports of a container: {"80/tcp": [{"HostIp", "HostPort"}], "81/tcp":
+ * null}. */
+json_t *engine_container_ports(struct engine *e, const struct container *c, struct err *err);
 
 /* --- logs ---------------------------------------------------------------------------------------
  */

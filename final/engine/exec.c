@@ -156,6 +156,6 @@ int engine_exec(struct engine *e, const struct container *c, const struct exec_r
     shim_arguments(e, c, request, exec_id, &argv);
     tell(e, c, "exec_create", &request->argv, exec_id);
     tell(e, c, "exec_start", &request->argv, exec_id);
-    return shim_order(e, "exec", c->name, &argv, file, &report, request->detach ? NULL : ret_attach,
-                      err);
+    return shim_order(e, "exec", c->name, &argv, file, NULL, &report,
+                      request->detach ? NULL : ret_attach, err);
 }

@@ -4,7 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "engine/internal.h"
+#include "engine/network.h"
 
 static void put_time(json_t *object, const char *name, int64_t ns)
 {
@@ -67,19 +67,6 @@ static void put_complete(json_t *document, const char *section, json_t *given)
     json_put(document, section, inspect_complete(section, given));
 }
 
-static void put_network(json_t *document, const struct container *c)
-{
-    json_t *settings = inspect_complete("NetworkSettings", NULL), *networks = json_object();
-    cleanup_free char *sandbox =
-        container_running(c) ? str_format("/proc/%d/ns/net", (int)c->init.pid) : str_copy("");
-
-    json_put_str(settings, "SandboxKey", sandbox);
-    json_put(networks, json_str(c->config, "HostConfig.NetworkMode", "none"),
-             inspect_complete("Endpoint", NULL));
-    json_put(settings, "Networks", networks);
-    json_put(document, "NetworkSettings", settings);
-}
-
 static void put_paths(json_t *document, const struct container *c, const char *dir)
 {
     cleanup_free char *log = str_format("%s-json.log", c->id);
@@ -118,7 +105,10 @@ json_t *engine_inspect_container(struct engine *e, const struct container *c, st
     }
     json_put(document, "Mounts", mounts ? json_incref(mounts) : json_array());
     put_complete(document, "Config", json_object_get(c->config, "Config"));
-    put_network(document, c);
+    if (inspect_network_settings(e, c, document, err) < 0) {
+        json_decref(document);
+        return NULL;
+    }
     return document;
 }
 

@@ -117,7 +117,8 @@ int mounts_prepare(struct engine *e, const char *container_id, struct mount_list
 json_t *mounts_json(const struct mount_list *list);
 
 /* --- hostfiles.c: hostname, hosts, resolv.conf in the container's directory */
-int hostfiles_write(int dir, const json_t *config, const json_t *host, struct err *err);
+int hostfiles_write(struct engine *e, const struct container *c, int dir, const json_t *endpoints,
+                    struct err *err);
 
 /* --- policy.c: HostConfig.RestartPolicy, checked; {"Name":"no"} when nothing was said */
 int policy_check(json_t *host, struct err *err);
@@ -161,6 +162,11 @@ json_t *spec_build(const struct spec_input *input, struct err *err);
 
 /* --- spawn.c: starting a shim */
 struct shim_report;
+/* Descriptors for a shim beside the one of its order. */
+struct shim_descriptors {
+    const int *fds;
+    size_t len;
+};
 struct shim_process {
     int program; /* what it executes; closing its mount waits for the kernel, so that comes last */
     int report, attach;
@@ -172,7 +178,10 @@ int shim_prepare(struct engine *e, const char *mode, const char *name, struct er
  * directory; exec: the process document), and waits for its report. ret_attach NULL: nobody
  * attaches. */
 int shim_order(struct engine *e, const char *mode, const char *name, const struct strv *argv,
-               int fd, struct shim_report *ret_report, int *ret_attach, struct err *err);
+               int fd, const struct shim_descriptors *more, struct shim_report *ret_report,
+               int *ret_attach, struct err *err);
+/* A connection to a running container's shim. */
+int container_connect(struct engine *e, const struct container *c, struct err *err);
 void shim_process_close(struct shim_process *shim);
 /* The arguments both modes have. */
 void shim_common_arguments(struct engine *e, const struct container *c, struct strv *ret);

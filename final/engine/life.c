@@ -20,7 +20,7 @@ static int not_running(const struct container *c, struct err *err)
     return err_set(err, ESRCH, "Container %s is not running", c->id);
 }
 
-static int connect_to_shim(struct engine *e, const struct container *c, struct err *err)
+int container_connect(struct engine *e, const struct container *c, struct err *err)
 {
     cleanup_close int dir = -1, fd = -1;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -54,7 +54,7 @@ int engine_attach(struct engine *e, const struct container *c, struct err *err)
     int fd = engine_check_attach(c, err);
 
     if (!fd)
-        fd = connect_to_shim(e, c, err);
+        fd = container_connect(e, c, err);
     if (fd >= 0)
         container_event(e, c, "attach", NULL);
     return fd;
@@ -220,7 +220,7 @@ static bool hear_exit(struct engine *e, const struct container *c, int *ret_code
     char packet[ATTACH_MAX];
     struct attach_exit status;
     struct err ignored;
-    cleanup_close int fd = connect_to_shim(e, c, &ignored);
+    cleanup_close int fd = container_connect(e, c, &ignored);
     ssize_t n;
 
     if (fd < 0 || send(fd, &quiet, 1, MSG_NOSIGNAL) < 0)

@@ -8,8 +8,8 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "engine/internal.h"
 #include "engine/keep.h"
+#include "engine/network.h"
 
 static int container_remove_files(struct engine *e, const char *id, struct err *err)
 {
@@ -25,6 +25,8 @@ static int take_apart(struct engine *e, const struct container *c, bool volumes,
 {
     int r = container_destroy_cgroup(c, err);
 
+    if (!r)
+        r = network_down(e, c->id, err);
     if (!r)
         r = container_remove_files(e, c->id, err);
     if (!r)
@@ -153,6 +155,8 @@ static int finish_for_shim(struct engine *e, const struct container *c, struct e
     if (faccessat(e->store->run_fd, c->id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
     r = container_destroy_cgroup(c, err);
+    if (!r)
+        r = network_down(e, c->id, err);
     return r < 0 ? r : file_remove_tree(e->store->run_fd, c->id, err);
 }
 

@@ -23,8 +23,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "engine/internal.h"
 #include "engine/keep.h"
+#include "engine/network.h"
 #include "runtime/runtime.h"
 
 #define EXIT_FILE_MAX 4096
@@ -127,11 +127,6 @@ static bool read_pids(struct engine *e, struct container *c)
     return true;
 }
 
-static int remove_run_files(struct engine *e, const char *id, struct err *err)
-{
-    return file_remove_tree(e->store->run_fd, id, err);
-}
-
 /* The shim is gone without a word. Its container may live on without anybody to reap it: end it. */
 static int clean_after_killed_shim(struct container *c, struct err *err)
 {
@@ -189,8 +184,8 @@ static int settle_ended(struct engine *e, struct container *c, struct err *err)
         r = clean_after_killed_shim(c, err);
         shim_killed = !r;
     }
-    if (!r && !run_dir_locked(e, c)) /* else its shim is cleaning up, or the next one is there */
-        r = remove_run_files(e, c->id, err);
+    if (!r)
+        r = network_down_if_idle(e, c->id, err);
     if (r < 0)
         return r;
     container_set_state(c, "exited");

@@ -178,8 +178,36 @@ static int read_report(int fd, struct shim_report *ret, struct err *err)
     return -ret->code;
 }
 
+/* As many in a packet as the kernel lets through (SCM_MAX_FD is 253). */
+static int send_descriptors(int socket, const struct shim_descriptors *more, struct err *err)
+{
+    for (size_t at = 0; more && at < more->len;) {
+        size_t n = more->len - at < SHIM_FDS_A_PACKET ? more->len - at : SHIM_FDS_A_PACKET;
+        union {
+            struct cmsghdr align;
+            char room[CMSG_SPACE(SHIM_FDS_A_PACKET * sizeof(int))];
+        } control = {0};
+        struct iovec part = {"+", 1};
+        struct msghdr message = {.msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = &control,
+                                 .msg_controllen = CMSG_SPACE(n * sizeof(int))};
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(n * sizeof(int));
+        memcpy(CMSG_DATA(header), more->fds + at, n * sizeof(int));
+        if (sendmsg(socket, &message, MSG_NOSIGNAL) < 0)
+            return err_errno(err, "cannot give the shim its descriptors");
+        at += n;
+    }
+    return 0;
+}
+
 int shim_order(struct engine *e, const char *mode, const char *name, const struct strv *argv,
-               int fd, struct shim_report *ret_report, int *ret_attach, struct err *err)
+               int fd, const struct shim_descriptors *more, struct shim_report *ret_report,
+               int *ret_attach, struct err *err)
 {
     struct shim_process shim;
     int r;
@@ -192,6 +220,8 @@ int shim_order(struct engine *e, const char *mode, const char *name, const struc
     if (!ret_attach)
         close_fd(&shim.attach);
     r = send_order(shim.report, argv, fd, err);
+    if (!r)
+        r = send_descriptors(shim.report, more, err);
     if (!r)
         r = read_report(shim.report, ret_report, err);
     if (!r && ret_attach)

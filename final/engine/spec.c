@@ -5,7 +5,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/proc.h"
-#include "engine/internal.h"
+#include "engine/network.h"
 
 #define SHM_DEFAULT  (64LL << 20)
 #define PATH_DEFAULT "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -73,10 +73,14 @@ static void add_host_files(json_t *mounts, const struct spec_input *in)
     static const char *const files[] = {"resolv.conf", "hostname", "hosts"};
     const char *options =
         json_flag(in->host, "ReadonlyRootfs", false) ? "rbind,rprivate,ro" : "rbind,rprivate";
+    const char *other = network_of_container(in->host); /* who shares a network shares its names */
+    cleanup_free char *dir =
+        other ? str_format("%.*s%s", (int)(strlen(in->dir) - strlen(in->id)), in->dir, other)
+              : str_copy(in->dir);
 
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         cleanup_free char *destination = str_format("/etc/%s", files[i]);
-        cleanup_free char *source = str_format("%s/%s", in->dir, files[i]);
+        cleanup_free char *source = str_format("%s/%s", dir, files[i]);
 
         if (!user_mounts(in->mounts, destination))
             json_push(mounts, mount_entry(destination, "bind", source, options));
@@ -254,6 +258,21 @@ static void add_thermal_throttle(json_t *masked_paths)
     }
 }
 
+/* docker's: in a network of its own a container's user may listen on any port, and ping. */
+static json_t *sysctls(const json_t *host)
+{
+    static const char *const presets[][2] = {{"net.ipv4.ip_unprivileged_port_start", "0"},
+                                             {"net.ipv4.ping_group_range", "0 2147483647"}};
+    const json_t *given = json_object_get(host, "Sysctls");
+    json_t *list = json_is_object(given) ? json_deep_copy(given) : json_object();
+    const char *mode = json_str(host, "NetworkMode", "");
+
+    for (size_t i = 0; i < 2 && strcmp(mode, "host") && !str_starts(mode, "container:"); i++)
+        if (!json_object_get(list, presets[i][0]))
+            json_put_str(list, presets[i][0], presets[i][1]);
+    return list;
+}
+
 static int linux_section(const struct spec_input *in, json_t *linux_object, struct err *err)
 {
     json_t *masked_paths;
@@ -262,8 +281,7 @@ static int linux_section(const struct spec_input *in, json_t *linux_object, stru
     json_put(linux_object, "namespaces", namespaces(in->host));
     json_put_str(linux_object, "cgroupsPath", cgroup);
     json_put(linux_object, "resources", limits_resources(in->host));
-    if (json_is_object(json_object_get(in->host, "Sysctls")))
-        json_put(linux_object, "sysctl", json_deep_copy(json_object_get(in->host, "Sysctls")));
+    json_put(linux_object, "sysctl", sysctls(in->host));
     if (!in->security->unmasked) {
         masked_paths = paths(masked, sizeof masked / sizeof *masked);
         add_thermal_throttle(masked_paths);

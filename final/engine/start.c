@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "engine/internal.h"
+#include "engine/network.h"
 #include "engine/shim/shim.h"
 #include "runtime/runtime.h"
 
@@ -108,6 +108,7 @@ static void record_failure(struct engine *e, struct container *c, const struct e
     free(c->error);
     c->error = str_copy(why->message);
     store_container_update(e->store, c, &ignored);
+    network_down(e, c->id, &ignored);
     file_remove_tree(e->store->run_fd, c->id, &ignored);
 }
 
@@ -161,11 +162,32 @@ static int lock_run_dir(struct engine *e, const char *id, struct err *err)
     }
 }
 
+/* With the descriptors of its networks: first the namespace to join, then the sockets of published
+ * ports. */
+static int order(struct engine *e, const struct container *c, const struct network_start *network,
+                 struct strv *argv, int run, struct shim_report *ret_report, int *ret_attach,
+                 struct err *err)
+{
+    bool joins = network->netns >= 0;
+    size_t count = network->sockets.len + joins;
+    cleanup_free int *fds = mem_alloc((count + 1) * sizeof *fds);
+
+    fds[0] = network->netns;
+    for (size_t i = 0; i < network->sockets.len; i++)
+        fds[i + joins] = network->sockets.fds[i];
+    if (joins)
+        strv_add(argv, "--join-network");
+    add_number(argv, "--descriptors", count);
+    return shim_order(e, "run", c->id, argv, run, &(struct shim_descriptors){fds, count},
+                      ret_report, ret_attach, err);
+}
+
 static int start(struct engine *e, struct container *c, const struct start_options *options,
                  int delay_ms, int *ret_attach, struct err *err)
 {
     cleanup_strv struct strv argv = {0};
     cleanup_close int run = -1;
+    struct network_start network = {.netns = -1};
     struct shim_report report;
     int r = claim(e, c, err);
 
@@ -177,10 +199,13 @@ static int start(struct engine *e, struct container *c, const struct start_optio
         run = lock_run_dir(e, c->id, err);
         r = run < 0 ? run : 0;
     }
+    if (!r)
+        r = network_up(e, c, run, &network, err);
     if (!r && ret_attach)
         container_event(e, c, "attach", NULL);
     if (!r)
-        r = shim_order(e, "run", c->id, &argv, run, &report, ret_attach, err);
+        r = order(e, c, &network, &argv, run, &report, ret_attach, err);
+    network_start_free(&network); /* the shim has its own of all descriptors now */
     if (r < 0) {
         after_failure(e, c, err);
         return r;

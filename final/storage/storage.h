@@ -1,6 +1,6 @@
 /* storage.h - everything the engine keeps on disk, under one root directory (0700):
  *
- *     cooper.db            SQLite, WAL: images, references, layers, containers, volumes
+ *     cooper.db            SQLite, WAL: images, references, layers, containers, networks, volumes
  *     events/log           what happened, a JSON object a line, newest last; log.1 is what came
  * before blobs/sha256/<hex>   content as it came from a registry; the root is an OCI layout others
  * can read layers/<dir>/        unpacked layers in overlayfs form, immutable once published by
@@ -264,6 +264,73 @@ bool store_name_taken(struct store *store, const char *name);
 /* Directory descriptor of containers/<id> / run/<id>; `make` creates it 0700. */
 int store_container_dir(struct store *store, const char *id, bool make, struct err *err);
 int store_run_dir(struct store *store, const char *id, bool make, struct err *err);
+
+/* --- networks -----------------------------------------------------------------------------------
+ */
+
+struct ip;
+
+struct network {
+    char id[65];
+    char *name;
+    int64_t created_ns;
+    json_t *config; /* docker's members: Driver, Internal, EnableIPv6, IPAM, Options, Labels */
+    bool ready;     /* its rules have been made */
+};
+void network_free(struct network *n);
+struct network_list {
+    struct network *items;
+    size_t len;
+};
+void network_list_free(struct network_list *list);
+
+/* Several of the calls of this section as one transaction: begin, calls, end (which commits unless
+ * r < 0 and returns r or its own error). What is read inside cannot be outdated when it is written.
+ */
+int store_begin(struct store *store, struct err *err);
+int store_end(struct store *store, int r, struct err *err);
+
+/* -EEXIST with docker's text when the name is taken. */
+int store_network_add(struct store *store, const struct network *n, struct err *err);
+int store_network_ready(struct store *store, const char *id, struct err *err);
+/* Exact name, full id, unique prefix of an id. -ENOENT / -ENOTUNIQ without a message. */
+int store_network_find(struct store *store, const char *name_or_id, struct network *ret,
+                       struct err *err);
+/* All networks, by name. */
+int store_networks(struct store *store, struct network_list *ret, struct err *err);
+/* -EBUSY while it has endpoints; without a message. */
+int store_network_remove(struct store *store, const char *id, struct err *err);
+
+/* Takes an address for a container (NULL: for the network itself). `wanted` set: that one,
+ * -EADDRINUSE without a message. Else the first free one behind the one taken last, from `first` to
+ * `last`, round and round: what was freed is used again last. -ENOSPC without a message when there
+ * is none. */
+int store_address_take(struct store *store, const char *network, const char *container,
+                       const struct ip *first, const struct ip *last, const struct ip *wanted,
+                       struct ip *ret, struct err *err);
+/* The container that has an address, "" for nobody or the network itself. */
+int store_address_holder(struct store *store, const char *network, const struct ip *ip,
+                         char ret[65], struct err *err);
+
+/* What a running container has on a network. */
+struct endpoint {
+    char container[65], network[65];
+    json_t *config;
+};
+struct endpoint_list {
+    struct endpoint *items;
+    size_t len;
+};
+void endpoint_list_free(struct endpoint_list *list);
+/* Adds or replaces it. */
+int store_endpoint_put(struct store *store, const char *container, const char *network,
+                       size_t position, const json_t *config, struct err *err);
+/* Of a container, in order; or, with `container` NULL, of a network (NULL: of all). */
+int store_endpoints(struct store *store, const char *container, const char *network,
+                    struct endpoint_list *ret, struct err *err);
+/* Removes endpoints and addresses of a container, on one network or (NULL) on all. */
+int store_endpoints_release(struct store *store, const char *container, const char *network,
+                            struct err *err);
 
 /* --- volumes ------------------------------------------------------------------------------------
  */

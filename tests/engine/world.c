@@ -3,10 +3,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,11 +22,12 @@ static char *directory, *root, *other_root;
 
 /* What the tests call by name inside the container. */
 static const char *const applets[] = {
-    "basename", "cat",   "chmod", "chown", "cp",     "cut",      "dd",     "df",   "echo",
-    "env",      "expr",  "false", "grep",  "head",   "hostname", "id",     "kill", "ln",
-    "ls",       "mkdir", "mknod", "mount", "ping",   "ps",       "pwd",    "rm",   "sed",
-    "seq",      "sh",    "sleep", "stat",  "stty",   "tail",     "test",   "time", "timeout",
-    "touch",    "tr",    "true",  "tty",   "umount", "uname",    "usleep", "wc",   "yes",
+    "basename", "cat",    "chmod", "chown",  "cp",      "cut",   "dd",       "df",
+    "echo",     "env",    "expr",  "false",  "grep",    "head",  "hostname", "id",
+    "kill",     "ln",     "ls",    "mkdir",  "mknod",   "mount", "ping",     "ps",
+    "pwd",      "rm",     "sed",   "seq",    "sh",      "sort",  "sleep",    "stat",
+    "stty",     "tail",   "test",  "time",   "timeout", "touch", "tr",       "true",
+    "tty",      "umount", "uname", "usleep", "wc",      "yes",
 };
 
 static void put_file(const char *path, const char *text)
@@ -100,6 +105,23 @@ void world_clear(void)
     remove_containers(root);
 }
 
+static bool own_network; /* not the machine's */
+
+/* What a root leaves for the next container: bridges and the tables of rules. */
+static void clear_network(void)
+{
+    struct if_nameindex *links = own_network ? if_nameindex() : NULL;
+    cleanup_run struct run_result r = {0};
+
+    for (struct if_nameindex *l = links; l && l->if_index; l++)
+        if (!strncmp(l->if_name, "cooper", 6) || !strncmp(l->if_name, "br-", 3))
+            RUN(&r, NULL, "ip", "link", "del", l->if_name);
+    if (links)
+        if_freenameindex(links);
+    if (own_network)
+        RUN(&r, NULL, "nft", "flush", "ruleset");
+}
+
 void world_remove(void)
 {
     if (!directory)
@@ -107,6 +129,7 @@ void world_remove(void)
     remove_containers(root);
     remove_containers(other_root);
     world_assert_nothing_left(NULL);
+    clear_network();
     temp_dir_remove(directory);
     free(root);
     free(other_root);
@@ -379,6 +402,29 @@ void world_assert_nothing_left(const char *id)
     assert_no_mount(id ? id : directory);
     assert_no_directory("containers", id);
     assert_no_directory("run", id);
+}
+
+/* Containers get networks, with bridges and rules: not in the network of the machine that runs the
+ * tests. Everything these tests start shares this one, which has a loopback and nothing else. */
+__attribute__((constructor)) static void leave_the_machines_network(void)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    int fd;
+
+    if (geteuid() || unshare(CLONE_NEWNET) < 0)
+        return;
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+        perror("the loopback of the tests' network");
+    close(fd);
+    /* A host that forwards already: else the first container's command would say that it does now.
+     */
+    fd = open("/proc/sys/net/ipv4/ip_forward", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "1", 1) != 1)
+        perror("net.ipv4.ip_forward of the tests' network");
+    close(fd);
+    own_network = true;
+    own_network = true;
 }
 
 static const char *probe_root(void)

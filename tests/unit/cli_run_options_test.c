@@ -9,7 +9,7 @@
 #include "cli/run_options.h"
 
 struct built {
-    json_t *config, *host;
+    json_t *config, *host, *networks;
     struct err err;
 };
 
@@ -30,7 +30,8 @@ static int build(const char *line, struct built *ret)
     memcpy(argv, words.items, (words.len + 1) * sizeof *argv);
     r = options_parse(run_flags, argv, true, &options, &ret->err);
     if (!r) {
-        r = run_options_build(&options, options.args, &ret->config, &ret->host, &ret->err);
+        r = run_options_build(&options, options.args, &ret->config, &ret->host, &ret->networks,
+                              &ret->err);
         options_free(&options);
     }
     free(argv);
@@ -42,6 +43,7 @@ static void built_free(struct built *b)
 {
     json_decref(b->config);
     json_decref(b->host);
+    json_decref(b->networks);
 }
 
 static const struct {
@@ -53,7 +55,7 @@ static const struct {
     {"x", false, "Cmd", "null"},
     {"x", false, "Env", "null"},
     {"x", false, "Tty", "false"},
-    {"x", true, "NetworkMode", "\"none\""},
+    {"x", true, "NetworkMode", "\"bridge\""},
     {"x", true, "RestartPolicy", "{\"Name\":\"no\",\"MaximumRetryCount\":0}"},
     {"x", true, "LogConfig", "{\"Type\":\"json-file\",\"Config\":{}}"},
     {"x", true, "CapAdd", "null"},

@@ -204,7 +204,7 @@ static void after_end(const struct shim_options *o, struct shim_end *end, bool o
 }
 
 static int supervise(const struct shim_options *o, struct runtime_container *c,
-                     struct shim_relay *relay, struct err *err)
+                     struct shim_relay *relay, struct shim_network *network, struct err *err)
 {
     long long started = shim_clock_ms();
     int r = shim_relay_run(relay, runtime_pidfd(c), err), code = reap(runtime_pid(c));
@@ -220,9 +220,11 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
     owner_present = shim_relay_owner_present(relay);
     if (runtime_destroy(c, err) < 0)
         r = -err->code;
+    shim_network_down(network);
     remove_run_dir(o);
     close(o->order_fd); /* the lock: the cgroup and run/<id> are free for the next start */
     shim_relay_finish(relay);
+    shim_network_forget(network);
     after_end(o, &end, owner_present);
     return r;
 }
@@ -231,15 +233,43 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
 struct preparation {
     const struct shim_options *options;
     struct shim_log *log;
+    struct shim_network *network;
     struct shim_report report;
 };
 
 static int prepare(void *context, pid_t init, struct err *err)
 {
     struct preparation *p = context;
+    int r = shim_network_plug(p->network, init, err);
 
     p->log = shim_log_new(p->options);
-    return shim_record_pids(p->options, init, &p->report, err);
+    return r < 0 ? r : shim_record_pids(p->options, init, &p->report, err);
+}
+
+/* The namespace of another container, as a path that init can open: it is ours, and init's /proc is
+ * still the host's when it does. */
+static void set_shared_network(json_t *config, int netns)
+{
+    cleanup_free char *path = str_format("/proc/%d/fd/%d", (int)getpid(), netns);
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(json_at(config, "linux.namespaces"), i, item)
+    {
+        if (!strcmp(json_str(item, "type", ""), "network"))
+            json_put_str(item, "path", path);
+    }
+}
+
+/* The plan of its networks, if it has any, with the descriptors that came for it. */
+static int open_network(const struct shim_options *o, json_t *config, struct shim_network **ret,
+                        struct err *err)
+{
+    size_t joins = o->join_network ? 1 : 0;
+
+    if (joins)
+        set_shared_network(config, o->fds[0]);
+    return shim_network_new(o, o->fds + joins, o->descriptors - joins, ret, err);
 }
 
 static int create(const struct shim_options *o, struct preparation *preparation,
@@ -258,7 +288,10 @@ static int create(const struct shim_options *o, struct preparation *preparation,
 
     if (!config)
         return -err->code;
-    r = prepare_stdio(o, json_flag(config, "process.terminal", false), ret_io, request.stdio, err);
+    r = open_network(o, config, &preparation->network, err);
+    if (!r)
+        r = prepare_stdio(o, json_flag(config, "process.terminal", false), ret_io, request.stdio,
+                          err);
     if (r < 0)
         return r;
     r = runtime_create(&request, ret, err);
@@ -285,15 +318,16 @@ static int run_container(const struct shim_options *o, struct err *err)
 
         if (c)
             runtime_destroy(c, &ignored);
+        shim_network_down(prepared.network);
         remove_run_dir(o);
         report_failure(err);
         return r;
     }
     shim_event(o, "start", NULL, NULL); /* here, so that it comes before the end's */
     report(&prepared.report);
-    relay = shim_relay_new(o, &io, listener, prepared.log);
+    relay = shim_relay_new(o, &io, listener, prepared.network, prepared.log);
     add_first_client(o, relay);
-    return supervise(o, c, relay, err);
+    return supervise(o, c, relay, prepared.network, err);
 }
 
 static json_t *load_process(int fd, struct err *err)
@@ -353,7 +387,7 @@ static int exec_process(const struct shim_options *o, struct err *err)
     pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pidfd < 0)
         return err_errno(err, "cannot open the new process %d", (int)pid);
-    relay = shim_relay_new(o, &io, -1, NULL);
+    relay = shim_relay_new(o, &io, -1, NULL, NULL);
     add_first_client(o, relay);
     r = shim_relay_run(relay, pidfd, err);
     code = reap(pid);
@@ -385,6 +419,7 @@ int main(int argc, char **argv)
     become_supervisor();
     len = shim_receive_order(order, sizeof order, &options.order_fd);
     shim_parse_options(order, len, &options);
+    shim_receive_descriptors(&options);
     if (!options.attached)
         close(SHIM_ATTACH_FD);
     r = options.exec ? exec_process(&options, &err) : run_container(&options, &err);

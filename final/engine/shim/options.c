@@ -31,6 +31,8 @@ static const struct {
     {"--stdin", FLAG, offsetof(struct shim_options, open_stdin)},
     {"--stdin-once", FLAG, offsetof(struct shim_options, stdin_once)},
     {"--remove", FLAG, offsetof(struct shim_options, remove)},
+    {"--join-network", FLAG, offsetof(struct shim_options, join_network)},
+    {"--descriptors", NUMBER, offsetof(struct shim_options, descriptors)},
     {"--attached", FLAG, offsetof(struct shim_options, attached)},
 };
 
@@ -98,4 +100,36 @@ void shim_parse_options(char *text, size_t len, struct shim_options *ret)
         word = apply(ret, word, end);
     if (!ret->id || !ret->dir || !ret->run || !ret->root)
         _exit(125);
+}
+
+void shim_receive_descriptors(struct shim_options *o)
+{
+    size_t have = 0;
+
+    o->fds = mem_alloc((o->descriptors + 1) * sizeof *o->fds);
+    while (have < o->descriptors) {
+        union {
+            struct cmsghdr align;
+            char room[CMSG_SPACE(SHIM_FDS_A_PACKET * sizeof(int))];
+        } control;
+        char byte;
+        struct iovec part = {&byte, 1};
+        struct msghdr message = {.msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = &control,
+                                 .msg_controllen = sizeof control};
+        struct cmsghdr *header;
+        ssize_t n;
+        size_t count;
+
+        do
+            n = recvmsg(SHIM_REPORT_FD, &message, MSG_CMSG_CLOEXEC);
+        while (n < 0 && errno == EINTR);
+        header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+        count = header ? (header->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+        if (!count || have + count > o->descriptors)
+            _exit(125);
+        memcpy(o->fds + have, CMSG_DATA(header), count * sizeof(int));
+        have += count;
+    }
 }

@@ -35,6 +35,7 @@ struct shim_relay {
     bool stdin_once;
     int listen_fd;
     struct shim_log *log;
+    struct shim_network *network; /* served beside, or NULL */
     struct client *clients;
     size_t client_count;
     struct buf to_stdin;    /* what the container's stdin has not taken yet */
@@ -49,7 +50,7 @@ static void set_nonblocking(int fd)
 
 struct shim_relay *shim_relay_new(const struct shim_options *options,
                                   const struct shim_stdio *stdio, int listen_fd,
-                                  struct shim_log *log)
+                                  struct shim_network *network, struct shim_log *log)
 {
     struct shim_relay *relay = mem_alloc(sizeof *relay);
 
@@ -57,6 +58,7 @@ struct shim_relay *shim_relay_new(const struct shim_options *options,
     relay->stdin_once = options->stdin_once;
     relay->listen_fd = listen_fd;
     relay->log = log;
+    relay->network = network;
     /* With a slave of our own open the master never hangs up (EIO, and POLLHUP for ever) while a
      * container's processes close and reopen their terminal. TIOCGPTPEER finds the slave although
      * it lives in another mount namespace. Linux 4.13. */
@@ -231,6 +233,10 @@ static bool serve_client(struct shim_relay *relay, struct client *client)
         close_stdin(relay);
     } else if (packet[0] == ATTACH_RESIZE) {
         resize(relay, packet + 1, (size_t)n - 1);
+    } else if (packet[0] == ATTACH_NETWORK) {
+        shim_network_reload(relay->network);
+        queue_packet(client, packet, 1);
+        client->quiet = true;
     } else if (packet[0] == ATTACH_QUIET) {
         client->quiet = true;
     }
@@ -303,9 +309,9 @@ static void drain_output(struct shim_relay *relay)
     shim_log_flush(relay->log);
 }
 
-/* A container that lives this long may well live for months: what starting it needed goes back to the
- * kernel. The pages of the program that only starting touched are dropped; a fault brings back what
- * is used again. */
+/* A container that lives this long may well live for months: what starting it needed goes back to
+ * the kernel. The pages of the program that only starting touched are dropped; a fault brings back
+ * what is used again. */
 #define SETTLED_AFTER_MS 100
 
 static void give_back_memory(void)
@@ -323,24 +329,26 @@ int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err)
     bool settled = false;
 
     for (;;) {
-        size_t count = relay->client_count;
-        struct pollfd *p = mem_alloc((POLL_FIXED + count) * sizeof *p);
+        size_t count = relay->client_count, beside = shim_network_room(relay->network);
+        struct pollfd *p = mem_alloc((POLL_FIXED + count + beside) * sizeof *p);
         cleanup_free void *p_owned = p;
-        int ready;
+        int ready, patience = settled ? -1 : SETTLED_AFTER_MS;
 
         fill_poll(relay, pidfd, p);
-        ready = poll(p, POLL_FIXED + count, settled ? -1 : SETTLED_AFTER_MS);
+        beside = shim_network_poll(relay->network, p + POLL_FIXED + count, beside, &patience);
+        ready = poll(p, POLL_FIXED + count + beside, patience);
         if (ready < 0 && errno == EINTR)
             continue;
         if (ready < 0)
             return err_errno(err, "poll");
-        if (!ready) {
+        if (!ready && !settled && patience == SETTLED_AFTER_MS) {
             give_back_memory();
             settled = true;
             continue;
         }
         if (p[POLL_PIDFD].revents)
             break;
+        shim_network_serve(relay->network, p + POLL_FIXED + count, beside);
         if (p[POLL_STDIN].revents)
             write_stdin(relay);
         serve_clients(relay, p, count);

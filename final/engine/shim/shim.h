@@ -44,6 +44,9 @@ struct shim_options {
     unsigned long long rows, columns;
     bool attached; /* descriptor SHIM_ATTACH_FD is a client */
     int order_fd;  /* what came with the order */
+    bool join_network;              /* the first of the further descriptors is a namespace to join */
+    unsigned long long descriptors; /* how many come behind the order */
+    int *fds;                       /* these */
 };
 
 /* Descriptors the spawner gives. On the first one comes the order: one packet of NUL-terminated
@@ -52,6 +55,8 @@ struct shim_options {
 #define SHIM_REPORT_FD 3
 #define SHIM_ATTACH_FD 4
 #define SHIM_ORDER_MAX 65536
+/* Behind the order, if it says so: packets with at most this many descriptors each. */
+#define SHIM_FDS_A_PACKET 200
 
 /* The answer on SHIM_REPORT_FD: the program runs, or why it does not. */
 struct shim_report {
@@ -68,6 +73,8 @@ struct shim_report {
 /* Waits for the order, text of at most `size` bytes; ends this process when there will be none. */
 size_t shim_receive_order(char *text, size_t size, int *ret_fd);
 void shim_parse_options(char *text, size_t len, struct shim_options *ret);
+/* Receives what the options promise; ends this process where the engine is gone. */
+void shim_receive_descriptors(struct shim_options *options);
 
 /* --- shim/log.c: docker's json-file -------------------------------------------------------------
  */
@@ -84,6 +91,7 @@ void shim_log_flush(struct shim_log *log); /* the last line without a newline */
  */
 
 struct shim_relay;
+struct shim_network;
 struct shim_stdio {
     int in;       /* write end to the container's stdin, or -1 */
     int out, err; /* read ends; with a terminal all of it is `console` and these are -1 */
@@ -92,7 +100,7 @@ struct shim_stdio {
 /* Takes over the descriptors. listen_fd -1: nobody else may attach. */
 struct shim_relay *shim_relay_new(const struct shim_options *options,
                                   const struct shim_stdio *stdio, int listen_fd,
-                                  struct shim_log *log);
+                                  struct shim_network *network, struct shim_log *log);
 void shim_relay_add_client(struct shim_relay *relay, int fd);
 /* Relays until the process behind pidfd is gone and everything it wrote has reached the log. */
 int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err);
@@ -102,6 +110,24 @@ void shim_relay_announce(struct shim_relay *relay, int exit_code, bool oom_kille
 void shim_relay_finish(struct shim_relay *relay);
 /* True while a client that was attached from the start is still connected. */
 bool shim_relay_owner_present(const struct shim_relay *relay);
+
+/* --- shim/network.c: networks, see network/network.h ---------------------------------------------
+ */
+
+struct pollfd;
+/* Reads the plan and takes the sockets over; *ret is NULL where there is no plan (none, host,
+ * another container's). */
+int shim_network_new(const struct shim_options *options, const int *fds, size_t count,
+                     struct shim_network **ret, struct err *err);
+/* Plugs the container in, once its namespace is there; NULL is fine for this and all others. */
+int shim_network_plug(struct shim_network *network, pid_t init, struct err *err);
+void shim_network_reload(struct shim_network *network); /* the plan has changed */
+size_t shim_network_room(const struct shim_network *network);
+size_t shim_network_poll(struct shim_network *network, struct pollfd *p, size_t room,
+                         int *timeout_ms);
+void shim_network_serve(struct shim_network *network, const struct pollfd *p, size_t count);
+void shim_network_down(struct shim_network *network);
+void shim_network_forget(struct shim_network *network);
 
 /* --- shim/record.c: what outlives the shim
  * -------------------------------------------------------- */

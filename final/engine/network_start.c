@@ -1,0 +1,524 @@
+/* network_start.c - a start's networks, from the container's wishes to what the shim needs to know.
+ *
+ * The order: addresses (a transaction, so that nobody else has them), bridges, ports, the plan on
+ * disk, rules. From the first record on, whoever finds this process dead can take it all back. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "engine/network.h"
+
+#define PLAN "network.json"
+
+void network_start_free(struct network_start *s)
+{
+    json_decref(s->plan);
+    s->plan = NULL;
+    port_sockets_close(&s->sockets);
+    close_fd(&s->netns);
+}
+
+const char *network_of_container(const json_t *host)
+{
+    const char *mode = json_str(host, "NetworkMode", "");
+
+    return str_starts(mode, "container:") ? mode + strlen("container:") : NULL;
+}
+
+/* --- at creation
+ * --------------------------------------------------------------------------------- */
+
+static int check_shared(struct engine *e, json_t *config, json_t *host, struct err *err)
+{
+    static const struct {
+        const char *member, *text;
+    } conflicts[] = {{"PortBindings", "port publishing"},
+                     {"Dns", "dns"},
+                     {"ExtraHosts", "custom host-to-IP mapping"},
+                     {"Links", "links"}};
+    cleanup_free char *mode = NULL;
+    struct container other;
+    int r;
+
+    for (size_t i = 0; i < sizeof conflicts / sizeof *conflicts; i++) {
+        const json_t *value = json_object_get(host, conflicts[i].member);
+
+        if (json_array_size(value) || json_object_size(value))
+            return err_set(err, EINVAL,
+                           "conflicting options: %s and the container type network mode",
+                           conflicts[i].text);
+    }
+    if (*json_str(config, "Hostname", ""))
+        return err_set(err, EINVAL, "conflicting options: hostname and the network mode");
+    r = engine_find(e, network_of_container(host), &other, err);
+    if (r < 0)
+        return r;
+    mode = str_format("container:%s", other.id);
+    json_put_str(host, "NetworkMode", mode);
+    json_put_str(config, "Hostname", json_str(other.config, "Config.Hostname", ""));
+    container_free(&other);
+    return 0;
+}
+
+int network_check_request(struct engine *e, json_t *config, json_t *host, json_t *networks,
+                          struct err *err)
+{
+    const char *mode = json_str(host, "NetworkMode", ""), *name;
+    json_t *value;
+    int r = ports_check(config, host, err);
+
+    if (r < 0)
+        return r;
+    if (!*mode || !strcmp(mode, "default"))
+        json_put_str(host, "NetworkMode", NETWORK_DEFAULT);
+    if (network_of_container(host))
+        return check_shared(e, config, host, err);
+    json_object_foreach(networks, name, value)
+    {
+        bool alone = !strcmp(name, "host") || !strcmp(name, "none");
+        struct network n;
+
+        if (alone && json_object_size(networks) > 1)
+            return err_set(
+                err, EINVAL,
+                "conflicting options: cannot attach both user-defined and non-user-defined "
+                "network-modes");
+        if (!strcmp(name, NETWORK_DEFAULT) && json_array_size(json_object_get(value, "Aliases")))
+            return err_set(err, EINVAL,
+                           "invalid endpoint settings: network-scoped alias is supported only for "
+                           "containers in user defined networks");
+        if (network_is_predefined(name))
+            continue; /* the hot path asks the database nothing here */
+        r = network_find(e, name, &n, err);
+        if (r < 0)
+            return r;
+        network_free(&n);
+    }
+    return 0;
+}
+
+/* --- endpoints
+ * ----------------------------------------------------------------------------------- */
+
+/* The networks a container is on, in order, each with what was said about it. */
+static json_t *wishes_of(const struct container *c)
+{
+    json_t *wishes = json_at(c->config, "NetworkingConfig.EndpointsConfig");
+    const char *mode = json_str(c->config, "HostConfig.NetworkMode", NETWORK_DEFAULT);
+
+    if (json_object_size(wishes))
+        return json_incref(wishes);
+    wishes = json_object();
+    json_put(wishes, *mode && strcmp(mode, "default") ? mode : NETWORK_DEFAULT, json_object());
+    return wishes;
+}
+
+/* What the last run left, if its shim was killed and nobody has looked since, goes in the same
+ * transaction. */
+static int allocate(struct engine *e, const struct container *c, const struct network *networks,
+                    const json_t *wishes, json_t **ret, struct err *err)
+{
+    cleanup_json json_t *endpoints = json_array();
+    const char *name;
+    json_t *wish;
+    size_t i = 0;
+    int r = store_begin(e->store, err);
+
+    if (r < 0)
+        return r;
+    r = store_endpoints_release(e->store, c->id, NULL, err);
+    json_object_foreach((json_t *)wishes, name, wish)
+    {
+        json_t *endpoint = NULL;
+
+        if (!r)
+            r = endpoint_allocate(e, c, &networks[i], wish, i, &endpoint, err);
+        if (!r)
+            json_push(endpoints, endpoint);
+        i++;
+    }
+    r = store_end(e->store, r, err);
+    if (!r)
+        *ret = steal_ptr(&endpoints);
+    return r;
+}
+
+/* Addresses may be held by containers that have ended and that nobody has looked at since: look,
+ * and try again. */
+static int allocate_endpoints(struct engine *e, const struct container *c,
+                              const struct network *networks, const json_t *wishes, json_t **ret,
+                              struct err *err)
+{
+    struct err ignored;
+    int r = allocate(e, c, networks, wishes, ret, err);
+
+    if (r != -ENOSPC && r != -EADDRINUSE)
+        return r;
+    if (networks_collect(e, &ignored) < 0)
+        return r;
+    return allocate(e, c, networks, wishes, ret, err);
+}
+
+static void free_networks(struct network *networks, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        network_free(&networks[i]);
+    free(networks);
+}
+
+static int find_networks(struct engine *e, const json_t *wishes, struct network **ret,
+                         struct err *err)
+{
+    size_t count = json_object_size(wishes), i = 0;
+    struct network *networks = mem_alloc((count + 1) * sizeof *networks);
+    const char *name;
+    json_t *wish;
+    int r = 0;
+
+    json_object_foreach((json_t *)wishes, name, wish)
+    {
+        if (!r)
+            r = network_find(e, name, &networks[i], err);
+        if (!r && strcmp(network_driver(&networks[i++]), "bridge"))
+            r = err_set(err, EINVAL, "conflicting options: network %s can only be had alone", name);
+    }
+    if (r < 0) {
+        free_networks(networks, count);
+        return r;
+    }
+    *ret = networks;
+    return 0;
+}
+
+static int make_networks(struct engine *e, const struct network *networks, size_t count,
+                         struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < count && !r; i++)
+        r = network_make(e, &networks[i], err);
+    return r;
+}
+
+/* --- links: --link OTHER:ALIAS
+ * -------------------------------------------------------------------- */
+
+/* What the other one exposes, so that a network with icc=false lets it through. */
+static void add_linked(json_t *endpoint, const json_t *other_endpoint, const json_t *other_config)
+{
+    json_t *list = json_object_get(endpoint, "Linked"), *value;
+    const char *key;
+
+    if (!list) {
+        list = json_array();
+        json_put(endpoint, "Linked", list);
+    }
+    json_object_foreach(json_at(other_config, "Config.ExposedPorts"), key, value)
+    {
+        json_t *item = json_object();
+
+        json_put_str(item, "IP", json_str(other_endpoint, "IPAddress", ""));
+        json_put(item, "Port", json_integer(atoi(key)));
+        json_put(item, "Proto",
+                 json_integer(net_proto_number(strchr(key, '/') ? strchr(key, '/') + 1 : "tcp")));
+        json_push(list, item);
+    }
+}
+
+static int resolve_link(struct engine *e, json_t *endpoint, const char *link, struct err *err)
+{
+    size_t n = strcspn(link, ":");
+    cleanup_free char *name = str_copy_n(link, n);
+    struct endpoint_list endpoints = {0};
+    struct container other;
+    int r = engine_find(e, name, &other, err);
+
+    if (r < 0)
+        return err_wrap(err, "could not get container for %s", name);
+    if (!container_running(&other))
+        r = err_set(err, EINVAL, "Cannot link to a non running container: /%s", other.name);
+    if (!r)
+        r = store_endpoints(e->store, other.id, json_str(endpoint, "NetworkID", ""), &endpoints,
+                            err);
+    if (!r && endpoints.len) {
+        cleanup_free char *line =
+            str_format("%s\t%s %.12s%s%s", json_str(endpoints.items[0].config, "IPAddress", ""),
+                       link[n] ? link + n + 1 : name, other.id,
+                       link[n] && strcmp(link + n + 1, other.name) ? " " : "",
+                       link[n] && strcmp(link + n + 1, other.name) ? other.name : "");
+        json_t *hosts = json_object_get(endpoint, "LinkedHosts");
+
+        if (!hosts) {
+            hosts = json_array();
+            json_put(endpoint, "LinkedHosts", hosts);
+        }
+        json_push(hosts, json_string(line));
+        add_linked(endpoint, endpoints.items[0].config, other.config);
+    }
+    endpoint_list_free(&endpoints);
+    container_free(&other);
+    return r;
+}
+
+static int resolve_links(struct engine *e, const struct container *c, json_t *endpoints,
+                         struct err *err)
+{
+    json_t *endpoint = json_array_get(endpoints, 0), *item;
+    size_t i;
+    int r = 0;
+
+    json_array_foreach(json_at(c->config, "HostConfig.Links"), i, item) if (!r) r =
+        resolve_link(e, endpoint, json_string_value(item), err);
+    return r;
+}
+
+/* --- rules
+ * --------------------------------------------------------------------------------------- */
+
+static int put_rules(struct engine *e, const json_t *endpoints, struct err *err)
+{
+    cleanup_elements struct net_elements elements = {0};
+    const struct net_place *place;
+    json_t *item;
+    size_t i;
+    int r = network_place(e, &place, err);
+
+    json_array_foreach(endpoints, i, item) net_plan_elements(item, &elements);
+    return r < 0 ? r : net_rules_add(place, &elements, network_all_elements, e, &e->notes, err);
+}
+
+/* A sender of datagrams that began before the port was published has an entry that leads nowhere.
+ */
+static void forget_datagrams(const json_t *ports)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(ports, i, item)
+    {
+        struct net_port port;
+        struct err ignored;
+
+        if (!net_port_read(item, &port, &ignored) && !strcmp(net_proto_name(port.proto), "udp"))
+            net_forget_port(port.proto, port.host);
+    }
+}
+
+/* --- the plan
+ * ------------------------------------------------------------------------------------ */
+
+json_t *network_make_plan(const struct container *c, json_t *endpoints, json_t *ports)
+{
+    json_t *plan = json_object(), *servers = json_at(c->config, "HostConfig.Dns");
+
+    json_object_set(plan, "endpoints", endpoints);
+    json_object_set(plan, "ports", ports);
+    json_put(plan, "dns", json_array_size(servers) ? json_incref(servers) : json_array());
+    return plan;
+}
+
+int network_write_plan(int run, const json_t *plan, struct err *err)
+{
+    return json_store(run, PLAN, plan, 0600, false, err);
+}
+
+static json_t *gateway_of(const json_t *endpoints)
+{
+    json_t *item, *found = NULL;
+    size_t i;
+
+    json_array_foreach(endpoints, i, item) if (json_flag(item, "Default4", false) ||
+                                               (!found && json_flag(item, "Default6", false)))
+        found = item;
+    return found;
+}
+
+static const struct network *network_of(const json_t *endpoint, const struct network *networks,
+                                        size_t count)
+{
+    for (size_t i = 0; endpoint && i < count; i++)
+        if (!strcmp(networks[i].id, json_str(endpoint, "NetworkID", "")))
+            return &networks[i];
+    return NULL;
+}
+
+static int store_all(struct engine *e, const struct container *c, const json_t *endpoints,
+                     struct err *err)
+{
+    json_t *item;
+    size_t i;
+    int r = store_begin(e->store, err);
+
+    if (r < 0)
+        return r;
+    json_array_foreach(endpoints, i, item) if (r >= 0) r =
+        store_endpoint_put(e->store, c->id, json_str(item, "NetworkID", ""), i, item, err);
+    return store_end(e->store, r, err);
+}
+
+/* Ports and links are known only now, and are written a second time where there are any. */
+static int publish(struct engine *e, const struct container *c, const struct network *networks,
+                   size_t count, json_t *endpoints, struct network_start *start, json_t **ret_ports,
+                   struct err *err)
+{
+    json_t *gateway = gateway_of(endpoints);
+    int r = ports_open(e, c, network_of(gateway, networks, count), ret_ports, &start->sockets, err);
+
+    if (!r)
+        r = resolve_links(e, c, endpoints, err);
+    if (r < 0)
+        return r;
+    if (!json_array_size(*ret_ports) && !json_array_size(json_at(c->config, "HostConfig.Links")))
+        return 0;
+    if (gateway)
+        json_object_set(gateway, "Published", *ret_ports);
+    forget_datagrams(*ret_ports);
+    return store_all(e, c, endpoints, err);
+}
+
+static int up_on(struct engine *e, const struct container *c, const struct network *networks,
+                 const json_t *wishes, int run, struct network_start *start, struct err *err)
+{
+    size_t count = json_object_size(wishes);
+    cleanup_json json_t *endpoints = NULL, *ports = NULL;
+    int r = make_networks(e, networks, count, err);
+
+    if (!r)
+        r = allocate_endpoints(e, c, networks, wishes, &endpoints, err);
+    if (r < 0)
+        return r;
+    endpoints_choose_gateway(endpoints);
+    r = publish(e, c, networks, count, endpoints, start, &ports, err);
+    if (r < 0)
+        return r;
+    start->plan = network_make_plan(c, endpoints, ports);
+    r = network_write_plan(run, start->plan, err);
+    if (!r)
+        r = put_rules(e, endpoints, err);
+    return r;
+}
+
+/* --- another container's
+ * ------------------------------------------------------------------------- */
+
+/* A descriptor, not a path: its owner may end, and its process number become another's. */
+static int open_shared(struct engine *e, const char *id, int *ret, struct err *err)
+{
+    cleanup_close int netns = -1;
+    struct container other;
+    char path[64];
+    int r = engine_find(e, id, &other, err);
+
+    if (r < 0)
+        return r;
+    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)other.init.pid);
+    if (container_running(&other))
+        netns = open(path, O_RDONLY | O_CLOEXEC);
+    if (netns < 0 || !proc_alive(&other.init))
+        r = err_set(err, EINVAL, "cannot join network of a non running container: %s", other.id);
+    container_free(&other);
+    if (!r)
+        *ret = steal_fd(&netns);
+    return r;
+}
+
+static bool is_alone(const char *mode)
+{
+    return !strcmp(mode, "host") || !strcmp(mode, "none");
+}
+
+int network_up(struct engine *e, const struct container *c, int run, struct network_start *ret,
+               struct err *err)
+{
+    const json_t *host = json_object_get(c->config, "HostConfig");
+    cleanup_close int dir = store_container_dir(e->store, c->id, false, err);
+    cleanup_json json_t *wishes = wishes_of(c);
+    size_t count = json_object_size(wishes);
+    struct network *networks = NULL;
+    int r = dir < 0 ? dir : 0;
+
+    *ret = (struct network_start){.netns = -1};
+    if (r < 0)
+        return r;
+    if (network_of_container(host))
+        return open_shared(e, network_of_container(host), &ret->netns, err);
+    if (!is_alone(json_str(host, "NetworkMode", ""))) {
+        r = find_networks(e, wishes, &networks, err);
+        if (!r) {
+            r = up_on(e, c, networks, wishes, run, ret, err);
+            free_networks(networks, count);
+        }
+    }
+    if (!r)
+        r = hostfiles_write(e, c, dir, ret->plan ? json_object_get(ret->plan, "endpoints") : NULL,
+                            err);
+    if (r < 0) {
+        struct err ignored;
+
+        network_down(e, c->id, &ignored);
+        network_start_free(ret);
+    }
+    return r;
+}
+
+/* --- the way back
+ * -------------------------------------------------------------------------------- */
+
+static int take_back(struct engine *e, const struct endpoint *endpoint, struct err *err)
+{
+    cleanup_elements struct net_elements elements = {0};
+    cleanup_close int names = -1;
+    const struct net_place *place;
+    struct net_endpoint read;
+    int r = network_place(e, &place, err);
+
+    if (r < 0 || net_endpoint_read(endpoint->config, &read, err) < 0)
+        return r;
+    names = openat(place->dir, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    net_plan_elements(endpoint->config, &elements);
+    r = net_rules_remove(place, &elements, err);
+    if (names >= 0)
+        net_names_remove(names, &read, endpoint->container);
+    if (!r && net_link_exists(read.host_link))
+        r = net_unplug(&read, err);
+    net_forget_connections(&read.ip4.base);
+    net_forget_connections(&read.ip6.base);
+    return r;
+}
+
+int network_down(struct engine *e, const char *id, struct err *err)
+{
+    cleanup_free char *plan = str_format("%s/" PLAN, id);
+    struct endpoint_list endpoints;
+    bool shim_done = faccessat(e->store->run_fd, plan, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+    int r = store_endpoints(e->store, id, NULL, &endpoints, err);
+
+    if (r < 0 || !endpoints.len)
+        return r < 0 ? r : 0;
+    for (size_t i = 0; i < endpoints.len && !r && !shim_done; i++)
+        r = take_back(e, &endpoints.items[i], err);
+    endpoint_list_free(&endpoints);
+    if (!r)
+        r = store_endpoints_release(e->store, id, NULL, err);
+    return r < 0 ? err_wrap(err, "cannot take down the networks of container %.12s", id) : 0;
+}
+
+int network_down_if_idle(struct engine *e, const char *id, struct err *err)
+{
+    cleanup_close int run = store_run_dir(e->store, id, true, err);
+    int r;
+
+    if (run < 0)
+        return run;
+    if (flock(run, LOCK_EX | LOCK_NB) < 0)
+        return 0; /* its shim is at it, or the next start is */
+    r = network_down(e, id, err);
+    if (!r)
+        r = file_remove_tree(e->store->run_fd, id, err);
+    return r;
+}
