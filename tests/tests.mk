@@ -26,6 +26,7 @@ $(BUILD)/tests/payload/%: tests/system/payload/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	@$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static $< -o $@
+$(BUILD)/tests/engine: | $(payloads)
 $(BUILD)/tests/system: | $(payloads) $(LIBEXEC)/cooper-init
 $(BUILD)/tests/runtime: | $(payloads) $(PROGRAM_DIR)/cooper-runtime
 

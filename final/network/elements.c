@@ -103,6 +103,16 @@ void net_link_element(const struct ip *from, const struct ip *to, uint8_t proto,
     e->port = port;
 }
 
+static void add_self(struct net_elements *ret, const struct ip *ip)
+{
+    struct net_element *e;
+
+    if (!ip->len)
+        return;
+    e = add(ret, ip->len == 4 ? SET_SELF4 : SET_SELF6, NULL);
+    e->ip = e->ip2 = *ip;
+}
+
 /* Ports of others that it was linked to. */
 static void add_linked(const json_t *endpoint, const struct ip *from, struct net_elements *ret)
 {
@@ -129,6 +139,10 @@ void net_plan_elements(const json_t *json, struct net_elements *ret)
     if (net_endpoint_read(json, &endpoint, &ignored) < 0)
         return;
     net_endpoint_elements(&endpoint, ret);
+    if (endpoint.publishes) {
+        add_self(ret, &endpoint.ip4.base);
+        add_self(ret, &endpoint.ip6.base);
+    }
     if (endpoint.isolated)
         add_linked(json, &endpoint.ip4.base, ret);
     json_array_foreach(json_object_get(json, "Published"), i, item)

@@ -76,6 +76,7 @@ struct net_endpoint {
     bool default4, default6; /* has the container's default route */
     bool internal, isolated; /* icc=false: not to other containers */
     bool ipv6;
+    bool publishes; /* may be led back to itself by a published port */
     uint32_t mtu;
     const json_t *names, *more; /* DNS names; further addresses of this interface */
 };
@@ -150,6 +151,8 @@ enum net_set {
     SET_INTERNAL,
     SET_MASQUERADED,
     SET_SAME,
+    SET_SELF4,
+    SET_SELF6,
     SET_PUBLISHED4,
     SET_PUBLISHED4_ANY,
     SET_PUBLISHED6,

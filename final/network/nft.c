@@ -12,6 +12,8 @@ const struct nft_set nft_sets[SET_COUNT] = {
     [SET_INTERNAL] = {"internal", false, "i", NULL, "ifname"},
     [SET_MASQUERADED] = {"masqueraded", false, "i", NULL, "ifname"},
     [SET_SAME] = {"same", false, "ii", NULL, "ifname . ifname"},
+    [SET_SELF4] = {"self4", false, "45", NULL, "ipv4_addr . ipv4_addr"},
+    [SET_SELF6] = {"self6", false, "65", NULL, "ipv6_addr . ipv6_addr"},
     [SET_PUBLISHED4] = {"published4", false, "4ps", "4s",
                         "ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service"},
     [SET_PUBLISHED4_ANY] = {"published4_any", false, "ps", "4s",

@@ -53,6 +53,7 @@ int net_endpoint_read(const json_t *json, struct net_endpoint *ret, struct err *
         .internal = json_flag(json, "Internal", false),
         .isolated = json_flag(json, "Isolated", false),
         .ipv6 = json_flag(json, "IPv6", false),
+        .publishes = json_array_size(json_object_get(json, "Published")) > 0,
         .mtu = (uint32_t)json_int(json, "MTU", 1500),
         .names = json_object_get(json, "Names"),
         .more = json_object_get(json, "LinkLocalIPs"),

@@ -26,6 +26,10 @@ static const char inet_chains[] =
     "    type nat hook postrouting priority srcnat; policy accept;\n"
     "    iifname @masqueraded oifname != @bridges masquerade\n"
     "    ct status dnat iifname @bridges oifname @bridges masquerade\n"
+    /* Itself, by its own published port. With br_netfilter the way leads from port to port, and
+     * nothing says by which bridge it came. */
+    "    ct status dnat ip saddr . ip daddr @self4 masquerade\n"
+    "    ct status dnat ip6 saddr . ip6 daddr @self6 masquerade\n"
     "  }\n"
     "  chain forwarded {\n"
     "    type filter hook forward priority filter; policy accept;\n"

@@ -79,6 +79,21 @@ static void put_port(struct nl_batch *batch, const struct net_endpoint *e, unsig
     nl_put_text(batch, IFLA_IFNAME, e->host_link);
 }
 
+/* What comes in by a port goes out by it again, if that is where a published port leads: to the
+ * container itself. Only where there is one, for its own broadcasts come back to it as well. */
+static void put_hairpin(struct nl_batch *batch, const struct net_endpoint *e, int index)
+{
+    struct ifinfomsg fixed = {.ifi_family = AF_BRIDGE, .ifi_index = index};
+    size_t port;
+
+    nl_message(batch, RTM_SETLINK, 0, &fixed, sizeof fixed, "let a port of the bridge lead back",
+               0);
+    nl_put_text(batch, IFLA_IFNAME, e->host_link);
+    port = nl_nest(batch, IFLA_PROTINFO);
+    nl_put_u8(batch, IFLA_BRPORT_MODE, 1);
+    nl_end(batch, port);
+}
+
 static int make_cable(const struct net_endpoint *e, int netns, struct err *err)
 {
     cleanup_close int fd = nl_open(0 /* NETLINK_ROUTE */, err);
@@ -95,6 +110,9 @@ static int make_cable(const struct net_endpoint *e, int netns, struct err *err)
         return -err->code;
     put_pair(&batch, e, netns);
     put_port(&batch, e, bridge);
+    if (nl_send(fd, &batch, err) < 0 || !e->publishes)
+        return -err->code;
+    put_hairpin(&batch, e, (int)if_nametoindex(e->host_link));
     return nl_send(fd, &batch, err);
 }
 

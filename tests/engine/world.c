@@ -38,6 +38,14 @@ static void put_file(const char *path, const char *text)
                   err.message);
 }
 
+static const char *program_path, *program_name;
+
+void world_program(const char *path, const char *name)
+{
+    program_path = path;
+    program_name = name;
+}
+
 static void make_tree(const char *tree)
 {
     static const char *const dirs[] = {"bin", "etc", "root", "tmp", "proc", "sys", "dev", "data"};
@@ -53,6 +61,11 @@ static void make_tree(const char *tree)
         ck_assert_msg(!file_make_dirs(AT_FDCWD, path, 0755, &err), "%s", err.message);
     }
     RUN_OK(&r, NULL, "cp", "/usr/bin/busybox", busybox);
+    if (program_path) {
+        cleanup_free char *program = str_format("%s/bin/%s", tree, program_name);
+
+        RUN_OK(&r, NULL, "cp", program_path, program);
+    }
     for (size_t i = 0; i < sizeof applets / sizeof *applets; i++) {
         cleanup_free char *path = str_format("%s/bin/%s", tree, applets[i]);
 

@@ -19,6 +19,8 @@
 #define cleanup_run __attribute__((cleanup(run_free)))
 
 void world_make(void);
+/* Before world_make(): puts a static program into the image as /bin/NAME. */
+void world_program(const char *path, const char *name);
 void world_remove(void);
 /* Removes all containers. A checked fixture's setup: a failed test skips its teardown, so the next
  * one clears. */
