@@ -96,13 +96,13 @@ static void refresh_servers(struct dns_forwarder *f)
 
 static void finish(struct dns_forwarder *f, struct pending *p, const uint8_t *message, size_t len)
 {
-    uint64_t asker = p->asker;
+    cleanup_buf struct buf incoming = p->incoming; /* the message may be in it */
 
+    p->incoming = (struct buf){0};
     close_fd(&p->fd);
     buf_free(&p->query);
-    buf_free(&p->incoming);
     f->active--;
-    f->reply(f->context, asker, message, len);
+    f->reply(f->context, p->asker, message, len);
 }
 
 static int open_inside(struct dns_forwarder *f, int family, int type)
@@ -144,8 +144,6 @@ static void give_up(struct dns_forwarder *f, struct pending *p)
     struct dns_answer answer = {0};
     struct dns_question q;
 
-    if (p->fd < 0)
-        p->fd = -2; /* it counts as under way until it is finished */
     memcpy(p->query.data, p->original_id, 2);
     if (dns_read_question((uint8_t *)p->query.data, p->query.len, &q)) {
         dns_answer_begin((uint8_t *)p->query.data, &q, DNS_SERVFAIL, &answer);

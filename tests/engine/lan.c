@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,6 +69,9 @@ void lan_make(void)
     cleanup_free char *enter = NULL, *pair = NULL;
     cleanup_run struct run_result r = {0};
 
+    /* What a test mounts is seen by what it starts, and by nobody else. */
+    ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+    ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
     neighbour = make_neighbour();
     enter = str_format("nsenter --net=/proc/%d/ns/net", (int)neighbour);
     pair = str_format("ip link add lan0 type veth peer name eth0 netns %d", (int)neighbour);

@@ -22,12 +22,11 @@ static char *directory, *root, *other_root;
 
 /* What the tests call by name inside the container. */
 static const char *const applets[] = {
-    "basename", "cat",    "chmod", "chown",  "cp",      "cut",   "dd",       "df",
-    "echo",     "env",    "expr",  "false",  "grep",    "head",  "hostname", "id",
-    "kill",     "ln",     "ls",    "mkdir",  "mknod",   "mount", "ping",     "ps",
-    "pwd",      "rm",     "sed",   "seq",    "sh",      "sort",  "sleep",    "stat",
-    "stty",     "tail",   "test",  "time",   "timeout", "touch", "tr",       "true",
-    "tty",      "umount", "uname", "usleep", "wc",      "yes",
+    "basename", "cat",   "chmod",  "chown", "cp",       "cut",  "dd",   "df",      "echo",  "env",
+    "expr",     "false", "grep",   "head",  "hostname", "id",   "ip",   "kill",    "ln",    "ls",
+    "mkdir",    "mknod", "mount",  "ping",  "ps",       "pwd",  "rm",   "sed",     "seq",   "sh",
+    "sort",     "sleep", "stat",   "stty",  "tail",     "test", "time", "timeout", "touch", "tr",
+    "true",     "tty",   "umount", "uname", "usleep",   "wc",   "yes",
 };
 
 static void put_file(const char *path, const char *text)
