@@ -40,6 +40,7 @@ int network_all_elements(void *engine, struct net_elements *ret, struct err *err
 int networks_collect(struct engine *e, struct err *err);
 
 /* --- network_check.c: what a new network may be */
+int network_check_driver(const json_t *config, struct err *err);
 int network_check_config(struct engine *e, const char *name, json_t *config, struct err *err);
 
 /* --- network_endpoint.c: what one container gets on one network, inside a transaction */

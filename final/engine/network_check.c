@@ -159,7 +159,7 @@ static int fill_subnets(json_t *config, json_t *entries, const struct net_subnet
     return r;
 }
 
-static int check_driver(const json_t *config, struct err *err)
+int network_check_driver(const json_t *config, struct err *err)
 {
     const char *driver = json_str(config, "Driver", "bridge");
 
@@ -192,10 +192,8 @@ int network_check_config(struct engine *e, const char *name, json_t *config, str
     struct net_subnets taken = {0};
     json_t *entries = entries_of(config), *entry;
     size_t i;
-    int r = check_driver(config, err);
+    int r = check_options(config, err);
 
-    if (!r)
-        r = check_options(config, err);
     if (!r)
         r = taken_subnets(e, &taken, err);
     if (!r) {

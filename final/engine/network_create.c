@@ -82,6 +82,8 @@ int engine_network_create(struct engine *e, const char *name, json_t *config, ch
     if (!r && network_is_predefined(name))
         r = err_set(err, EPERM, "operation is not permitted on predefined %s network", name);
     if (!r)
+        r = network_check_driver(config, err);
+    if (!r)
         r = id_generate(n.id, err);
     if (!r)
         r = engine_network_record(e, &n, err);

@@ -1,0 +1,547 @@
+/* Networks made, listed, removed; containers that come onto them and leave; many at once; and what
+ * is left when somebody is killed. */
+#include "engine/lan.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define EXPECT_OK(...) EXPECT(0, NULL, "", __VA_ARGS__)
+
+/* --- the commands
+ * -------------------------------------------------------------------------------- */
+
+START_TEST(a_networks_life)
+{
+    cleanup_free char *id = OUTPUT("network", "create", "--label", "a=b", "net-one"), *shown = NULL;
+
+    ck_assert_uint_eq(strlen(id), 64);
+    EXPECT(1, "", "network with name net-one already exists", "network", "create", "net-one");
+    shown = OUTPUT("network", "ls", "--format", "{{.Name}} {{.Driver}} {{.Scope}} {{.Labels}}");
+    ck_assert_str_eq(
+        shown,
+        "bridge bridge local \nhost host local \nnet-one bridge local a=b\nnone null local ");
+    EXPECT(0, "net-one\n", "", "network", "inspect", "-f", "{{.Name}}", id);
+    EXPECT(1, "", "bridge is a pre-defined network and cannot be removed", "network", "rm",
+           "bridge");
+    EXPECT(1, "", "network nosuch not found", "network", "rm", "nosuch");
+    EXPECT(125, "", "network nosuch not found", "run", "--rm", "--network", "nosuch", BOX, "true");
+    EXPECT(0, NULL, "", "run", "-d", "--name", "web", "--network", "net-one", BOX, "sleep", "1000");
+    EXPECT(1, "", "has active endpoints", "network", "rm", "net-one");
+    EXPECT(0, "web\n", "", "network", "inspect", "-f", "{{range .Containers}}{{.Name}}{{end}}",
+           "net-one");
+    EXPECT(0, "web\n", "", "rm", "-f", "web");
+    EXPECT(0, "net-one\n", "", "network", "rm", "net-one");
+    EXPECT_OK("network", "create", "net-two");
+    EXPECT(0, "Deleted Networks:\nnet-two\n\n", "", "network", "prune", "-f");
+}
+END_TEST
+
+static const struct {
+    const char *args[8], *error;
+} bad_networks[] = {
+    {{"--subnet", "10.99.0.0/16"},
+     "Pool overlaps with other one on this address space"}, /* the host's cable */
+    {{"--subnet", "nonsense"}, "invalid subnet nonsense"},
+    {{"--subnet", "10.50.0.0/33"}, "invalid subnet"},
+    {{"--subnet", "10.50.0.0/16", "--gateway", "10.51.0.1"},
+     "no matching subnet for gateway 10.51.0.1"},
+    {{"--subnet", "10.50.0.0/16", "--ip-range", "10.51.0.0/24"},
+     "no matching subnet for range 10.51.0.0/24"},
+    {{"--subnet", "10.50.0.0/16", "--aux-address", "x=10.60.0.1"},
+     "no matching subnet for aux-address"},
+    {{"--subnet", "fd07::/64"}, "needs --ipv6"},
+    {{"--driver", "nosuch"}, "plugin \"nosuch\" not found"},
+    {{"--driver", "host"}, "only one instance of \"host\" network is allowed"},
+    {{"-o", "mtu=9"}, "invalid MTU"},
+    {{"-o", "com.docker.network.bridge.name=much-too-long-a-name"}, "invalid bridge name"},
+    {{"--gateway", "10.50.0.1"}, "no matching subnet"},
+};
+
+START_TEST(bad_networks_are_refused)
+{
+    const char *args[16] = {"network", "create"};
+    size_t n = 2;
+
+    for (size_t i = 0; bad_networks[_i].args[i]; i++)
+        args[n++] = bad_networks[_i].args[i];
+    args[n++] = "bad";
+    world_expect("bad network", 1, "", bad_networks[_i].error, args);
+    EXPECT(1, "[]\n", "not found", "network", "inspect", "bad");
+}
+END_TEST
+
+START_TEST(subnets_ranges_and_static_addresses)
+{
+    cleanup_free char *config = NULL;
+
+    EXPECT_OK("network", "create", "--subnet", "10.50.0.0/24", "--gateway", "10.50.0.254",
+              "--ip-range", "10.50.0.8/30", "--aux-address", "printer=10.50.0.9", "-o", "mtu=1400",
+              "lab");
+    EXPECT(1, "", "Pool overlaps", "network", "create", "--subnet", "10.50.0.128/25", "overlap");
+    config = OUTPUT("network", "inspect", "-f", "{{json .IPAM.Config}}", "lab");
+    ck_assert_str_eq(
+        config,
+        "[{\"Subnet\":\"10.50.0.0/24\",\"IPRange\":\"10.50.0.8/30\",\"Gateway\":\"10.50.0.254\","
+        "\"AuxiliaryAddresses\":{\"printer\":\"10.50.0.9\"}}]");
+    SERVE("aa", "tcp", "80", "--network", "lab");
+    SERVE("bb", "tcp", "80", "--network", "lab");
+    SERVE("cc", "tcp", "80", "--network", "lab");
+    {
+        cleanup_free char *a = lan_address("aa", NULL), *b = lan_address("bb", NULL),
+                          *c = lan_address("cc", NULL);
+
+        ck_assert_str_eq(a, "10.50.0.8"); /* .9 is the printer's */
+        ck_assert_str_eq(b, "10.50.0.10");
+        ck_assert_str_eq(c, "10.50.0.11");
+    }
+    EXPECT(125, NULL, "no available IPv4 addresses on this network's address pools: lab", "run",
+           "--name", "dd", "--network", "lab", BOX, "true");
+    EXPECT(0, "created\n", "", "inspect", "-f", "{{.State.Status}}", "dd");
+    EXPECT_OK("rm", "-f", "bb");
+    EXPECT_OK("start", "dd"); /* there is one again */
+    SERVE("ee", "tcp", "80", "--network", "lab", "--ip", "10.50.0.77", "--mac-address",
+          "92:d0:c6:0a:29:33");
+    REACH("aa", "tcp", "10.50.0.77", "80", "ee from 10.50.0.8");
+    EXPECT(0, "92:d0:c6:0a:29:33\n", "", "exec", "ee", "cat", "/sys/class/net/eth0/address");
+    EXPECT(0, "1400\n", "", "exec", "ee", "cat", "/sys/class/net/eth0/mtu");
+    EXPECT(125, NULL, "Address already in use", "run", "--rm", "--network", "lab", "--ip",
+           "10.50.0.77", BOX, "true");
+    EXPECT(125, NULL, "no configured subnet contains IP address 10.60.0.1", "run", "--rm",
+           "--network", "lab", "--ip", "10.60.0.1", BOX, "true");
+    EXPECT(125, NULL, "user defined networks only", "run", "--rm", "--ip", "172.17.0.99", BOX,
+           "true");
+    EXPECT_OK("network", "create", "auto");
+    EXPECT(125, NULL, "only when connecting to networks with user configured subnets", "run",
+           "--rm", "--network", "name=auto,ip=172.18.0.9", BOX, "true");
+}
+END_TEST
+
+/* What was given back last is given out last. */
+START_TEST(addresses_are_used_again_last)
+{
+    EXPECT_OK("network", "create", "--subnet", "10.50.0.0/29", "small"); /* .2 to .6 */
+    for (int i = 0; i < 12; i++) {
+        cleanup_free char *expected = str_format("10.50.0.%d\n", 2 + i % 5);
+        cleanup_free char *format =
+            str_copy("ip -o -4 addr show eth0 | sed 's/.*inet \\([^/]*\\).*/\\1/'");
+
+        EXPECT(0, expected, "", "run", "--rm", "--network", "small", BOX, "sh", "-c", format);
+    }
+}
+END_TEST
+
+/* --- connect, disconnect
+ * ------------------------------------------------------------------------- */
+
+START_TEST(a_running_container_changes_networks)
+{
+    cleanup_free char *gateway = NULL, *route = NULL, *expected = NULL;
+
+    EXPECT_OK("network", "create", "net-one");
+    EXPECT_OK("network", "create", "net-two");
+    SERVE("web", "tcp", "80", "-p", "8080:80");
+    SERVE("one", "tcp", "80", "--network", "net-one");
+    EXPECT(1, "", "endpoint with name web already exists in network bridge", "network", "connect",
+           "bridge", "web");
+    EXPECT_OK("network", "connect", "--alias", "shop", "net-one", "web");
+    {
+        cleanup_free char *one = lan_address("one", NULL), *web = lan_address("web", "net-one");
+
+        REACH("web", "tcp", one, "80", "one from ");
+        REACH("one", "tcp", web, "80", "web from ");
+    }
+    EXPECT_OK("network", "disconnect", "bridge", "web");
+    REACH(FROM_NEIGHBOUR, "tcp", HOST, "8080",
+          "web from " NEIGHBOUR); /* the port has moved along */
+    REACH(FROM_HOST, "tcp", "127.0.0.1", "8080", "web from ");
+    gateway = OUTPUT("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "net-one");
+    expected = str_format("default via %s dev eth1 ", gateway);
+    route = OUTPUT("exec", "web", "sh", "-c", "ip route | grep default");
+    ck_assert_str_eq(route, expected);
+    EXPECT(1, "", "is not connected to network bridge", "network", "disconnect", "bridge", "web");
+    /* The wish outlives the run. */
+    EXPECT_OK("network", "connect", "net-two", "web");
+    EXPECT_OK("stop", "-t", "0", "web");
+    EXPECT_OK("network", "disconnect", "net-two", "web");
+    EXPECT_OK("start", "web");
+    EXPECT(0, "net-one \n", "", "inspect", "-f",
+           "{{range $n, $e := .NetworkSettings.Networks}}{{$n}} {{end}}", "web");
+    REACH(FROM_NEIGHBOUR, "tcp", HOST, "8080", "web from " NEIGHBOUR);
+}
+END_TEST
+
+START_TEST(several_networks_from_the_start)
+{
+    cleanup_free char *links = NULL, *route = NULL, *gateway = NULL;
+
+    EXPECT_OK("network", "create", "zz-net");
+    EXPECT_OK("network", "create", "aa-net");
+    EXPECT_OK("network", "create", "--internal", "inner");
+    EXPECT_OK("run", "-d", "--name", "web", "--network", "inner", "--network", "zz-net",
+              "--network", "name=aa-net,alias=shop,gw-priority=-1", BOX, "sleep", "1000");
+    links = OUTPUT("exec", "web", "sh", "-c", "ls /sys/class/net | tr '\\n' ' '");
+    ck_assert_str_eq(links, "eth0 eth1 eth2 lo ");
+    gateway = OUTPUT("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "zz-net");
+    route = OUTPUT("exec", "web", "sh", "-c",
+                   "ip route | sed -n 's/^default via \\([^ ]*\\) .*/\\1/p'");
+    ck_assert_str_eq(route, gateway); /* not the internal one, and aa-net has less priority */
+    EXPECT(125, NULL, "is specified multiple times", "run", "--rm", "--network", "zz-net",
+           "--network", "zz-net", BOX, "true");
+}
+END_TEST
+
+START_TEST(another_containers_network)
+{
+    cleanup_free char *web = NULL;
+
+    SERVE("web", "tcp", "80", "--hostname", "cask", "-p", "8080:80");
+    web = lan_address("web", NULL);
+    EXPECT_OK("run", "-d", "--name", "side", "--network", "container:web", BOX, "net", "serve",
+              "tcp", "81", "side");
+    REACH("side", "tcp", "127.0.0.1", "80", "web from 127.0.0.1");
+    REACH(FROM_HOST, "tcp", web, "81", "side from ");
+    EXPECT(0, NULL, NULL, "exec", "side", "grep", "cask", "/etc/hosts");
+    EXPECT(125, NULL, "conflicting options: port publishing and the container type network mode",
+           "run", "--rm", "--network", "container:web", "-p", "81:81", BOX, "true");
+    EXPECT(125, NULL, "conflicting options: hostname and the network mode", "run", "--rm",
+           "--network", "container:web", "--hostname", "x", BOX, "true");
+    EXPECT(125, NULL, "No such container: nosuch", "run", "--rm", "--network", "container:nosuch",
+           BOX, "true");
+    EXPECT_OK("stop", "-t", "0", "side");
+    EXPECT_OK("stop", "-t", "0", "web");
+    EXPECT(1, NULL, "cannot join network of a non running container", "start", "side");
+}
+END_TEST
+
+/* --- ports
+ * --------------------------------------------------------------------------------------- */
+
+START_TEST(a_port_that_is_taken)
+{
+    cleanup_free char *log = world_path("stranger"), *text = NULL;
+    pid_t stranger;
+
+    SERVE("web", "tcp", "80", "-p", "8080:80");
+    EXPECT(125, NULL, "Bind for 0.0.0.0:8080 failed: port is already allocated", "run", "-d",
+           "--name", "late", "-p", "8080:80", BOX, "true");
+    EXPECT(0, "created\n", "", "inspect", "-f", "{{.State.Status}}", "late");
+    EXPECT_OK("stop", "-t", "0", "web");
+    EXPECT_OK("start", "late"); /* freed by the stop */
+    EXPECT_OK("wait", "late");
+    EXPECT_OK("start", "web");
+    REACH(FROM_NEIGHBOUR, "tcp", HOST, "8080", "web from "); /* the same port after the restart */
+    stranger =
+        run_start(NULL, log, (const char *const[]){NET, "serve", "tcp", "8081", "stranger", NULL});
+    text = run_wait_for_text(log, "ready", 20);
+    EXPECT(125, NULL, "address already in use", "run", "--rm", "-p", "8081:80", BOX, "true");
+    REACH(FROM_NEIGHBOUR, "tcp", HOST, "8081", "stranger from ");
+    run_stop(stranger);
+}
+END_TEST
+
+static const struct {
+    const char *publish, *error;
+} bad_ports[] = {
+    {"0:80x", "invalid containerPort: 80x"},     {"70000:80", "invalid hostPort: 70000"},
+    {"80:70000", "invalid containerPort"},       {"9002-9000:80-82", "invalid hostPort: 9002-9000"},
+    {"9000-9001:80-82", "invalid ranges"},       {"80:80/icmp", "invalid proto: icmp"},
+    {"1.2.3.400:80:80", "invalid IP address"},   {"80:", "no port specified"},
+    {"10.99.0.55:80:80", "cannot publish port"},
+};
+
+START_TEST(bad_ports_are_refused)
+{
+    EXPECT(125, NULL, bad_ports[_i].error, "run", "--rm", "-p", bad_ports[_i].publish, BOX, "true");
+}
+END_TEST
+
+START_TEST(ports_in_ps_and_publish_all)
+{
+    cleanup_free char *cell = NULL;
+
+    SERVE("web", "tcp", "80", "-p", "127.0.0.1:9000-9001:9000-9001", "-p", "8080:80", "--expose",
+          "443");
+    EXPECT(0,
+           "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 443/tcp, 127.0.0.1:9000-9001->9000-9001/tcp\n",
+           "", "ps", "--format", "{{.Ports}}");
+    SERVE("all", "tcp", "80", "-P", "--expose", "80");
+    cell = OUTPUT("port", "all", "80/tcp");
+    ck_assert_msg(str_starts(cell, "0.0.0.0:3"), "%s", cell);
+    EXPECT_OK("stop", "-t", "0", "web");
+    EXPECT(0, "\n", "", "ps", "-a", "--filter", "name=web", "--format", "{{.Ports}}");
+}
+END_TEST
+
+/* What two ends say through the relay of [::1] arrives whole, however much it is, in both
+ * directions at once. */
+START_TEST(the_relay_loses_nothing)
+{
+    cleanup_run struct run_result r = {0};
+
+    EXPECT_OK("run", "-d", "--name", "echo", "-p", "8080:7", BOX, "net", "echo", "7");
+    world_wait_log("echo", "ready");
+    RUN_OK(&r, NULL, NET, "flood", "tcp", "::1", "8080", "30000000");
+    ck_assert_str_eq(r.out.data, "30000000 back, 0 wrong\n");
+    RUN_OK(&r, NULL, NET, "flood", "tcp", "127.0.0.1", "8080", "30000000");
+    ck_assert_str_eq(r.out.data, "30000000 back, 0 wrong\n");
+}
+END_TEST
+
+/* --- others' rules, and none
+ * --------------------------------------------------------------------- */
+
+static char *rules_of(const char *what)
+{
+    cleanup_run struct run_result r = {0};
+    cleanup_free char *line = str_format("nft %s", what);
+
+    RUN_OK(&r, NULL, "sh", "-c", line);
+    return str_copy(r.out.data);
+}
+
+START_TEST(the_rules_come_back)
+{
+    cleanup_free char *web = NULL, *before = NULL, *after = NULL;
+
+    EXPECT_OK("network", "create", "net-one");
+    SERVE("web", "tcp", "80", "-p", "8080:80");
+    SERVE("one", "tcp", "80", "--network", "net-one");
+    web = lan_address("web", NULL);
+    before = rules_of("-s list ruleset");
+    free(rules_of("flush ruleset"));
+    EXPECT_OK("run", "--rm", BOX, "true");
+    after = rules_of("-s list ruleset");
+    ck_assert_str_eq(after, before);
+    REACH(FROM_NEIGHBOUR, "tcp", HOST, "8080", "web from " NEIGHBOUR);
+    REACH("one", "tcp", web, "80", SILENCE);
+    /* One rule of ours, or one element, taken away is noticed as well. */
+    free(rules_of("flush chain inet $(nft list tables | sed -n 's/table inet "
+                  "\\(cooper.*\\)/\\1/p') to_bridge"));
+    EXPECT_OK("run", "--rm", BOX, "true");
+    free(after);
+    after = rules_of("-s list ruleset");
+    ck_assert_str_eq(after, before);
+}
+END_TEST
+
+START_TEST(others_rules_are_not_touched)
+{
+    cleanup_free char *before = NULL, *after = NULL;
+
+    free(rules_of("add table ip theirs"));
+    free(rules_of(
+        "add chain ip theirs forward '{ type filter hook forward priority 0; policy drop; }'"));
+    free(rules_of("add rule ip theirs forward ip daddr 192.0.2.1 counter drop"));
+    before = rules_of("-s list table ip theirs");
+    EXPECT(0, "", "the chain 'ip theirs forward' of another program drops what it does not know",
+           "run", "--rm", BOX, "true");
+    EXPECT(0, "", "", "run", "--rm", BOX, "true"); /* said once, not each time */
+    free(rules_of(
+        "flush table inet $(nft list tables | sed -n 's/table inet \\(cooper.*\\)/\\1/p')"));
+    EXPECT(0, "", NULL, "run", "--rm", BOX, "true");
+    after = rules_of("-s list table ip theirs");
+    ck_assert_str_eq(after, before);
+    free(rules_of("delete table ip theirs"));
+}
+END_TEST
+
+/* Connections of a port that was closed, or of an address that is another's now, are forgotten. */
+START_TEST(connections_end_with_the_container)
+{
+    cleanup_run struct run_result r = {0};
+    cleanup_free char *web = NULL, *pattern = NULL;
+
+    SERVE("web", "udp", "53", "-p", "5353:53/udp");
+    web = lan_address("web", NULL);
+    pattern = str_format("src=%s ", web);
+    REACH(FROM_NEIGHBOUR, "udp", HOST, "5353", "web from ");
+    RUN_OK(&r, NULL, "cat", "/proc/net/nf_conntrack");
+    ck_assert_msg(strstr(r.out.data, pattern), "%s", r.out.data);
+    EXPECT_OK("rm", "-f", "web");
+    for (int i = world_ticks(10); i > 0; i--) { /* the shim's last deed, after everybody was told */
+        RUN_OK(&r, NULL, "cat", "/proc/net/nf_conntrack");
+        if (!strstr(r.out.data, pattern))
+            break;
+        world_tick();
+    }
+    ck_assert_msg(!strstr(r.out.data, pattern), "%s", r.out.data);
+}
+END_TEST
+
+START_TEST(forwarding_is_said)
+{
+    cleanup_run struct run_result r = {0};
+
+    RUN_OK(&r, NULL, "sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward");
+    EXPECT(0, "", "switched on net.ipv4.ip_forward", "run", "--rm", BOX, "true");
+    EXPECT(0, "", "", "run", "--rm", BOX, "true");
+    RUN_OK(&r, NULL, "sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward");
+    EXPECT_OK("network", "create", "--internal", "inner"); /* which needs none */
+    EXPECT(0, "", "", "run", "--rm", "--network", "inner", BOX, "true");
+    EXPECT(0, "", "", "run", "--rm", "--network", "none", BOX, "true");
+    RUN_OK(&r, NULL, "cat", "/proc/sys/net/ipv4/ip_forward");
+    ck_assert_str_eq(r.out.data, "0\n");
+    RUN_OK(&r, NULL, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward");
+}
+END_TEST
+
+/* --- many, and the dead
+ * -------------------------------------------------------------------------- */
+
+START_TEST(fifty_at_once_have_fifty_addresses)
+{
+    enum { N = 50 };
+    cleanup_run struct run_result r = {0};
+    pid_t pids[N];
+
+    for (int i = 0; i < N; i++) {
+        cleanup_free char *name = str_format("many%d", i);
+
+        pids[i] = START(NULL, "run", "-d", "--name", name, BOX, "sleep", "1000");
+    }
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(run_wait(pids[i], 100), 0);
+    RUN_OK(&r, NULL, "sh", "-c",
+           BUILD_DIR "/bin/cooper --root \"$0\" network inspect -f '{{range .Containers}}{{println "
+                     ".IPv4Address}}{{end}}' "
+                     "bridge | sort | uniq | grep -c 172",
+           world_root());
+    ck_assert_str_eq(r.out.data, "50\n");
+    RUN_OK(&r, NULL, "sh", "-c", "ip -o link | grep -c ' cv'");
+    ck_assert_str_eq(r.out.data, "50\n");
+}
+END_TEST
+
+/* Waits until the kernel has taken down the namespaces of what has ended. */
+static void wait_for_no_links(void)
+{
+    cleanup_run struct run_result r = {0};
+
+    for (int i = world_ticks(20); i > 0; i--) {
+        RUN(&r, NULL, "sh", "-c", "ip -o link | grep ' cv'");
+        if (!r.out.len)
+            return;
+        world_tick();
+    }
+    ck_abort_msg("links are left:\n%s", r.out.data);
+}
+
+/* Nothing of any container is left: links, elements, names, addresses. */
+static void expect_clean(const char *rules)
+{
+    cleanup_run struct run_result r = {0};
+    cleanup_free char *now = NULL;
+
+    wait_for_no_links();
+    now = rules_of("-s list ruleset");
+    ck_assert_msg(str_equal(now, rules), "rules:\n%s\nbefore:\n%s", now, rules);
+    RUN_OK(&r, NULL, "sh", "-c", "find \"$0\"/run/network/names -mindepth 1", world_root());
+    ck_assert_str_eq(r.out.data, "");
+    EXPECT(0, "0\n", "", "network", "inspect", "-f", "{{len .Containers}}", "bridge");
+}
+
+START_TEST(many_cycles_leave_nothing)
+{
+    cleanup_free char *rules = NULL;
+
+    EXPECT_OK("network", "create", "net-one");
+    EXPECT_OK("run", "--rm", "--network", "net-one", BOX, "true");
+    EXPECT_OK("run", "--rm", BOX, "true");
+    rules = rules_of("-s list ruleset");
+    for (int i = 0; i < 100; i++) {
+        EXPECT(0, NULL, "", "create", "--name", "cycle", "-p", "8080:80",
+               i % 2 ? "--network=net-one" : "--network=bridge", BOX, "true");
+        EXPECT(0, NULL, "", "start", "-a", "cycle");
+        EXPECT(0, NULL, "", "rm", "cycle");
+    }
+    expect_clean(rules);
+}
+END_TEST
+
+/* Killed at forty moments of a start: the next command works, and in the end nothing is left. */
+START_TEST(a_start_killed_at_any_moment)
+{
+    cleanup_free char *rules = NULL;
+
+    EXPECT_OK("network", "create", "net-one");
+    EXPECT_OK("run", "--rm", BOX, "true");
+    rules = rules_of("-s list ruleset");
+    for (int i = 0; i < 40; i++) {
+        pid_t client = START(NULL, "run", "--rm", "--name", "sweep", "-p", "8080:80", "--network",
+                             "net-one", BOX, "true");
+
+        nanosleep(&(struct timespec){.tv_nsec = i * 500000L}, NULL);
+        kill(client, SIGKILL);
+        ck_assert_int_ge(run_wait(client, 10), 0);
+    }
+    for (int n = world_ticks(20); n > 0; n--) {
+        cleanup_run struct run_result r = {0};
+
+        COOPER(&r, "run", "--rm", "--name", "sweep", "-p", "8080:80", "--network", "net-one", BOX,
+               "true");
+        if (r.code == 0)
+            break;
+        ck_assert_msg(n > 1, "%s", r.err.data);
+        world_tick();
+    }
+    world_clear();
+    EXPECT(0, "", "", "ps", "-aq");
+    expect_clean(rules);
+    EXPECT(0, "net-one\n", "", "network", "rm", "net-one");
+}
+END_TEST
+
+/* The shim is killed, and its container with it: the next command takes everything back. */
+START_TEST(a_killed_shim_leaves_nothing)
+{
+    cleanup_free char *rules = NULL, *pid = NULL, *line = NULL;
+    cleanup_run struct run_result r = {0};
+
+    EXPECT_OK("run", "--rm", BOX, "true");
+    rules = rules_of("-s list ruleset");
+    SERVE("web", "tcp", "80", "-p", "8080:80");
+    pid = world_inspect("web", "{{.State.Pid}}");
+    line = str_format("kill -9 $(sed -n 's/^PPid:.//p' /proc/%s/status)", pid);
+    RUN_OK(&r, NULL, "sh", "-c", line);
+    world_wait_for("web", "{{.State.Status}}", "exited");
+    expect_clean(rules);
+    SERVE("next", "tcp", "80", "-p", "8080:80"); /* the port is free */
+    REACH(FROM_NEIGHBOUR, "tcp", HOST, "8080", "next from ");
+}
+END_TEST
+
+SUITE(network_life)
+{
+    TCase *t = tcase_create("life");
+
+    tcase_set_tags(t, "needs-root");
+    tcase_set_timeout(t, 200);
+    tcase_add_unchecked_fixture(t, lan_make, lan_remove);
+    tcase_add_checked_fixture(t, lan_clear, NULL);
+    tcase_add_test(t, a_networks_life);
+    tcase_add_loop_test(t, bad_networks_are_refused, 0, sizeof bad_networks / sizeof *bad_networks);
+    tcase_add_test(t, subnets_ranges_and_static_addresses);
+    tcase_add_test(t, addresses_are_used_again_last);
+    tcase_add_test(t, a_running_container_changes_networks);
+    tcase_add_test(t, several_networks_from_the_start);
+    tcase_add_test(t, another_containers_network);
+    tcase_add_test(t, a_port_that_is_taken);
+    tcase_add_loop_test(t, bad_ports_are_refused, 0, sizeof bad_ports / sizeof *bad_ports);
+    tcase_add_test(t, ports_in_ps_and_publish_all);
+    tcase_add_test(t, the_relay_loses_nothing);
+    tcase_add_test(t, the_rules_come_back);
+    tcase_add_test(t, others_rules_are_not_touched);
+    tcase_add_test(t, connections_end_with_the_container);
+    tcase_add_test(t, forwarding_is_said);
+    tcase_add_test(t, fifty_at_once_have_fifty_addresses);
+    tcase_add_test(t, many_cycles_leave_nothing);
+    tcase_add_test(t, a_start_killed_at_any_moment);
+    tcase_add_test(t, a_killed_shim_leaves_nothing);
+    suite_add_tcase(suite, t);
+}
