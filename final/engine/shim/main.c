@@ -215,12 +215,12 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
                            .finished_ns = clock_now()};
     bool owner_present;
 
+    shim_network_down(network); /* who hears of the end finds its ports free */
     if (tell_end(o, relay, &end, err) < 0)
         r = -err->code;
     owner_present = shim_relay_owner_present(relay);
     if (runtime_destroy(c, err) < 0)
         r = -err->code;
-    shim_network_down(network);
     remove_run_dir(o);
     close(o->order_fd); /* the lock: the cgroup and run/<id> are free for the next start */
     shim_relay_finish(relay);
