@@ -42,7 +42,7 @@ struct client {
     struct termios saved;
     sigset_t saved_mask;
     bool stdin_open, eof_to_send, exited, detached;
-    bool reset; /* told of once, see take_socket() */
+    bool reset;          /* told of once, see take_socket() */
     char in[ATTACH_MAX]; /* a packet for the socket, its kind first */
     size_t in_len;
     char out[ATTACH_MAX]; /* a packet from the socket */
