@@ -213,6 +213,7 @@ int state_load(int dir, struct state *ret, struct err *err)
     state.init = get_process(document, "init");
     state.creator = get_process(document, "creator");
     state.annotations = json_incref(json_object_get(document, "annotations"));
+    state.no_new_keyring = json_flag(document, "noNewKeyring", false);
     *ret = state;
     return 0;
 }
@@ -225,6 +226,8 @@ int state_store(int dir, const struct state *state, struct err *err)
         json_put_str(document, texts[i].name, *text_of(state, &texts[i]));
     put_process(document, "init", &state->init);
     put_process(document, "creator", &state->creator);
+    if (state->no_new_keyring)
+        json_put(document, "noNewKeyring", json_true());
     if (state->annotations)
         json_put(document, "annotations", json_incref(state->annotations));
     if (json_store(dir, STATE_FILE, document, 0600, false, err) < 0)

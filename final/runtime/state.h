@@ -29,6 +29,7 @@ struct state {
     struct proc_id init;    /* pid 0: not made yet */
     struct proc_id creator; /* the command at work on it; pid 0: it is done */
     json_t *annotations;    /* may be NULL */
+    bool no_new_keyring;    /* --no-new-keyring, which exec has to know */
 };
 
 enum state_status { STATE_CREATING, STATE_CREATED, STATE_RUNNING, STATE_PAUSED, STATE_STOPPED };

@@ -6,7 +6,7 @@
 # when this ends. Peers that refuse hybrid cgroups (crun) get to see only v1.
 #
 # ROUNDS (40), PULL_ROUNDS (3), MIRROR (apt's own) and SUITE change what is measured.
-# shellcheck disable=SC2086  # $podman is a command with its options
+# shellcheck disable=SC2086,SC2046  # $podman and `runtime` are commands with options
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/demo/registry.sh
@@ -113,6 +113,19 @@ measure() {
     rm "$state/commands"
 }
 
+# The runtimes there are, ours first, and how each is called: with a state directory of its own, in memory as usual.
+runtimes() {
+    local name
+    for name in cooper-runtime crun runc; do
+        if [ $name = cooper-runtime ] || have $name; then echo $name; fi
+    done
+}
+runtime() {
+    local program=$1
+    [ "$1" != cooper-runtime ] || program=$build/bin/cooper-runtime
+    echo "$program --root /run/bench-$1"
+}
+
 bench_start() {
     local podman=${peer_podman//PODMAN/$state/podman} name
     mkdir -p "$state/floor"/{upper,work,merged}
@@ -124,7 +137,7 @@ bench_start() {
     for name in crun runc; do
         have $name || continue
         make_bundle $name
-        add_if_works "$name run" "" $name --root "$state/$name/state" run --bundle "$state/$name" bench
+        add_if_works "$name run" "" $(runtime $name) run --bundle "$state/$name" bench
     done
     if have podman && $podman import "$state/rootfs.tar" bench:1 >/dev/null 2>&1; then
         # Without CAP_SYS_RESOURCE (many virtual machines) it cannot raise limits as it wants to.
@@ -137,6 +150,41 @@ bench_start() {
     printf '\nStart to exit of true, %s rounds, without a network\n' "$rounds"
     measure "$rounds"
     verdict "cooper run --rm" floor 2.0
+}
+
+# A container of each that waits, for exec to go into: the same bundle with another program and control group.
+start_waiting() {
+    mkdir "$state/$1-waits"
+    sed -e 's|"/bin/true"|"/bin/true", "wait"|' -e "s|/$groups/|&waits-|" -e "s|\"rootfs\"|\"$state/$1/rootfs\"|" \
+        "$state/$1/config.json" >"$state/$1-waits/config.json"
+    $(runtime "$1") run --detach --bundle "$state/$1-waits" waits </dev/null >/dev/null 2>&1
+}
+
+# cooper-runtime beside the runtimes whose place it takes.
+bench_runtime() {
+    local name
+    for name in $(runtimes); do
+        [ -d "$state/$name" ] || PATH=$build/bin:$PATH make_bundle "$name"
+        add_if_works "$name run" "" $(runtime "$name") run --bundle "$state/$name" bench
+    done
+    for name in $(runtimes); do
+        start_waiting "$name" || continue
+        add_if_works "$name exec" "" $(runtime "$name") exec waits /bin/true
+    done
+    for name in $(runtimes); do
+        # One shell, the same for all.
+        echo "r='$(runtime "$name")'; \$r create --bundle $state/$name life && \$r start life && \$r delete --force life" \
+            >"$state/$name-life"
+        add_if_works "$name create, start, delete" "" sh "$state/$name-life"
+    done
+    printf '\nOCI runtimes: run and exec of true; create, start and delete, %s rounds\n' "$rounds"
+    measure "$rounds"
+    for name in $(runtimes); do $(runtime "$name") delete --force waits || true; done
+    if have crun; then
+        verdict "cooper-runtime run" "crun run" 0.75
+        verdict "cooper-runtime exec" "crun exec" 0.75
+        verdict "cooper-runtime create, start, delete" "crun create, start, delete" 0.75
+    fi
 }
 
 # Runs a command in the network namespace this script was started from: ours has no way out.
@@ -236,5 +284,6 @@ if have dockerd && have docker; then
     start_dockerd
 fi
 bench_start
+bench_runtime
 bench_pull
 bench_memory

@@ -110,7 +110,7 @@ static void print_results(int rounds)
 {
     double base = 0;
 
-    printf("%-28s %11s %11s %8s %10s\n", "", "median", "fastest", "ratio", "peak");
+    printf("%-38s %11s %11s %8s %10s\n", "", "median", "fastest", "ratio", "peak");
     for (int i = 0; i < command_count; i++) {
         struct command *c = &commands[i];
         double median;
@@ -119,7 +119,7 @@ static void print_results(int rounds)
         median = c->seconds[rounds / 2];
         if (i == 0)
             base = median;
-        printf("%-28s %8.2f ms %8.2f ms %8.2f %6.1f MiB\n", c->name, median * 1e3,
+        printf("%-38s %8.2f ms %8.2f ms %8.2f %6.1f MiB\n", c->name, median * 1e3,
                c->seconds[0] * 1e3, median / base, (double)c->peak_kib / 1024);
         free(c->seconds);
         free(c->line);

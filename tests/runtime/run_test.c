@@ -204,6 +204,19 @@ START_TEST(socket_activation_is_passed_on)
 }
 END_TEST
 
+/* Where pivot_root(2) cannot be used the container's root is still the only one in sight. */
+START_TEST(no_pivot_is_no_way_out)
+{
+    cleanup_box struct box box;
+
+    tool_box(&box, "list /tmp + list /proc/1/root/tmp + list /../../..//tmp + put /tmp/x y");
+    EXPECT(0,
+           "list /tmp: []\nlist /proc/1/root/tmp: []\nlist /../../..//tmp: []\nput /tmp/x y: ok\n",
+           "", "run", "--no-pivot", "-b", box.bundle, box.id);
+    tool_gone(&box);
+}
+END_TEST
+
 /* --- what is read -------------------------------------------------------------------------------
  */
 
@@ -289,6 +302,7 @@ SUITE(run)
     tcase_add_test(t, preserved_descriptors_arrive);
     tcase_add_test(t, descriptors_that_are_not_open_are_an_error);
     tcase_add_test(t, socket_activation_is_passed_on);
+    tcase_add_test(t, no_pivot_is_no_way_out);
     tcase_add_loop_test(t, versions_of_the_specification, 0, 8);
     tcase_add_test(t, a_bundle_that_is_none_says_so);
     tcase_add_test(t, a_failing_run_leaves_nothing);

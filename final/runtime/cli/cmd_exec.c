@@ -233,12 +233,6 @@ static const char *subgroup_of(const struct args *args)
     return given && *given ? given : NULL;
 }
 
-static void warn(void *context, const char *message)
-{
-    (void)context;
-    log_warning("%s", message);
-}
-
 static int spawn(struct job *job, struct err *err)
 {
     const struct args *args = &job->cli->args;
@@ -248,6 +242,7 @@ static int spawn(struct job *job, struct err *err)
         .init_pidfd = job->init,
         .bundle = job->container.state.bundle,
         .id = job->container.state.id,
+        .no_new_keyring = job->container.state.no_new_keyring,
         .config = job->config,
         .process = job->process,
         .user = args_given(args, "process") || is_numeric(user) ? NULL : user,
@@ -255,7 +250,7 @@ static int spawn(struct job *job, struct err *err)
         .subgroup = subgroup_of(args),
         .stdio = {0, 1, 2},
         .preserve_fds = job->descriptors,
-        .warn = warn,
+        .warn = log_warn,
     };
 
     if (job->signals >= 0)

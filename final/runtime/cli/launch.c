@@ -123,6 +123,7 @@ static int begin_record(struct launch *l, struct err *err)
         .created = str_copy(now),
         .cgroup_manager = str_copy(runtime_cgroup_manager_name(l->cli->cgroup_manager)),
         .annotations = json_incref(json_at(l->config, "annotations")),
+        .no_new_keyring = args_flag(&l->cli->args, "no-new-keyring"),
     };
     if (proc_identify_self(&state->creator, err) < 0 ||
         runtime_cgroup_resolve(l->cli->cgroup_manager, NULL,
@@ -153,12 +154,6 @@ int launch_record_done(struct launch *l, struct err *err)
 /* --- the container ------------------------------------------------------------------------------
  */
 
-static void warn(void *context, const char *message)
-{
-    (void)context;
-    log_warning("%s", message);
-}
-
 static int make(struct launch *l, struct err *err)
 {
     const struct args *args = &l->cli->args;
@@ -174,7 +169,7 @@ static int make(struct launch *l, struct err *err)
         .cgroup_manager = l->cli->cgroup_manager,
         .cgroup_path = l->container.state.cgroup_path,
         .meanwhile = record_init,
-        .warn = warn,
+        .warn = log_warn,
         .context = l,
     };
 

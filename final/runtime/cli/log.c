@@ -124,6 +124,12 @@ void log_warning(const char *format, ...)
     va_end(arguments);
 }
 
+void log_warn(void *unused, const char *message)
+{
+    (void)unused;
+    log_warning("%s", message);
+}
+
 void log_debug(const char *format, ...)
 {
     va_list arguments;

@@ -14,4 +14,6 @@ int log_open(const char *path, const char *format, bool debug, struct err *err);
 /* Levels as logrus names them. An error also goes to stderr when the log is a file. */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* log_warning() in the form that the runtime's requests take. */
+void log_warn(void *unused, const char *message);
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
