@@ -62,9 +62,16 @@ int cgroup_limit(const struct cgroup *cg, const json_t *resources, bool update, 
 /* Moves the calling process (of one thread) into version 1's groups; it is in version 2's. */
 int cgroup_join(const struct cgroup *cg, struct err *err);
 
-/* Mounts what the container sees of its group on `target` (a directory, O_PATH), from inside its
- * cgroup namespace if it is `namespaced`. `attributes`: MOUNT_ATTR_*. */
-int cgroup_mount(const struct cgroup *cg, int target, uint64_t attributes, struct err *err);
+/* What a container sees of its group. */
+struct cgroup_view {
+    bool unified;            /* version 2's tree, also where the controllers are version 1's */
+    const struct strv *data; /* options of cgroup2 itself: "nsdelegate" */
+    uint64_t attributes;     /* MOUNT_ATTR_* */
+};
+/* Mounts it on `target` (a directory, O_PATH), from inside the container's cgroup namespace if it
+ * is `namespaced`. */
+int cgroup_mount(const struct cgroup *cg, const struct cgroup_view *view, int target,
+                 struct err *err);
 
 bool cgroup_oom_killed(const struct cgroup *cg);
 /* Processes in the group and below it; -ENOENT when it is not there. */

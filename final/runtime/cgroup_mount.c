@@ -29,14 +29,52 @@ static int bind_group(const char *base, const char *path, uint64_t attributes, s
     return steal_fd(&mount);
 }
 
-static int v2_mount(const struct cgroup *cg, int target, uint64_t attributes, struct err *err)
+/* A user namespace that does not own the cgroup namespace may not mount: bound then, as without
+ * one. */
+static int new_or_bound(const struct cgroup *cg, const struct mount_fs *fs, const char *base,
+                        struct err *err)
 {
-    cleanup_close int mount = cg->namespaced ? mount_new("cgroup2", "cgroup", NULL, attributes, err)
-                                             : bind_group(cg->unified, cg->path, attributes, err);
+    int mount = cg->namespaced ? mount_make(fs, err) : -1;
+
+    if (mount >= 0 || (cg->namespaced && err->code != EPERM))
+        return mount;
+    return bind_group(base, cg->path, fs->attributes, err);
+}
+
+/* The kernel does not stack a file system on its own root (EBUSY), which is there when the host's
+ * /sys is bound: something else goes between. */
+static int cover(int target, struct err *err)
+{
+    cleanup_close int mount =
+        mount_new("tmpfs", "tmpfs", "size=4k,nr_inodes=1,mode=555", SAFE, err);
 
     if (mount < 0 || mount_attach(mount, target, "", err) < 0)
-        return err_wrap(err, "control groups");
-    return 0;
+        return -err->code;
+    return steal_fd(&mount);
+}
+
+static int v2_mount(const struct cgroup *cg, const struct cgroup_view *view, int target,
+                    struct err *err)
+{
+    const struct mount_fs fs = {
+        .type = "cgroup2",
+        .source = "cgroup",
+        .data = view->data,
+        .attributes = view->attributes,
+    };
+    cleanup_close int mount = -1, between = -1;
+    int r;
+
+    if (!cg->unified)
+        return err_set(err, ENOENT, "this host has no control groups of version 2");
+    mount = new_or_bound(cg, &fs, cg->unified, err);
+    if (mount < 0)
+        return -err->code;
+    r = mount_attach(mount, target, "", err);
+    if (r != -EBUSY)
+        return r;
+    between = cover(target, err);
+    return between < 0 ? -err->code : mount_attach(mount, between, "", err);
 }
 
 /* The options that name a controller's hierarchy: all controllers in it (the directory "cpu" is
@@ -56,9 +94,11 @@ static int open_hierarchy(const struct cgroup *cg, const char *controller, uint6
 {
     cleanup_free char *base = cgroup_v1_base(cg, controller);
     cleanup_free char *options = hierarchy_of(cg, controller);
+    const struct strv data = {.items = &options, .len = 1};
+    const struct mount_fs fs = {
+        .type = "cgroup", .source = "cgroup", .data = &data, .attributes = attributes};
 
-    return cg->namespaced ? mount_new("cgroup", "cgroup", options, attributes, err)
-                          : bind_group(base, cg->path, attributes, err);
+    return new_or_bound(cg, &fs, base, err);
 }
 
 /* Trees that were not joined are left out: what they would show is the engine's own group. */
@@ -78,27 +118,36 @@ static int mount_one(const struct cgroup *cg, const char *controller, int dir, u
     return 0;
 }
 
-static int v1_mount(const struct cgroup *cg, int target, uint64_t attributes, struct err *err)
+static int v1_mount(const struct cgroup *cg, const struct cgroup_view *view, int target,
+                    struct err *err)
 {
-    cleanup_close int dir = mount_new("tmpfs", "tmpfs", "mode=755,size=64k",
-                                      attributes & ~(uint64_t)MOUNT_ATTR_RDONLY, err);
+    cleanup_close int dir = -1;
 
+    if (view->data->len)
+        return err_set(err, EINVAL, "option '%s': control groups of version 1 have none",
+                       view->data->items[0]);
+    dir = mount_new("tmpfs", "tmpfs", "mode=755,size=64k",
+                    view->attributes & ~(uint64_t)MOUNT_ATTR_RDONLY, err);
     if (dir < 0 || mount_attach(dir, target, "", err) < 0)
-        return err_wrap(err, "/sys/fs/cgroup");
+        return -err->code;
     for (size_t i = 0; cg->version && cgroup_v1_controller(i); i++)
-        if (mount_one(cg, cgroup_v1_controller(i), dir, attributes, err) < 0)
+        if (mount_one(cg, cgroup_v1_controller(i), dir, view->attributes, err) < 0)
             return -err->code;
     /* Peers leave this tmpfs writable: the container could fill the host's memory beside its limit.
      */
-    return mount_change(dir, attributes & MOUNT_ATTR_RDONLY, 0, false, err);
+    return mount_change(dir, view->attributes & MOUNT_ATTR_RDONLY, 0, false, err);
 }
 
-int cgroup_mount(const struct cgroup *cg, int target, uint64_t attributes, struct err *err)
+int cgroup_mount(const struct cgroup *cg, const struct cgroup_view *view, int target,
+                 struct err *err)
 {
     int version = cg->version ? cg->version : runtime_cgroup_version(cg->root);
-    uint64_t safe = attributes | SAFE | (cg->version ? 0 : MOUNT_ATTR_RDONLY);
+    struct cgroup_view safe = *view;
 
+    safe.attributes |= SAFE | (cg->version ? 0 : MOUNT_ATTR_RDONLY);
+    err->code = 0;
     if (!version)
         return err_set(err, ENOENT, "no control groups at '%s'", cg->root);
-    return version == 2 ? v2_mount(cg, target, safe, err) : v1_mount(cg, target, safe, err);
+    return version == 2 || view->unified ? v2_mount(cg, &safe, target, err)
+                                         : v1_mount(cg, &safe, target, err);
 }

@@ -127,10 +127,16 @@ static int label(const struct mount_work *w, int made, struct err *err)
     return mount_work_is(w, "mqueue") ? mount_label_root(w->m->spec, made, err) : 0;
 }
 
+/* There is nothing below a new mount: "rro" is "ro". */
+static uint64_t wanted_attributes(const struct mount_work *w)
+{
+    return (w->options.own.set & ~w->options.all.clear) | w->options.all.set;
+}
+
 static int make_filesystem(struct mount_work *w, struct err *err)
 {
     const struct mount_options *o = &w->options;
-    uint64_t attributes = (o->own.set & ~o->all.clear) | o->all.set;
+    uint64_t attributes = wanted_attributes(w);
     uint64_t later = is_written_to(w) ? attributes & MOUNT_ATTR_RDONLY : 0;
     bool owned =
         has_option(&o->data, "mode") || has_option(&o->data, "uid") || has_option(&o->data, "gid");
@@ -148,11 +154,17 @@ static int make_filesystem(struct mount_work *w, struct err *err)
     return later ? remember_readonly(w->m, made, err) : 0;
 }
 
-static int make_cgroups(struct mount_work *w, struct err *err)
+static int make_cgroups(struct mount_work *w, uint64_t attributes, struct err *err)
 {
+    const struct cgroup_view view = {
+        .unified = mount_work_is(w, "cgroup2"),
+        .data = &w->options.data,
+        .attributes = attributes,
+    };
+
     if (w->m->enter_cgroup(w->m->context, err) < 0)
         return -err->code;
-    return cgroup_mount(w->m->cgroup, w->target.fd, w->options.own.set, err);
+    return cgroup_mount(w->m->cgroup, &view, w->target.fd, err);
 }
 
 static int check_filesystem(const struct mount_work *w, struct err *err)
@@ -175,7 +187,7 @@ int mount_filesystem(struct mount_work *w, struct err *err)
         mount_target_check(&w->target, w->mount->destination, mount_work_is(w, "proc"), err) < 0)
         return -err->code;
     if (mount_work_is(w, "cgroup") || mount_work_is(w, "cgroup2"))
-        return make_cgroups(w, err);
+        return make_cgroups(w, wanted_attributes(w), err);
     return make_filesystem(w, err);
 }
 

@@ -201,6 +201,18 @@ static int call(char **a)
     return 0;
 }
 
+static int make_dir(char **a)
+{
+    answer_errno(mkdir(a[0], 0755));
+    return 0;
+}
+
+static int remove_dir(char **a)
+{
+    answer_errno(rmdir(a[0]));
+    return 0;
+}
+
 static int mount_tmpfs(char **a)
 {
     answer_errno(mount("tmpfs", a[0], "tmpfs", 0, NULL));
@@ -422,6 +434,8 @@ static const struct {
     {"mknod", 4, make_node},
     {"open", 1, open_rw},
     {"call", 1, call},
+    {"mkdir", 1, make_dir},
+    {"rmdir", 1, remove_dir},
     {"mount", 1, mount_tmpfs},
     {"remount", 1, remount_rw},
     {"unmount", 1, unmount},
