@@ -10,7 +10,7 @@ $(BUILD)/obj/tests/%.o: tests/%.c
 	@$(CC) $(TEST_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 test_sources = $(wildcard tests/$(1)/*.c tests/support/*.c) $(if $(filter unit,$(1)),$(wildcard tests/tree/*.c)) \
-               $(if $(filter runtime,$(1)),tests/system/container.c)
+               $(if $(filter runtime,$(1)),tests/system/container.c tests/system/bundle.c)
 
 define test_program
 $(BUILD)/tests/$(1): $(call objects,$(call test_sources,$(1))) $(ROOM_LIBS)

@@ -215,22 +215,14 @@ static pid_t spawn_ushered(struct joining *j, struct err *err)
     return pid;
 }
 
-/* clone3(2) from inside the container's PID namespace, and back. */
-static pid_t spawn_inside(struct joining *j, struct err *err)
+static pid_t spawn_beside(struct joining *j, struct err *err)
 {
     bool other = spec_own_namespaces(&j->namespaces) & CLONE_NEWPID;
-    cleanup_close int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-    pid_t pid;
+    pid_t pid = other ? spawn_inside(j->request->init_pidfd, j->cgroup.dir, &j->pidfd, err)
+                      : spawn_process(0, j->cgroup.dir, &j->pidfd, err);
 
-    if (own < 0)
-        return err_errno(err, "cannot open our own PID namespace");
-    if (other && setns(j->request->init_pidfd, CLONE_NEWPID) < 0)
-        return err_errno(err, "cannot join the container's PID namespace");
-    pid = spawn_process(0, j->cgroup.dir, &j->pidfd, err);
     if (!pid)
         run_child(j);
-    if (other && setns(own, CLONE_NEWPID) < 0 && pid > 0)
-        return err_errno(err, "cannot return to our own PID namespace");
     return pid;
 }
 
@@ -242,7 +234,7 @@ static pid_t spawn(struct joining *j, struct err *err)
 
     if (scheduling_bind(j->process.scheduling.initial_cpus, &before, err) < 0)
         return -err->code;
-    pid = j->namespaces.user_namespace ? spawn_ushered(j, err) : spawn_inside(j, err);
+    pid = j->namespaces.user_namespace ? spawn_ushered(j, err) : spawn_beside(j, err);
     if (scheduling_unbind(&before, err) < 0 && pid >= 0)
         return -err->code;
     return pid;

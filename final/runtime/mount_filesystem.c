@@ -70,17 +70,6 @@ static bool is_written_to(const struct mount_work *w)
     return mount_work_is(w, "tmpfs") || mount_target_is(w->mount->destination, "/dev");
 }
 
-static int remember_readonly(struct mounts *m, int mount, struct err *err)
-{
-    int fd = fcntl(mount, F_DUPFD_CLOEXEC, 3);
-
-    if (fd < 0)
-        return err_errno(err, "cannot keep the mount open");
-    m->later = mem_grow(m->later, m->later_count + 1, sizeof *m->later);
-    m->later[m->later_count++] = fd;
-    return 0;
-}
-
 /* SELinux kernels label the files of the first two by themselves, and those of the third one by
  * one. */
 static bool is_labelled(const struct mount_work *w)
@@ -151,7 +140,7 @@ static int make_filesystem(struct mount_work *w, struct err *err)
         return -err->code;
     if (borrowed && mount_borrow_finish(w->m->spec, w->mount->type, made, err) < 0)
         return -err->code;
-    return later ? remember_readonly(w->m, made, err) : 0;
+    return later ? mount_work_keep(made, &w->m->later, &w->m->later_count, err) : 0;
 }
 
 static int make_cgroups(struct mount_work *w, uint64_t attributes, struct err *err)

@@ -129,6 +129,13 @@ static int open_place(int root, const char *destination, enum mount_target_kind 
     return fd;
 }
 
+bool mount_target_is_kernel(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC;
+}
+
 int mount_target_open(int root, const char *destination, enum mount_target_kind kind,
                       struct mount_target *ret, struct err *err)
 {

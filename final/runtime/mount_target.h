@@ -31,6 +31,9 @@ int mount_target_open(int root, const char *destination, enum mount_target_kind 
 int mount_target_check(const struct mount_target *target, const char *destination, bool proc,
                        struct err *err);
 
+/* Is this directory the kernel's: /proc or /sys? */
+bool mount_target_is_kernel(int fd);
+
 /* "/a//b/./c/.." -> "/a/b"; never above "/". The caller frees it. */
 char *mount_target_clean(const char *destination);
 /* Does the destination say `path`, however it is written? */

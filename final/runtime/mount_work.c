@@ -68,6 +68,17 @@ int mount_work_mismatch(struct err *err)
         "path exists and is the expected type");
 }
 
+int mount_work_keep(int mount, int **list, size_t *count, struct err *err)
+{
+    int fd = fcntl(mount, F_DUPFD_CLOEXEC, 3);
+
+    if (fd < 0)
+        return err_errno(err, "cannot keep the mount open");
+    *list = mem_grow(*list, *count + 1, sizeof **list);
+    (*list)[(*count)++] = fd;
+    return 0;
+}
+
 /* The rest of the set-up goes on to work there. */
 static int remember_place(const struct mount_work *w, int mount, struct err *err)
 {
@@ -95,5 +106,7 @@ int mount_work_attach(const struct mount_work *w, int mount, struct err *err)
 {
     if (mount_attach(mount, w->target.fd, "", err) < 0)
         return mismatch(w, mount) ? mount_work_mismatch(err) : -err->code;
+    if (w->m->remember && mount_work_keep(mount, &w->m->made, &w->m->made_count, err) < 0)
+        return -err->code;
     return mount_work_propagate(w, mount, err) < 0 ? -err->code : remember_place(w, mount, err);
 }

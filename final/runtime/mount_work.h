@@ -21,6 +21,8 @@ int mount_work_change(const struct mount_work *w, int mount, struct err *err);
 int mount_work_propagate(const struct mount_work *w, int mount, struct err *err);
 /* Puts a detached mount on w->target; the mount is what it shall be by then. */
 int mount_work_attach(const struct mount_work *w, int mount, struct err *err);
+/* Keeps a descriptor of a mount in a list: m->later, m->made. */
+int mount_work_keep(int mount, int **list, size_t *count, struct err *err);
 /* What an error says when one of both is a directory and the other is not. */
 int mount_work_mismatch(struct err *err);
 

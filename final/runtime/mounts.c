@@ -68,13 +68,19 @@ int mounts_finish(struct mounts *m, struct err *err)
     return 0;
 }
 
+static void close_all(int **fds, size_t *count)
+{
+    for (size_t i = 0; i < *count; i++)
+        close((*fds)[i]);
+    free(*fds);
+    *fds = NULL;
+    *count = 0;
+}
+
 void mounts_free(struct mounts *m)
 {
-    for (size_t i = 0; i < m->later_count; i++)
-        close(m->later[i]);
-    free(m->later);
-    m->later = NULL;
-    m->later_count = 0;
+    close_all(&m->later, &m->later_count);
+    close_all(&m->made, &m->made_count);
     for (size_t i = 0; i < MOUNTS_PLACES; i++)
         close_fd(&m->places[i]);
 }

@@ -26,6 +26,9 @@ struct mounts {
     int places[MOUNTS_PLACES]; /* what was mounted on each, or -1 */
     int *later;                /* mounts that are to be read-only in the end */
     size_t later_count;
+    bool remember; /* what was mounted, in `made`: to undo it */
+    int *made;
+    size_t made_count;
 };
 
 /* In their order. mounts_free() also after a failure. */

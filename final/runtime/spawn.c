@@ -1,11 +1,15 @@
 #include "runtime/spawn.h"
 
+#include <fcntl.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
 
 static pid_t spawn(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err)
 {
@@ -34,6 +38,22 @@ pid_t spawn_process(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *
 pid_t spawn_brother(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err)
 {
     return spawn(flags | CLONE_PARENT, cgroup_dir, ret_pidfd, err);
+}
+
+/* setns(2) of a PID namespace counts only for children: there, clone3(2), and back. */
+pid_t spawn_inside(int member, int cgroup_dir, int *ret_pidfd, struct err *err)
+{
+    cleanup_close int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    pid_t pid;
+
+    if (own < 0)
+        return err_errno(err, "cannot open our own PID namespace");
+    if (setns(member, CLONE_NEWPID) < 0)
+        return err_errno(err, "cannot join the container's PID namespace");
+    pid = spawn_process(0, cgroup_dir, ret_pidfd, err);
+    if (pid && setns(own, CLONE_NEWPID) < 0 && pid > 0)
+        return err_errno(err, "cannot return to our own PID namespace");
+    return pid;
 }
 
 void spawn_kill(int pidfd)

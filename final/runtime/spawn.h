@@ -12,6 +12,9 @@
 pid_t spawn_process(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err);
 /* The same, but the child is our parent's, not ours: a brother. */
 pid_t spawn_brother(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err);
+/* As spawn_process(), without new namespaces, but the child is in the PID namespace of the process
+ * that `member` is a pidfd of. */
+pid_t spawn_inside(int member, int cgroup_dir, int *ret_pidfd, struct err *err);
 /* Kills and reaps a child; a child that somebody else reaped already is fine. */
 void spawn_kill(int pidfd);
 /* Reaps a child that has ended or is about to. */

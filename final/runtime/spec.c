@@ -66,10 +66,7 @@ int spec_parse(const json_t *config, struct spec *ret, struct err *err)
     ret->root_path = json_str(config, "root.path", NULL);
     ret->root_readonly = json_flag(config, "root.readonly", false);
     ret->propagation = json_str(config, "linux.rootfsPropagation", NULL);
-    ret->mount_label = json_str(config, "linux.mountLabel", "");
-    ret->mount_label = *ret->mount_label ? ret->mount_label : NULL;
-    ret->mount_label_kind = spec_annotation(config, "run.oci.mount_context_type");
-    ret->mount_label_kind = ret->mount_label_kind ? ret->mount_label_kind : "context";
+    spec_parse_mount_label(config, ret);
     ret->hostname = json_str(config, "hostname", NULL);
     ret->domainname = json_str(config, "domainname", NULL);
     ret->overlay_base = spec_annotation(config, "org.cooper.overlay.base");

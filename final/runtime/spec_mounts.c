@@ -51,3 +51,12 @@ int spec_parse_mounts(const json_t *mounts, struct spec *ret, struct err *err)
     }
     return 0;
 }
+
+void spec_parse_mount_label(const json_t *config, struct spec *ret)
+{
+    const char *label = json_str(config, "linux.mountLabel", "");
+    const char *kind = spec_annotation(config, "run.oci.mount_context_type");
+
+    ret->mount_label = *label ? label : NULL;
+    ret->mount_label_kind = kind ? kind : "context";
+}

@@ -7,3 +7,5 @@
 int spec_strings(const json_t *array, const char *what, struct strv *ret, struct err *err);
 /* The `mounts` array; spec_free() frees it, also after a failure. */
 int spec_parse_mounts(const json_t *mounts, struct spec *ret, struct err *err);
+/* linux.mountLabel, and crun's annotation about it. */
+void spec_parse_mount_label(const json_t *config, struct spec *ret);
