@@ -139,7 +139,8 @@ static int prefer_error_of_init(struct runtime_container *c, struct err *err)
 {
     struct err own = *err;
 
-    if (own.code == EPIPE && sync_wait(c->socket, SYNC_READY, NULL, err) != -EPIPE)
+    if ((own.code == EPIPE || own.code == ESRCH) &&
+        sync_wait(c->socket, SYNC_READY, NULL, err) < 0 && err->code != EPIPE)
         return -err->code;
     *err = own;
     return -err->code;
@@ -232,7 +233,7 @@ static int bring_up(struct creation *creation, struct runtime_container *c, stru
         return prefer_error_of_init(c, err);
     warn(creation);
     if (request->meanwhile && request->meanwhile(request->context, c->pid, err) < 0)
-        return -err->code;
+        return prefer_error_of_init(c, err);
     return wait_until_ready(creation, c, err);
 }
 
