@@ -16,12 +16,12 @@ static bool name_fits(const char *name)
 
 static int reserve(struct engine *e, const struct network *n, const char *text, struct err *err)
 {
-    struct ip ip, taken;
+    struct ip ip;
     int r;
 
     if (!text || ip_parse(text, &ip) < 0)
         return 0;
-    r = store_address_take(e->store, n->id, NULL, NULL, NULL, &ip, &taken, err);
+    r = store_address_reserve(e->store, n->id, &ip, err);
     return r == -EADDRINUSE ? err_set(err, EADDRINUSE, "address %s is given twice", text) : r;
 }
 

@@ -36,9 +36,8 @@ static int check_wanted(const struct network *n, const struct network_pool *pool
 }
 
 /* One version's address; *ret stays unset on a network without that version. */
-static int take_address(struct engine *e, const struct container *c, const struct network *n,
-                        const char *text, bool six, struct ip *ret, struct network_pool *pool,
-                        struct err *err)
+static int take_address(struct engine *e, const struct network *n, const char *text, bool six,
+                        struct ip *ret, struct network_pool *pool, struct err *err)
 {
     struct ip wanted = {0};
     int r = 0;
@@ -56,8 +55,7 @@ static int take_address(struct engine *e, const struct container *c, const struc
     if (wanted.len)
         r = check_wanted(n, pool, &wanted, err);
     if (!r)
-        r = store_address_take(e->store, n->id, c->id, &pool->first, &pool->last, &wanted, ret,
-                               err);
+        r = store_address_take(e->store, n->id, &pool->first, &pool->last, &wanted, ret, err);
     if (r == -EADDRINUSE)
         return err_set(err, EADDRINUSE, "Address already in use: %s on network %s", text, n->name);
     if (r == -ENOSPC)
@@ -162,9 +160,9 @@ int endpoint_allocate(struct engine *e, const struct container *c, const struct 
     int r = id_generate(id, err);
 
     if (!r)
-        r = take_address(e, c, n, wanted_address(wanted, false), false, &ip4, &four, err);
+        r = take_address(e, n, wanted_address(wanted, false), false, &ip4, &four, err);
     if (!r)
-        r = take_address(e, c, n, wanted_address(wanted, true), true, &ip6, &six, err);
+        r = take_address(e, n, wanted_address(wanted, true), true, &ip6, &six, err);
     if (!r)
         r = put_mac(endpoint, json_str(wanted, "MacAddress", ""), ip4.len ? &ip4 : &ip6, err);
     if (r < 0)

@@ -16,17 +16,20 @@
 struct link_facts {
     int index;
     bool up, bridge;
+    uint64_t heard; /* frames */
 };
 
 static int note_link(void *context, const struct nlmsghdr *message)
 {
-    const struct nlattr *found[IFLA_LINKINFO + 1], *info[IFLA_INFO_KIND + 1];
+    const struct nlattr *found[IFLA_STATS64 + 1], *info[IFLA_INFO_KIND + 1];
     const struct ifinfomsg *fixed = NLMSG_DATA(message);
     struct link_facts *facts = context;
 
-    nl_attributes(message, sizeof *fixed, found, IFLA_LINKINFO);
+    nl_attributes(message, sizeof *fixed, found, IFLA_STATS64);
     nl_nested(found[IFLA_LINKINFO], info, IFLA_INFO_KIND);
     facts->index = fixed->ifi_index;
+    if (found[IFLA_STATS64] && nl_len(found[IFLA_STATS64]) >= sizeof facts->heard)
+        memcpy(&facts->heard, nl_data(found[IFLA_STATS64]), sizeof facts->heard); /* rx_packets */
     facts->up = fixed->ifi_flags & IFF_UP;
     facts->bridge = info[IFLA_INFO_KIND] && !strcmp(nl_data(info[IFLA_INFO_KIND]), "bridge");
     return 0;
@@ -208,6 +211,15 @@ int net_link_remove(const char *name, struct err *err)
 bool net_link_exists(const char *name)
 {
     return if_nametoindex(name) != 0;
+}
+
+bool net_link_heard(const char *name)
+{
+    struct err ignored;
+    cleanup_close int fd = nl_open(0, &ignored);
+    struct link_facts facts;
+
+    return fd >= 0 && !find_link(fd, name, &facts) && facts.heard;
 }
 
 /* --- what the host has

@@ -117,6 +117,8 @@ int net_bridge_ensure(const struct net_bridge *bridge, bool forwards, struct str
                       struct err *err);
 int net_link_remove(const char *name, struct err *err); /* success if it is not there */
 bool net_link_exists(const char *name);
+/* Whether a frame has come in by it. */
+bool net_link_heard(const char *name);
 /* Addresses of the host's links and routes that are not ours: what a new subnet must not overlap.
  * The list is grown; the caller frees it. */
 struct net_subnets {

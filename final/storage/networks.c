@@ -158,17 +158,35 @@ static int from_text(const char *text, struct ip *ret)
     return 0;
 }
 
-static int insert(struct store *s, const char *network, const char *container, const struct ip *ip,
-                  struct err *err)
+/* Of endpoints, or reserved for the network itself. */
+static int is_taken(struct store *s, const char *network, const struct ip *ip, struct err *err)
 {
+    cleanup_query sqlite3_stmt *query = NULL;
     char text[33];
     int r;
 
     to_text(ip, text);
-    r = db_run(s->db, err, "INSERT INTO addresses(network, address, container) VALUES(?, ?, ?)",
-               "sss", network, text, container);
-    return r < 0 && sqlite3_extended_errcode(s->db) == SQLITE_CONSTRAINT_PRIMARYKEY ? -EADDRINUSE
-                                                                                    : r;
+    r = db_query(s->db, &query, err,
+                 ip->len == 16
+                     ? "SELECT 1 FROM endpoints WHERE network = ?1 AND address6 = ?2 UNION ALL"
+                       " SELECT 1 FROM reserved_addresses WHERE network = ?1 AND address = ?2"
+                     : "SELECT 1 FROM endpoints WHERE network = ?1 AND address4 = ?2 UNION ALL"
+                       " SELECT 1 FROM reserved_addresses WHERE network = ?1 AND address = ?2",
+                 "ss", network, text);
+    return r < 0 ? r : db_next(query, err);
+}
+
+int store_address_reserve(struct store *s, const char *network, const struct ip *ip,
+                          struct err *err)
+{
+    char text[33];
+    int r = is_taken(s, network, ip, err);
+
+    if (r)
+        return r < 0 ? r : -EADDRINUSE;
+    to_text(ip, text);
+    return db_run(s->db, err, "INSERT INTO reserved_addresses(network, address) VALUES(?, ?)", "ss",
+                  network, text);
 }
 
 /* The first address from `from` to `last` that is not taken: walks along those that are, as long as
@@ -184,8 +202,15 @@ static int first_free(struct store *s, const char *network, const struct ip *fro
     to_text(from, low);
     to_text(last, high);
     r = db_query(s->db, &query, err,
-                 "SELECT address FROM addresses WHERE network = ? AND address BETWEEN ? AND ?"
-                 " AND length(address) = length(?2) ORDER BY address",
+                 from->len == 16
+                     ? "SELECT address6 AS a FROM endpoints WHERE network = ?1 AND address6 BETWEEN"
+                       " ?2 AND ?3 UNION ALL SELECT address AS a FROM reserved_addresses WHERE"
+                       " network = ?1 AND address BETWEEN ?2 AND ?3 AND length(address) = 32"
+                       " ORDER BY a"
+                     : "SELECT address4 AS a FROM endpoints WHERE network = ?1 AND address4 BETWEEN"
+                       " ?2 AND ?3 UNION ALL SELECT address AS a FROM reserved_addresses WHERE"
+                       " network = ?1 AND address BETWEEN ?2 AND ?3 AND length(address) = 8"
+                       " ORDER BY a",
                  "sss", network, low, high);
     while (r >= 0 && (r = db_next(query, err)) > 0) {
         struct ip taken;
@@ -253,48 +278,25 @@ static int choose(struct store *s, const char *network, const struct ip *first,
     return r;
 }
 
-int store_address_take(struct store *s, const char *network, const char *container,
-                       const struct ip *first, const struct ip *last, const struct ip *wanted,
-                       struct ip *ret, struct err *err)
+int store_address_take(struct store *s, const char *network, const struct ip *first,
+                       const struct ip *last, const struct ip *wanted, struct ip *ret,
+                       struct err *err)
 {
     struct ip chosen = {0};
     int r;
 
-    if (wanted && wanted->len) {
-        r = insert(s, network, container, wanted, err);
-        if (r >= 0)
+    if (wanted->len) {
+        r = is_taken(s, network, wanted, err);
+        if (!r)
             *ret = *wanted;
-        return r < 0 ? r : 0;
+        return r > 0 ? -EADDRINUSE : r;
     }
     r = choose(s, network, first, last, &chosen, err);
     if (!r)
-        r = insert(s, network, container, &chosen, err);
-    if (r >= 0)
         r = write_cursor(s, network, &chosen, err);
     if (r < 0)
         return r;
     *ret = chosen;
-    return 0;
-}
-
-int store_address_holder(struct store *s, const char *network, const struct ip *ip, char ret[65],
-                         struct err *err)
-{
-    cleanup_query sqlite3_stmt *query = NULL;
-    char text[33];
-    int r;
-
-    to_text(ip, text);
-    r = db_query(s->db, &query, err,
-                 "SELECT container FROM addresses WHERE network = ? AND address = ?", "ss", network,
-                 text);
-    if (!r)
-        r = db_next(query, err);
-    if (r < 0)
-        return r;
-    ret[0] = 0;
-    if (r)
-        db_copy(query, 0, ret, 65);
     return 0;
 }
 
@@ -309,15 +311,31 @@ void endpoint_list_free(struct endpoint_list *list)
     *list = (struct endpoint_list){0};
 }
 
+/* The address of a member as the column has it; NULL when there is none. */
+static const char *column_of(const json_t *config, const char *member, char room[33])
+{
+    const char *text = json_str(config, member, "");
+    struct ip ip;
+
+    if (!*text || ip_parse(text, &ip) < 0)
+        return NULL;
+    to_text(&ip, room);
+    return room;
+}
+
 int store_endpoint_put(struct store *s, const char *container, const char *network, size_t position,
                        const json_t *config, struct err *err)
 {
     cleanup_free char *text = json_text(config, JSON_COMPACT);
+    char four[33], six[33];
 
-    return db_run(
-        s->db, err,
-        "INSERT OR REPLACE INTO endpoints(container, network, position, config) VALUES(?, ?, ?, ?)",
-        "ssis", container, network, (long long)position, text);
+    return db_run(s->db, err,
+                  "INSERT INTO endpoints(container, network, position, address4, address6, config)"
+                  " VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(container, network)"
+                  " DO UPDATE SET position = excluded.position, config = excluded.config",
+                  "ssisss", container, network, (long long)position,
+                  column_of(config, "IPAddress", four), column_of(config, "GlobalIPv6Address", six),
+                  text);
 }
 
 static int read_endpoint(sqlite3_stmt *query, struct endpoint *ret, struct err *err)
@@ -363,9 +381,5 @@ int store_endpoints_release(struct store *s, const char *container, const char *
                    "DELETE FROM endpoints WHERE container = ?1 AND network = coalesce(?2, network)",
                    "ss", container, network);
 
-    if (r >= 0)
-        r = db_run(s->db, err,
-                   "DELETE FROM addresses WHERE container = ?1 AND network = coalesce(?2, network)",
-                   "ss", container, network);
     return r < 0 ? r : 0;
 }

@@ -50,23 +50,23 @@ static const char images[] =
 static const char revisions[] =
     "ALTER TABLE containers ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;";
 
-/* 5: networks. Addresses are hexadecimal digits, so that their order is that of numbers; one
- * without a container is the network's own (gateway, --aux-address). What a container has on
- * networks while it runs goes with its record. */
+/* 5: networks. Addresses are hexadecimal digits, so that their order is that of numbers. What a
+ * container has on networks while it runs goes with its record. As few trees as can be: each is a
+ * page more in the log for every start. */
 static const char networks[] =
     "CREATE TABLE networks(id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created INTEGER NOT "
     "NULL,"
     " config TEXT NOT NULL, ready INTEGER NOT NULL, cursor4 TEXT NOT NULL, cursor6 TEXT NOT NULL) "
     "WITHOUT ROWID;"
+    "CREATE TABLE reserved_addresses(network TEXT NOT NULL REFERENCES networks ON DELETE CASCADE,"
+    " address TEXT NOT NULL, PRIMARY KEY(network, address)) WITHOUT ROWID;"
     "CREATE TABLE endpoints(container TEXT NOT NULL REFERENCES containers ON DELETE CASCADE,"
-    " network TEXT NOT NULL REFERENCES networks, position INTEGER NOT NULL, config TEXT NOT NULL,"
-    " PRIMARY KEY(container, network)) WITHOUT ROWID;"
-    "CREATE INDEX endpoints_by_network ON endpoints(network);"
-    "CREATE TABLE addresses(network TEXT NOT NULL REFERENCES networks ON DELETE CASCADE, address "
-    "TEXT NOT NULL,"
-    " container TEXT REFERENCES containers ON DELETE CASCADE, PRIMARY KEY(network, address)) "
-    "WITHOUT ROWID;"
-    "CREATE INDEX addresses_by_container ON addresses(container);";
+    " network TEXT NOT NULL REFERENCES networks, position INTEGER NOT NULL, address4 TEXT,"
+    " address6 TEXT, config TEXT NOT NULL, PRIMARY KEY(container, network)) WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX endpoints_by_address4 ON endpoints(network, address4)"
+    " WHERE address4 IS NOT NULL;"
+    "CREATE UNIQUE INDEX endpoints_by_address6 ON endpoints(network, address6)"
+    " WHERE address6 IS NOT NULL;";
 
 const char *const db_schema[] = {first, life, images, revisions, networks};
 const int db_schema_version = sizeof db_schema / sizeof *db_schema;

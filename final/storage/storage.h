@@ -301,16 +301,16 @@ int store_networks(struct store *store, struct network_list *ret, struct err *er
 /* -EBUSY while it has endpoints; without a message. */
 int store_network_remove(struct store *store, const char *id, struct err *err);
 
-/* Takes an address for a container (NULL: for the network itself). `wanted` set: that one,
- * -EADDRINUSE without a message. Else the first free one behind the one taken last, from `first` to
- * `last`, round and round: what was freed is used again last. -ENOSPC without a message when there
- * is none. */
-int store_address_take(struct store *store, const char *network, const char *container,
-                       const struct ip *first, const struct ip *last, const struct ip *wanted,
-                       struct ip *ret, struct err *err);
-/* The container that has an address, "" for nobody or the network itself. */
-int store_address_holder(struct store *store, const char *network, const struct ip *ip,
-                         char ret[65], struct err *err);
+/* Keeps an address from containers; -EADDRINUSE without a message when it is taken. */
+int store_address_reserve(struct store *store, const char *network, const struct ip *ip,
+                          struct err *err);
+/* Chooses an address for a container, which has it as soon as its endpoint is recorded, in the same
+ * transaction. `wanted` set: that one, -EADDRINUSE without a message. Else the first free one
+ * behind the one chosen last, from `first` to `last`, round and round: what was freed is used again
+ * last. -ENOSPC without a message when there is none. */
+int store_address_take(struct store *store, const char *network, const struct ip *first,
+                       const struct ip *last, const struct ip *wanted, struct ip *ret,
+                       struct err *err);
 
 /* What a running container has on a network. */
 struct endpoint {
@@ -322,13 +322,14 @@ struct endpoint_list {
     size_t len;
 };
 void endpoint_list_free(struct endpoint_list *list);
-/* Adds or replaces it. */
+/* Adds it, with its addresses (IPAddress, GlobalIPv6Address), or changes the rest of it. */
 int store_endpoint_put(struct store *store, const char *container, const char *network,
                        size_t position, const json_t *config, struct err *err);
 /* Of a container, in order; or, with `container` NULL, of a network (NULL: of all). */
 int store_endpoints(struct store *store, const char *container, const char *network,
                     struct endpoint_list *ret, struct err *err);
-/* Removes endpoints and addresses of a container, on one network or (NULL) on all. */
+/* Removes endpoints, and so gives back the addresses, of a container, on one network or (NULL) on
+ * all. */
 int store_endpoints_release(struct store *store, const char *container, const char *network,
                             struct err *err);
 

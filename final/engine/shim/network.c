@@ -22,6 +22,7 @@ struct shim_network {
     int runs, names, netns;
     struct net_dns *dns;
     struct net_proxy *proxy;
+    bool spoke; /* the container has sent something, and so may have connections */
 };
 
 /* The run directory's parent: run/, where all containers' are. */
@@ -226,6 +227,8 @@ void shim_network_down(struct shim_network *n)
     if (!n)
         return;
     load_plan(n, &ignored); /* as it is now */
+    for (size_t i = 0; i < n->endpoints.len && !n->spoke; i++)
+        n->spoke = net_link_heard(n->endpoints.items[i].host_link);
     for (size_t i = 0; i < n->endpoints.len && n->names >= 0; i++)
         net_names_remove(n->names, &n->endpoints.items[i], n->options->id);
     net_dns_close(n->dns);
@@ -238,10 +241,11 @@ void shim_network_down(struct shim_network *n)
     unlink(path);
 }
 
-/* Looking through the kernel's connections takes a moment that nobody should wait for. */
+/* Looking through the kernel's connections takes milliseconds: nobody waits for them, and a
+ * container that never said a word has none. */
 void shim_network_forget(struct shim_network *n)
 {
-    for (size_t i = 0; n && i < n->endpoints.len; i++) {
+    for (size_t i = 0; n && n->spoke && i < n->endpoints.len; i++) {
         net_forget_connections(&n->endpoints.items[i].ip4.base);
         net_forget_connections(&n->endpoints.items[i].ip6.base);
     }
