@@ -1,9 +1,9 @@
 /* rules.c - our tables kept as they should be, at the price of one question.
  *
- * run/network/rules says what the tables were like when a command of ours was last at them: the
- * ruleset's generation in this namespace and boot, and hashes of rules and elements. The same
- * generation: nothing has changed. Another: somebody changed something, most often a table of his
- * own; ours are read, and made anew if they differ. */
+ * run/network/rules, which is also the lock, says what the tables were like when a command of ours
+ * was last at them: the ruleset's generation in this namespace and boot, and hashes of rules and
+ * elements. The same generation: nothing has changed. Another: somebody changed something, most
+ * often a table of his own; ours are read, and made anew if they differ. */
 #include "network/rules.h"
 
 #include <fcntl.h>
@@ -33,7 +33,7 @@ struct session {
     int lock, fd;
     struct state now,
         kept; /* now: boot, netns and generation as they are; kept: as of the last change */
-    bool have_kept;
+    bool have_kept, removed;
 };
 
 /* --- places
@@ -82,21 +82,26 @@ void net_elements_free(struct net_elements *list)
 
 static void load_state(struct session *s)
 {
-    cleanup_buf struct buf text = {0};
-    struct err ignored;
+    char text[200];
+    ssize_t n = pread(s->lock, text, sizeof text - 1, 0);
 
-    s->have_kept = !file_load(s->place->dir, "rules", 4096, &text, &ignored) &&
-                   sscanf(text.data, "%36s %llu %u %lx %lx", s->kept.boot, &s->kept.netns,
+    text[n < 0 ? 0 : n] = 0;
+    s->have_kept = sscanf(text, "%36s %llu %u %lx %lx\n", s->kept.boot, &s->kept.netns,
                           &s->kept.generation, &s->kept.rules, &s->kept.elements) == 5;
 }
 
+/* In place, always of one length, and by whoever has the lock: to replace the file by rename(2)
+ * would cost more than all else here, because a file system on a disk writes the new one out first.
+ */
 static int save_state(const struct session *s, struct err *err)
 {
-    char text[160];
-    int n = snprintf(text, sizeof text, "%s %llu %u %lx %lx\n", s->kept.boot, s->kept.netns,
-                     s->kept.generation, s->kept.rules, s->kept.elements);
+    char text[200];
+    int n = snprintf(text, sizeof text, "%36s %20llu %10u %16lx %16lx\n", s->kept.boot,
+                     s->kept.netns, s->kept.generation, s->kept.rules, s->kept.elements);
 
-    return file_store(s->place->dir, "rules", text, (size_t)n, 0600, false, err);
+    if (pwrite(s->lock, text, (size_t)n, 0) != n)
+        return err_errno(err, "cannot note the state of the rules");
+    return 0;
 }
 
 static int read_now(struct session *s, struct err *err)
@@ -118,9 +123,12 @@ static int read_now(struct session *s, struct err *err)
                  : 0;
 }
 
+/* To close a socket that has removed something waits until no processor looks at that any more: ten
+ * milliseconds. The end of the process closes it, when nobody waits. */
 static void end_session(struct session *s)
 {
-    close_fd(&s->fd);
+    if (!s->removed)
+        close_fd(&s->fd);
     close_fd(&s->lock);
 }
 #define cleanup_session __attribute__((cleanup(end_session)))
@@ -131,7 +139,7 @@ static int begin_session(const struct net_place *place, struct session *ret, str
     int r;
 
     *ret = (struct session){.place = place, .fd = -1};
-    ret->lock = openat(place->dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    ret->lock = openat(place->dir, "rules", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (ret->lock < 0)
         return err_errno(err, "cannot open the lock of the rules");
     while ((r = flock(ret->lock, LOCK_EX)) < 0 && errno == EINTR)
@@ -296,6 +304,7 @@ int net_rules_remove(const struct net_place *place, const struct net_elements *e
     if (!untouched(&s))
         s.kept.generation =
             s.now.generation - 1 - (uint32_t)elements->len; /* not to be taken for the same */
+    s.removed = true;
     if (change(&s, elements, false, &refused) < 0 && refused.code == ENOENT)
         remove_one_by_one(&s, elements);
     return s.have_kept ? save_state(&s, err) : 0;
@@ -314,7 +323,7 @@ int net_rules_drop(const struct net_place *place, struct err *err)
         nft_commit(&batch);
         r = nl_send(s.fd, &batch, err);
     }
-    if (!r && unlinkat(place->dir, "rules", 0) < 0 && errno != ENOENT)
-        r = err_errno(err, "cannot remove the state of the rules");
+    if (!r && ftruncate(s.lock, 0) < 0)
+        r = err_errno(err, "cannot forget the state of the rules");
     return r;
 }
