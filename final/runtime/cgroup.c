@@ -1,6 +1,6 @@
 /* Opening a group, the choice between the versions, and the public functions: each opens the group
  * by its place and does one thing. */
-#include "runtime/cgroup_plan.h"
+#include "runtime/cgroup_systemd.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -213,6 +213,8 @@ int cgroup_create_birthplace(struct cgroup *cg, const json_t *resources, struct 
         return -err->code;
     if (!cg->version)
         return refuse_limits(cg, resources, err);
+    if (cg->manager == RUNTIME_CGROUP_SYSTEMD)
+        return 0; /* a scope is made around a process that is there */
     if (cg->version == 2)
         r = cgroup_v2_create(cg, resources, err);
     else if (cg->unified) /* a help, not a need */
@@ -224,8 +226,28 @@ int cgroup_create_birthplace(struct cgroup *cg, const json_t *resources, struct 
     return cgroup_open_birthplace(cg, err);
 }
 
-int cgroup_create(struct cgroup *cg, const json_t *resources, struct err *err)
+/* The unit, and then what systemd does not do: controllers it does not know, trees of version 1. */
+static int create_unit(struct cgroup *cg, const json_t *config, pid_t init, struct err *err)
 {
+    const json_t *resources = json_at(config, "linux.resources");
+
+    if (systemd_start(cg, config, init, err) < 0) {
+        if (err->code == EEXIST)
+            forget(cg); /* somebody else's */
+        return -err->code;
+    }
+    if ((cg->version == 2 ? cgroup_v2_create(cg, resources, err)
+                          : cgroup_v1_create(cg, resources, err)) < 0)
+        return -err->code;
+    return cgroup_open_birthplace(cg, err);
+}
+
+int cgroup_create(struct cgroup *cg, const json_t *config, pid_t init, struct err *err)
+{
+    const json_t *resources = json_at(config, "linux.resources");
+
+    if (cg->version && cg->manager == RUNTIME_CGROUP_SYSTEMD)
+        return create_unit(cg, config, init, err) < 0 ? -err->code : 0;
     if (cg->version != 1)
         return 0;
     return cgroup_v1_create(cg, resources, err) < 0 ? go_without(cg, resources, err) : 0;
@@ -235,6 +257,8 @@ int cgroup_limit(const struct cgroup *cg, const json_t *resources, bool update, 
 {
     if (!cg->version)
         return 0;
+    if (update && cg->manager == RUNTIME_CGROUP_SYSTEMD && systemd_update(cg, resources, err) < 0)
+        return -err->code;
     return cg->version == 2 ? cgroup_v2_limit(cg, resources, update, err)
                             : cgroup_v1_limit(cg, resources, update, err);
 }
@@ -335,8 +359,14 @@ int runtime_cgroup_count(const char *cgroup_root, const char *path, struct err *
 int runtime_cgroup_freeze(const struct runtime_cgroup_place *place, bool frozen, struct err *err)
 {
     cleanup_with(cgroup_close) struct cgroup cg;
+    struct err ignored = {0};
 
-    return cgroup_open_own(place, &cg, err) < 0 ? -err->code : cgroup_freeze(&cg, frozen, err);
+    if (cgroup_open_own(place, &cg, err) < 0)
+        return -err->code;
+    /* systemd wants to know, so that it does not wake the unit up; but it is not needed for it. */
+    if (cg.manager == RUNTIME_CGROUP_SYSTEMD && !systemd_freeze(&cg, frozen, &ignored))
+        return 0;
+    return cgroup_freeze(&cg, frozen, err);
 }
 
 int runtime_cgroup_frozen(const struct runtime_cgroup_place *place, struct err *err)

@@ -46,7 +46,7 @@ int cgroup_open(const struct runtime_cgroup_place *place, struct cgroup *ret, st
 void cgroup_close(struct cgroup *cg);
 
 /* Makes the directories, with missing parents, and lets controllers through to them. */
-int cgroup_create(struct cgroup *cg, const json_t *resources, struct err *err);
+int cgroup_create(struct cgroup *cg, const json_t *config, pid_t init, struct err *err);
 /* What must be there before the container's first process: version 2's directory, which it is born
  * into. On a pure version 1 host nothing; then, and for the rest on a hybrid one, cgroup_create().
  */

@@ -6,7 +6,7 @@
  * none, or for another signal, the group is frozen first: then nobody forks, and the list is true.
  * And each process is opened as a pidfd before the list is read again: if its pid is still in it,
  * the pidfd is the process in the group, and no other. */
-#include "runtime/cgroup_parts.h"
+#include "runtime/cgroup_systemd.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -206,11 +206,24 @@ static int v1_destroy(const struct cgroup *cg, struct err *err)
     return -first.code;
 }
 
+/* Stopping a unit, systemd would give its processes time to end by themselves: they had it. */
+static int destroy_unit(const struct cgroup *cg, struct err *err)
+{
+    struct err ignored = {0};
+
+    cgroup_signal(cg, SIGKILL, &ignored);
+    if (cgroup_frozen(cg, &ignored) > 0)
+        systemd_freeze(cg, false, &ignored);
+    return systemd_stop(cg, err);
+}
+
 int cgroup_destroy(const struct cgroup *cg, struct err *err)
 {
     err_clear(err);
     if (!cg->version)
         return 0;
+    if (cg->manager == RUNTIME_CGROUP_SYSTEMD && destroy_unit(cg, err) < 0)
+        return -err->code;
     /* Version 2's tree first: there killing is certain. */
     if (cg->unified && v2_destroy(cg, err) < 0)
         return -err->code;

@@ -1,5 +1,5 @@
 /* linux.cgroupsPath: where a container's group is to be. */
-#include "runtime/cgroup_parts.h"
+#include "runtime/cgroup_systemd.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -103,14 +103,35 @@ static char *default_path(const char *id, const char *bundle)
     return below_own(name);
 }
 
+/* A unit of the user's own manager is below that manager's group. */
+static int unit_path(const char *root, const char *wanted, const char *id, char **ret,
+                     struct err *err)
+{
+    cleanup_with(systemd_unit_free) struct systemd_unit unit = {0};
+    cleanup_free char *manager = NULL;
+    bool user = cgroup_is_ordinary_user();
+
+    if (user && runtime_cgroup_version(root) == 1)
+        return err_set(err, ENOTSUP,
+                       "cannot use rootless systemd cgroups manager on cgroup v1: its groups "
+                       "cannot be delegated");
+    if (systemd_unit_parse(wanted, id, user, &unit, err) < 0 ||
+        systemd_manager_group(&manager, err) < 0)
+        return -err->code;
+    *ret = str_format("%s%s", strcmp(manager, "/") ? manager : "", unit.path);
+    return 0;
+}
+
 int runtime_cgroup_resolve(enum runtime_cgroup_manager manager, const char *cgroup_root,
                            const char *wanted, const char *id, const char *bundle, char **ret_path,
                            struct err *err)
 {
     cleanup_free char *path = NULL;
 
-    (void)cgroup_root;
-    if (manager == RUNTIME_CGROUP_DISABLED)
+    if (manager == RUNTIME_CGROUP_SYSTEMD) {
+        if (unit_path(cgroup_root, wanted, id, &path, err) < 0)
+            return -err->code;
+    } else if (manager == RUNTIME_CGROUP_DISABLED)
         path = str_copy("");
     else if (!wanted || !*wanted)
         path = default_path(id, bundle);

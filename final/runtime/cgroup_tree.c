@@ -181,7 +181,7 @@ static int remove_below(const char *path)
 /* Parents of ours only: who put "/kubepods/..." there keeps it. */
 static void remove_parents(char *full, size_t base_len)
 {
-    if (strncmp(full + base_len, "/cooper", 7))
+    if (strncmp(full + base_len, "/cooper", 7) || !strchr("/-", full[base_len + 7]))
         return;
     for (char *slash = strrchr(full, '/'); slash > full + base_len; slash = strrchr(full, '/')) {
         *slash = 0;

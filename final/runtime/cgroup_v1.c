@@ -142,7 +142,7 @@ int cgroup_v1_create(struct cgroup *cg, const json_t *resources, struct err *err
             return r;
         was_there = was_there || r > 0;
     }
-    if (!was_there)
+    if (!was_there || cg->manager == RUNTIME_CGROUP_SYSTEMD)
         return 0;
     base = cgroup_v1_processes(cg);
     return cgroup_check_vacant(cg, base, err);

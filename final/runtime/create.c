@@ -127,11 +127,9 @@ static pid_t spawn_init(struct creation *creation, struct runtime_container *c, 
  * before anything else. */
 static int make_cgroup(struct creation *creation, struct runtime_container *c, struct err *err)
 {
-    const json_t *resources = creation->spec.resources;
-
-    return cgroup_create(&c->cgroup, resources, err) < 0
+    return cgroup_create(&c->cgroup, creation->spec.config, c->pid, err) < 0
                ? -err->code
-               : cgroup_limit(&c->cgroup, resources, false, err);
+               : cgroup_limit(&c->cgroup, creation->spec.resources, false, err);
 }
 
 /* init may have failed first, and then it knows better than we do why nothing works. */

@@ -1,0 +1,251 @@
+#include "systemd_world.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "container.h"
+
+#define SYSTEMD "/lib/systemd/systemd"
+#define GROUP   "/cooper-test-systemd"
+
+/* Ours, to come back to. */
+static int own_mounts = -1, own_groups = -1, own_pids = -1, own_directory = -1;
+static pid_t manager = -1;
+static char *log_file, *ready_socket;
+
+static const char *tree_of_version_2(void)
+{
+    return runtime_cgroup_version(NULL) == 2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
+}
+
+const char *systemd_world_missing(void)
+{
+    if (access(SYSTEMD, X_OK) < 0)
+        return "there is no systemd here";
+    if (access(BUILD_DIR "/libexec/cooper/cooper-systemd", X_OK) < 0)
+        return "libsystemd was not there when this was built";
+    if (runtime_cgroup_version(tree_of_version_2()) != 2)
+        return "this host has no control groups of version 2";
+    return NULL;
+}
+
+static void give_up(const char *what)
+{
+    cleanup_buf struct buf text = {0};
+    struct err err = {0};
+
+    perror(what);
+    if (log_file && !file_load(AT_FDCWD, log_file, 1 << 20, &text, &err))
+        fprintf(stderr, "%s", text.data);
+    _exit(2);
+}
+
+/* --- inside --------------------------------------------------------------------------------------
+ */
+
+static void make_dev(void)
+{
+    static const struct {
+        const char *name;
+        unsigned minor;
+    } nodes[] = {{"null", 3}, {"zero", 5}, {"full", 7}, {"random", 8}, {"urandom", 9}};
+
+    if (mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=755") < 0)
+        give_up("/dev");
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+        cleanup_free char *path = str_format("/dev/%s", nodes[i].name);
+
+        if (mknod(path, S_IFCHR | 0666, makedev(1, nodes[i].minor)) < 0 || chmod(path, 0666) < 0)
+            give_up(path);
+    }
+    if (mkdir("/dev/pts", 0755) < 0 ||
+        mount("devpts", "/dev/pts", "devpts", 0, "newinstance,ptmxmode=0666") < 0 ||
+        symlink("pts/ptmx", "/dev/ptmx") < 0 || mkdir("/dev/shm", 0755) < 0)
+        give_up("/dev/pts");
+}
+
+static void read_only(const char *path)
+{
+    if (mount(path, path, NULL, MS_BIND, NULL) < 0 ||
+        mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
+        give_up(path);
+}
+
+/* One unit: the target at which nothing happens. */
+static void make_run(void)
+{
+    struct err err = {0};
+
+    if (mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") < 0 ||
+        mkdir("/run/units", 0755) < 0 || mkdir("/run/lock", 0755) < 0 ||
+        file_create(AT_FDCWD, "/run/units/default.target", "[Unit]\n", 7, 0644, &err) < 0)
+        give_up("/run");
+}
+
+static void make_groups(void)
+{
+    umount2("/sys/fs/cgroup", MNT_DETACH);
+    if (unshare(CLONE_NEWCGROUP) < 0 || mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL) < 0)
+        give_up("/sys/fs/cgroup");
+}
+
+static _Noreturn void run_manager(void)
+{
+    static char *const argv[] = {"systemd", "--system", "--unit=default.target", "--show-status=no",
+                                 NULL};
+    cleanup_free char *notify = str_format("NOTIFY_SOCKET=%s", ready_socket);
+    /* What it makes at run time must be in its path, or a reload forgets it. */
+    char *const environment[] = {
+        "container=cooper-test",
+        "SYSTEMD_UNIT_PATH=/run/systemd/system.control:/run/systemd/transient:/run/units",
+        "SYSTEMD_LOG_TARGET=console",
+        notify,
+        "PATH=/usr/bin:/bin",
+        NULL};
+    int log = open(log_file, O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    read_only("/sys");
+    make_groups();
+    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+        give_up("/proc");
+    read_only("/proc/sys");
+    make_dev();
+    make_run();
+    dup2(open("/dev/null", O_RDONLY), 0);
+    dup2(log, 1);
+    dup2(log, 2);
+    syscall(SYS_close_range, 3, ~0U, 0);
+    execve(SYSTEMD, argv, environment);
+    _exit(1);
+}
+
+/* --- outside -------------------------------------------------------------------------------------
+ */
+
+static int open_ready_socket(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", ready_socket);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        give_up(ready_socket);
+    return fd;
+}
+
+/* It tells whoever runs it in a container when it is ready (sd_notify(3)). */
+static void wait_ready(int fd)
+{
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    char text[4096];
+
+    for (;;) {
+        ssize_t n = poll(&readable, 1, 120000) == 1 ? recv(fd, text, sizeof text - 1, 0) : -1;
+
+        if (n <= 0)
+            give_up("systemd did not become ready");
+        text[n] = 0;
+        if (strstr(text, "READY=1"))
+            return;
+    }
+}
+
+static pid_t spawn_manager(int group)
+{
+    struct clone_args args = {
+        .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET |
+                 CLONE_INTO_CGROUP,
+        .exit_signal = SIGCHLD,
+        .cgroup = (unsigned)group,
+    };
+    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+
+    if (pid < 0)
+        give_up("clone3");
+    if (!pid)
+        run_manager();
+    return pid;
+}
+
+static int open_namespace(const char *process, const char *kind)
+{
+    cleanup_free char *path = str_format("/proc/%s/ns/%s", process, kind);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        give_up(path);
+    return fd;
+}
+
+static void enter(int mounts, int groups, int pids)
+{
+    if (setns(groups, CLONE_NEWCGROUP) < 0 || setns(pids, CLONE_NEWPID) < 0 ||
+        setns(mounts, CLONE_NEWNS) < 0)
+        give_up("setns");
+}
+
+void systemd_world_begin(void)
+{
+    cleanup_free char *group = str_format("%s" GROUP, tree_of_version_2());
+    cleanup_free char *process = NULL;
+    cleanup_close int dir = -1, ready = -1, mounts = -1, groups = -1, pids = -1;
+
+    container_setup();
+    own_mounts = open_namespace("self", "mnt");
+    own_groups = open_namespace("self", "cgroup");
+    own_pids = open_namespace("self", "pid");
+    own_directory = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    log_file = str_format("%s/systemd.log", container_dir());
+    ready_socket = str_format("%s/ready", container_dir());
+    if (mkdir(group, 0755) < 0)
+        give_up(group);
+    dir = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ready = open_ready_socket();
+    manager = spawn_manager(dir);
+    wait_ready(ready);
+    process = str_format("%d", manager);
+    mounts = open_namespace(process, "mnt");
+    groups = open_namespace(process, "cgroup");
+    pids = open_namespace(process, "pid");
+    enter(mounts, groups, pids);
+    setenv("COOPER_LIBEXEC", BUILD_DIR "/libexec/cooper", 1);
+}
+
+void systemd_world_end(void)
+{
+    struct err ignored = {0};
+
+    enter(own_mounts, own_groups, own_pids);
+    if (fchdir(own_directory) < 0)
+        give_up("fchdir");
+    kill(manager, SIGKILL);
+    waitpid(manager, NULL, 0);
+    runtime_cgroup_destroy(tree_of_version_2(), GROUP, &ignored);
+    free(log_file);
+    free(ready_socket);
+    close_fd(&own_mounts);
+    close_fd(&own_groups);
+    close_fd(&own_pids);
+    close_fd(&own_directory);
+    unsetenv("COOPER_LIBEXEC");
+    container_teardown();
+}
