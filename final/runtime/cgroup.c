@@ -246,10 +246,11 @@ int cgroup_create(struct cgroup *cg, const json_t *config, pid_t init, struct er
 {
     const json_t *resources = json_at(config, "linux.resources");
 
-    if (cg->version && cg->manager == RUNTIME_CGROUP_SYSTEMD)
-        return create_unit(cg, config, init, err) < 0 ? -err->code : 0;
-    if (cg->version != 1)
-        return 0;
+    if (cg->version && cg->manager == RUNTIME_CGROUP_SYSTEMD &&
+        create_unit(cg, config, init, err) < 0)
+        return -err->code;
+    if (cg->version != 1 || cg->manager == RUNTIME_CGROUP_SYSTEMD)
+        return cgroup_give(cg, config, init, err);
     return cgroup_v1_create(cg, resources, err) < 0 ? go_without(cg, resources, err) : 0;
 }
 

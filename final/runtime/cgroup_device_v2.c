@@ -150,11 +150,12 @@ static int attach_program(int program, int old, int cgroup_dir)
     return bpf_call(BPF_PROG_ATTACH, &attach);
 }
 
-/* Inside a user namespace nobody may load such a program, and nobody can make a device node either:
- * all that can be opened is what the host put there, with the host's permissions. */
+/* An ordinary user may not load such a program, and has no need of it: his containers are in a user
+ * namespace, where nobody can make a device node, and what can be opened is what the host put
+ * there, with the host's permissions. */
 static bool is_needless(int code)
 {
-    return code == EPERM && cgroup_in_user_namespace();
+    return code == EPERM && cgroup_is_ordinary_user();
 }
 
 int device_rules_write_v2(const struct cgroup *cg, const json_t *resources, bool update,

@@ -7,7 +7,8 @@
  * been frozen already). Success without a freezer. */
 int cgroup_hold(const struct cgroup *cg, bool *ret_held, struct err *err);
 int cgroup_let_go(const struct cgroup *cg, bool held, struct err *err);
-bool cgroup_in_user_namespace(void);
+/* Gives the group to the container's root, where that is asked for (cgroup_owner.c). */
+int cgroup_give(const struct cgroup *cg, const json_t *config, pid_t init, struct err *err);
 /* One who is root nowhere, or only in a user namespace. */
 bool cgroup_is_ordinary_user(void);
 /* Refuses a group that was there and has processes: from then on it is not cg's any more, so that a

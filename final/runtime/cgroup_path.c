@@ -44,7 +44,7 @@ bool cgroup_path_is_plain(const char *path)
 }
 
 /* In the first user namespace every id is mapped to itself (user_namespaces(7)). */
-bool cgroup_in_user_namespace(void)
+static bool in_user_namespace(void)
 {
     cleanup_buf struct buf map = {0};
     unsigned long long inside, outside, count;
@@ -56,7 +56,7 @@ bool cgroup_in_user_namespace(void)
 
 bool cgroup_is_ordinary_user(void)
 {
-    return geteuid() || cgroup_in_user_namespace();
+    return geteuid() || in_user_namespace();
 }
 
 /* FNV-1a: the same bundle gives the same number, another one most likely another. */

@@ -22,6 +22,14 @@ static bool v1(void)
     return runtime_cgroup_version(NULL) == 1;
 }
 
+static const char *no_version_2(void)
+{
+    return !v1() || runtime_cgroup_version("/sys/fs/cgroup/unified") == 2
+               ? NULL
+               : "there is no tree of version 2";
+}
+TAG("needs-a-tree-of-version-2", no_version_2)
+
 /* A container whose /sys/fs/cgroup can be written. */
 static json_t *writable_config(const char *bundle, const char *command)
 {
@@ -350,11 +358,16 @@ SUITE(groups_hostile)
     tcase_add_test(t, deep_groups_with_a_process_are_removed);
     tcase_add_test(t, groups_without_bottom_are_removed);
     tcase_add_test(t, groups_that_are_made_meanwhile_are_removed);
-    tcase_add_test(t, threaded_groups_are_listed_and_removed);
-    tcase_add_test(t, below_a_threaded_group_a_container_runs_and_ends);
     tcase_add_test(t, renamed_groups_do_not_confuse);
     tcase_add_test(t, no_release_agent_is_in_reach);
     tcase_add_test(t, no_tree_can_be_mounted);
     tcase_add_test(t, the_parents_group_is_out_of_reach);
+    suite_add_tcase(suite, t);
+    t = tcase_create("threads");
+    tcase_set_timeout(t, 60);
+    tcase_set_tags(t, "needs-a-tree-of-version-2");
+    tcase_add_unchecked_fixture(t, container_setup, container_teardown);
+    tcase_add_test(t, threaded_groups_are_listed_and_removed);
+    tcase_add_test(t, below_a_threaded_group_a_container_runs_and_ends);
     suite_add_tcase(suite, t);
 }

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "bundle.h"
 #include "container.h"
 
 static const char *probe_version_2(void)
@@ -187,6 +188,56 @@ START_TEST(exec_goes_where_init_is)
 }
 END_TEST
 
+/* --- delegation ----------------------------------------------------------------------------------
+ */
+
+static uid_t owner_of(const char *group, const char *file)
+{
+    cleanup_free char *path = str_format("%s/%s", group, file);
+    struct stat st;
+
+    ck_assert_msg(!stat(path, &st), "%s", path);
+    return st.st_uid;
+}
+
+/* The root of a user namespace may make groups below its own, and not touch its own limits. */
+START_TEST(a_writable_group_belongs_to_the_containers_root)
+{
+    cleanup_free char *bundle = container_bundle(), *group = NULL;
+    cleanup_json json_t *config = config_in_userns(
+        bundle, "put /sys/fs/cgroup/memory.max 4096 + put /sys/fs/cgroup/cgroup.procs 0 + wait");
+    json_t *mount;
+    struct running r;
+    size_t i;
+
+    json_array_foreach(json_at(config, "mounts"), i,
+                       mount) if (!strcmp(json_str(mount, "destination", ""), "/sys/fs/cgroup"))
+        json_put(mount, "options", json_pack("[s,s]", "rw", "nosuid"));
+    container_start(bundle, config, &r);
+    container_await(&r, "put /sys/fs/cgroup/memory.max 4096: EACCES\n"
+                        "put /sys/fs/cgroup/cgroup.procs 0: ok");
+    group = str_format("/sys/fs/cgroup%s", runtime_cgroup_place(r.c).path);
+    ck_assert_uint_eq(owner_of(group, "."), OUTSIDE);
+    ck_assert_uint_eq(owner_of(group, "cgroup.subtree_control"), OUTSIDE);
+    ck_assert_uint_eq(owner_of(group, "memory.max"), 0);
+    ck_assert_uint_eq(owner_of(group, "pids.max"), 0);
+    container_end(&r);
+}
+END_TEST
+
+START_TEST(a_group_that_is_only_shown_stays_the_hosts)
+{
+    cleanup_free char *bundle = container_bundle(), *group = NULL;
+    cleanup_json json_t *config = config_in_userns(bundle, "wait");
+    struct running r;
+
+    container_start(bundle, config, &r);
+    group = str_format("/sys/fs/cgroup%s", runtime_cgroup_place(r.c).path);
+    ck_assert_uint_eq(owner_of(group, "."), 0);
+    container_end(&r);
+}
+END_TEST
+
 /* --- the view ------------------------------------------------------------------------------------
  */
 
@@ -289,5 +340,7 @@ SUITE(groups_place)
     tcase_set_tags(t, "needs-cgroup2");
     tcase_add_unchecked_fixture(t, container_setup, container_teardown);
     tcase_add_test(t, exec_goes_where_init_is);
+    tcase_add_test(t, a_writable_group_belongs_to_the_containers_root);
+    tcase_add_test(t, a_group_that_is_only_shown_stays_the_hosts);
     suite_add_tcase(suite, t);
 }

@@ -163,6 +163,50 @@ START_TEST(huge_pages_are_counted)
 }
 END_TEST
 
+/* --- version 1's marks on packets ----------------------------------------------------------------
+ */
+
+static const char *no_network_groups(void)
+{
+    return !access("/sys/fs/cgroup/net_cls", F_OK) && !access("/sys/fs/cgroup/net_prio", F_OK)
+               ? NULL
+               : "there are no trees of net_cls and net_prio";
+}
+TAG("needs-network-groups", no_network_groups)
+
+START_TEST(packets_are_marked)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config =
+        container_config(bundle, "cat /sys/fs/cgroup/net_cls/net_cls.classid + "
+                                 "cat /sys/fs/cgroup/net_prio/net_prio.ifpriomap");
+    cleanup_outcome struct outcome o = {0};
+
+    container_set(config, "linux.resources.network.classID", json_integer(0x100001));
+    container_append(config, "linux.resources.network.priorities",
+                     json_pack("{s:s,s:i}", "name", "lo", "priority", 5));
+    container_run(bundle, config, &o);
+    ck_assert_msg(!o.created && !o.started, "%s", o.err.message);
+    ck_assert_str_eq(answer(&o, "cat /sys/fs/cgroup/net_cls/net_cls.classid"), "1048577\n");
+    ck_assert_ptr_ne(strstr(o.output, "lo "), NULL);
+}
+END_TEST
+
+START_TEST(an_interface_that_is_not_there_is_refused)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "true");
+    cleanup_outcome struct outcome o = {0};
+
+    container_append(config, "linux.resources.network.priorities",
+                     json_pack("{s:s,s:i}", "name", "nosuch7", "priority", 5));
+    container_run(bundle, config, &o);
+    ck_assert_int_lt(o.created, 0);
+    ck_assert_ptr_ne(strstr(o.err.message, "linux.resources.network.priorities: "), NULL);
+    ck_assert_ptr_ne(strstr(o.err.message, "nosuch7 5"), NULL);
+}
+END_TEST
+
 /* --- a block device ------------------------------------------------------------------------------
  */
 
@@ -315,6 +359,10 @@ SUITE(limits_devices)
     tcase_add_unchecked_fixture(t, container_setup, container_teardown);
     tcase_add_test(t, huge_pages_up_to_the_limit);
     tcase_add_test(t, huge_pages_are_counted);
+    t = new_case(suite, "packets", "needs-network-groups");
+    tcase_add_unchecked_fixture(t, container_setup, container_teardown);
+    tcase_add_test(t, packets_are_marked);
+    tcase_add_test(t, an_interface_that_is_not_there_is_refused);
     t = new_case(suite, "a block device", "needs-loop");
     tcase_add_unchecked_fixture(t, begin_loop, end_loop);
     tcase_add_test(t, writing_takes_its_time);

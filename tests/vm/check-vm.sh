@@ -15,7 +15,8 @@
 # The conversation runs over a second, writable 9p share: `run` (what the guest's shell executes) goes in, `status`
 # comes out. The console is the standard output.
 #
-# COOPER_VM_TIMEOUT (seconds, 900), COOPER_VM_MEMORY (MiB, 2048), COOPER_VM_CPUS (2).
+# COOPER_VM_TIMEOUT (seconds, 900), COOPER_VM_MEMORY (MiB, 2048), COOPER_VM_CPUS (2), COOPER_VM_CGROUPS (1: control
+# groups of version 1 instead).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -108,16 +109,37 @@ choose_accelerator() {
     echo "$accel" >"$cache/accel"
 }
 
-# What the guest's bash runs once the root is in place. cgroup v2 wants processes in leaves only, so the shell moves
-# out of the root group before the controllers are handed down.
+# Control groups, as lines for the guest. Version 2 wants processes in leaves only, so the shell moves out of the root
+# group before the controllers are handed down. Version 1: a tree for each controller, as distributions had it until
+# about 2020; it must be so from the beginning, because version 2 does not let go of memory it once counted.
+control_groups() {
+    if [ "${COOPER_VM_CGROUPS:-2}" = 2 ]; then
+        cat <<'GROUPS'
+mkdir /sys/fs/cgroup/init
+echo $$ >/sys/fs/cgroup/init/cgroup.procs
+for c in $(cat /sys/fs/cgroup/cgroup.controllers); do echo +$c >/sys/fs/cgroup/cgroup.subtree_control; done
+GROUPS
+    else
+        cat <<'GROUPS'
+umount /sys/fs/cgroup
+mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup
+for c in $(awk '$4 == 1 {print $1}' /proc/cgroups); do
+    mkdir /sys/fs/cgroup/$c
+    mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c
+done
+mkdir /sys/fs/cgroup/systemd
+mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
+GROUPS
+    fi
+}
+
+# What the guest's bash runs once the root is in place.
 write_job() {
     cat >"$share/run" <<JOB
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb COOPER_VM=1
 $(export -p | grep -E '^declare -x (CK_|CI=)' || true)
 ip link set lo up
-mkdir /sys/fs/cgroup/init
-echo \$\$ >/sys/fs/cgroup/init/cgroup.procs
-for c in \$(cat /sys/fs/cgroup/cgroup.controllers); do echo +\$c >/sys/fs/cgroup/cgroup.subtree_control; done
+$(control_groups)
 cd $(printf %q "$PWD") && ($(printf '%q ' "$@")) </dev/null
 echo \$? >/run/vm/status
 sync
