@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "engine/internal.h"
+#include "runtime/runtime.h"
 
 #define MEMORY_MIN (6LL << 20)
 #define CPU_PERIOD 100000
@@ -48,9 +49,8 @@ static int check_cpu(const json_t *host, struct err *err)
             "Range of CPUs is from 0.01 to %lld.00, as there are only %lld CPUs available", cpus,
             cpus);
     if (nano && (period || quota))
-        return bad(err, period
-                            ? "Conflicting options: Nano CPUs and CPU Period cannot both be set"
-                            : "Conflicting options: Nano CPUs and CPU Quota cannot both be set");
+        return bad(err, period ? "Conflicting options: Nano CPUs and CPU Period cannot both be set"
+                               : "Conflicting options: Nano CPUs and CPU Quota cannot both be set");
     if (period && (period < 1000 || period > 1000000))
         return bad(
             err,
@@ -93,7 +93,8 @@ void limits_default(json_t *host)
 {
     long long memory = json_int(host, "Memory", 0);
 
-    if (memory > 0 && !json_int(host, "MemorySwap", 0))
+    /* docker: "Memory limited without swap." */
+    if (memory > 0 && !json_int(host, "MemorySwap", 0) && runtime_cgroup_limits_swap(NULL))
         json_put(host, "MemorySwap", json_integer(memory > INT64_MAX / 2 ? -1 : 2 * memory));
 }
 

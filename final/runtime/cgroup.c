@@ -2,6 +2,7 @@
  * by its place and does one thing. */
 #include "runtime/cgroup_systemd.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <string.h>
@@ -26,6 +27,31 @@ int runtime_cgroup_version(const char *cgroup_root)
     if (is_mounted(root, CGROUP2_SUPER_MAGIC))
         return 2;
     return is_mounted(memory, CGROUP_SUPER_MAGIC) || is_mounted(pids, CGROUP_SUPER_MAGIC);
+}
+
+/* The root group of version 2 has no limits, so its files do not say: any other group's do. */
+static bool a_group_limits_swap(const char *root)
+{
+    cleanup_closedir DIR *groups = opendir(root);
+    struct dirent *entry;
+
+    while (groups && (entry = readdir(groups))) {
+        cleanup_free char *group = str_format("/%s", entry->d_name);
+
+        if (entry->d_type == DT_DIR && *entry->d_name != '.' &&
+            cgroup_has(root, group, "memory.max"))
+            return cgroup_has(root, group, "memory.swap.max");
+    }
+    return true;
+}
+
+bool runtime_cgroup_limits_swap(const char *cgroup_root)
+{
+    const char *root = cgroup_root ? cgroup_root : CGROUP_ROOT;
+
+    if (runtime_cgroup_version(root) == 1)
+        return cgroup_has(root, "/memory", "memory.memsw.limit_in_bytes");
+    return a_group_limits_swap(root);
 }
 
 static char *unified_root(const char *root, int version)

@@ -59,6 +59,9 @@ int runtime_cgroup_destroy_at(const struct runtime_cgroup_place *place, struct e
 int runtime_cgroup_count(const char *cgroup_root, const char *path, struct err *err);
 /* 1, 2, or 0 for none; hybrid hosts whose controllers are on v1 count as 1. */
 int runtime_cgroup_version(const char *cgroup_root);
+/* Does the kernel account for swap, so that it can be limited? (Not if it was built or booted
+ * without, swapaccount=0.) True also when nobody can tell yet. */
+bool runtime_cgroup_limits_swap(const char *cgroup_root);
 
 /* The following fail with -ENOENT when the group is not there and with -ENOTSUP for a container
  * that has none ("" as path): the message says so. */
