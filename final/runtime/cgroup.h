@@ -6,16 +6,19 @@
  * version 2 and a race in version 1. Everything here works from the path alone, so that a group can
  * be counted, killed and removed by somebody who did not make it.
  *
- *     cgroup.c           opening, and the choice between the versions
+ *     cgroup.c           opening, looking, and the public functions
  *     cgroup_path.c      linux.cgroupsPath: where the group is to be
- *     cgroup_tree.c      directories made, walked and removed
- *     cgroup_v1.c _v2.c  made, joined, limited
- *     cgroup_device.c    which devices
+ *     cgroup_create.c    made and joined at a container's start; cgroup_v1.c, cgroup_v2.c: how
+ *     cgroup_owner.c     given to the root of a user namespace
+ *     cgroup_resources.c limits checked, cgroup_plan*.c translated and written
+ *     cgroup_device*.c   which devices
+ *     cgroup_systemd*.c  groups that systemd makes
  *     cgroup_freeze.c    stopped and continued
  *     cgroup_kill.c      signalled, killed, removed
  *     cgroup_stats*.c    measured
  *     cgroup_oom.c       out of memory
  *     cgroup_mount.c     what the container sees of it
+ *     cgroup_tree.c      directories made, walked and removed; cgroup_file.c: files in them
  */
 #pragma once
 
