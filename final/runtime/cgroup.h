@@ -59,6 +59,8 @@ int cgroup_open_birthplace(struct cgroup *cg, struct err *err);
 /* The same for a process that joins a container: in the group "a/b" below the container's, or, with
  * `subgroup` NULL, in the container's own, or where `init` is if that may not have processes. */
 int cgroup_open_beside(struct cgroup *cg, pid_t init, const char *subgroup, struct err *err);
+/* Moves the new process there, where it could not be born there; it waits meanwhile. */
+int cgroup_attach(const struct cgroup *cg, pid_t pid, struct err *err);
 /* Writes linux.resources; may run beside a process that is in the group already. `update`: into a
  * group that has had limits before; only those named are touched. */
 int cgroup_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err);

@@ -64,16 +64,34 @@ static int open_subgroup(struct cgroup *cg, const char *subgroup, struct err *er
     return cg->dir < 0 ? err_errno(err, "cannot open the control group '%s'", full) : 0;
 }
 
+/* An ordinary user may move a process only if everything above both groups is his, which a login
+ * session and a scope of his service manager have not in common. The manager can have it done. */
+static bool is_attached_by_systemd(const struct cgroup *cg)
+{
+    return cg->version && cg->manager == RUNTIME_CGROUP_SYSTEMD && cgroup_is_ordinary_user();
+}
+
 int cgroup_open_beside(struct cgroup *cg, pid_t init, const char *subgroup, struct err *err)
 {
     cleanup_free char *path = NULL;
 
     if (subgroup && open_subgroup(cg, subgroup, err) < 0)
         return -err->code;
-    if (!cg->version || !cg->unified || cg->dir >= 0)
+    if (!cg->version || !cg->unified)
         return 0;
     path = path_for_newcomer(cg, init);
-    return open_dir(cg, path, err);
+    if (is_attached_by_systemd(cg)) {
+        close_fd(&cg->dir);
+        if (!cg->subgroup && path[strlen(cg->path)])
+            cg->subgroup = str_copy(path + strlen(cg->path));
+        return 0;
+    }
+    return cg->dir >= 0 ? 0 : open_dir(cg, path, err);
+}
+
+int cgroup_attach(const struct cgroup *cg, pid_t pid, struct err *err)
+{
+    return is_attached_by_systemd(cg) ? systemd_attach(cg, pid, err) : 0;
 }
 
 /* From here on the container has none; what is at the path is not ours to touch. */

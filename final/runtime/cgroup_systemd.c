@@ -187,6 +187,17 @@ int systemd_freeze(const struct cgroup *cg, bool frozen, struct err *err)
     return ask_about(frozen ? "freeze" : "thaw", cg, NULL, err);
 }
 
+int systemd_attach(const struct cgroup *cg, pid_t pid, struct err *err)
+{
+    cleanup_json json_t *question = question_of("attach", cg), *answer = NULL;
+
+    json_put(question, "pid", json_integer(pid));
+    json_put_str(question, "below", cg->subgroup ? cg->subgroup : "");
+    return ask(question, &answer, err) < 0
+               ? err_wrap(err, "cannot join the unit '%s'", systemd_unit_of(cg->path))
+               : 0;
+}
+
 int systemd_stop(const struct cgroup *cg, struct err *err)
 {
     return ask_about("stop", cg, NULL, err) < 0

@@ -62,5 +62,7 @@ int systemd_manager_group(char **ret, struct err *err);
 int systemd_start(const struct cgroup *cg, const json_t *config, pid_t init, struct err *err);
 int systemd_update(const struct cgroup *cg, const json_t *resources, struct err *err);
 int systemd_freeze(const struct cgroup *cg, bool frozen, struct err *err);
+/* Moves a process into the unit's group, or the one below it that cg->subgroup names. */
+int systemd_attach(const struct cgroup *cg, pid_t pid, struct err *err);
 /* Success when there is no such unit. */
 int systemd_stop(const struct cgroup *cg, struct err *err);

@@ -209,7 +209,8 @@ static pid_t spawn_ushered(struct joining *j, struct err *err)
 
     if (!pid)
         run_child(j);
-    if (pid > 0 && (scheduling_apply(&j->process.scheduling, pid, err) < 0 ||
+    if (pid > 0 && (cgroup_attach(&j->cgroup, pid, err) < 0 ||
+                    scheduling_apply(&j->process.scheduling, pid, err) < 0 ||
                     sync_send(j->sockets[0], SYNC_CGROUP, -1, err) < 0))
         return -err->code;
     return pid;

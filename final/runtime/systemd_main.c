@@ -392,12 +392,25 @@ static int do_thaw(struct session *s)
     return call_unit(s, "ThawUnit");
 }
 
+static int do_attach(struct session *s)
+{
+    uint32_t pid = (uint32_t)json_integer_value(json_object_get(s->question, "pid"));
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    int r = sd_bus_call_method(s->bus, SERVICE, OBJECT, MANAGER, "AttachProcessesToUnit", &error,
+                               NULL, "ssau", text_of(s, "unit"), text_of(s, "below"), 1, pid);
+
+    if (r < 0)
+        fail_bus(s, r, &error);
+    sd_bus_error_free(&error);
+    return r < 0 ? -1 : 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(struct session *s);
 } calls[] = {
-    {"start", do_start},   {"stop", do_stop}, {"set", do_set},
-    {"freeze", do_freeze}, {"thaw", do_thaw}, {"group", tell_group},
+    {"start", do_start}, {"stop", do_stop},     {"set", do_set},       {"freeze", do_freeze},
+    {"thaw", do_thaw},   {"group", tell_group}, {"attach", do_attach},
 };
 
 static int serve(struct session *s, const char *address)

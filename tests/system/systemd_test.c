@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "container.h"
+#include "ordinary.h"
 #include "support/run.h"
 #include "systemd_world.h"
 
@@ -323,6 +325,61 @@ START_TEST(an_allowed_device_opens_and_others_do_not)
 }
 END_TEST
 
+/* --- an ordinary user's manager ------------------------------------------------------------------
+ * Started as a service of the system's, as logind would have it: user@UID.service. */
+
+static const char service[] = "[Unit]\nDefaultDependencies=no\n[Service]\nType=notify\nUser="
+                              "1\nGroup=1\nDelegate=yes\n"
+                              "ExecStart=/lib/systemd/systemd --user --unit=default.target\n"
+                              "Environment=HOME=/tmp XDG_RUNTIME_DIR=/run/user/1\n"
+                              "Environment=SYSTEMD_UNIT_PATH=/run/user/1/systemd/user.control:"
+                              "/run/user/1/systemd/transient:/run/units\n";
+
+#define MANAGER_GROUP "/system.slice/user1.service"
+
+static void start_users_manager(void)
+{
+    static const char procs[] = "/sys/fs/cgroup" MANAGER_GROUP "/test/cgroup.procs";
+    struct run_result r = {0};
+    struct err err = {0};
+
+    ck_assert_msg(!file_make_dirs(AT_FDCWD, "/run/user/1", 0755, &err) &&
+                      !chown("/run/user/1", USER, USER) && !chmod("/run/user/1", 0700) &&
+                      !file_store(AT_FDCWD, "/run/units/user1.service", service, strlen(service),
+                                  0644, false, &err),
+                  "%s", err.message);
+    RUN_OK(&r, NULL, "systemctl", "daemon-reload");
+    RUN_OK(&r, NULL, "systemctl", "start", "user1.service");
+    run_free(&r);
+    /* a leaf for ourselves, where the user's shell would be */
+    ck_assert(!mkdir("/sys/fs/cgroup" MANAGER_GROUP "/test", 0755));
+    ck_assert(!chown("/sys/fs/cgroup" MANAGER_GROUP "/test", USER, USER) &&
+              !chown(procs, USER, USER));
+    setenv("XDG_RUNTIME_DIR", "/run/user/1", 1);
+}
+
+START_TEST(an_ordinary_users_scope_is_his_managers)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config =
+        config_of_user(bundle, "wait + cat /sys/fs/cgroup/pids.max + fork 50");
+    struct attempt a;
+
+    start_users_manager();
+    container_set(config, "linux.cgroupsPath", json_string("a-b.slice:p:n"));
+    container_set(config, "linux.resources.pids.limit", json_integer(9));
+    container_set(config, "linux.resources.memory.limit", json_integer(64 << 20));
+    attempt(bundle, config, RUNTIME_CGROUP_SYSTEMD,
+            "/sys/fs/cgroup" MANAGER_GROUP "/test/cgroup.procs", &a);
+    ck_assert_msg(!a.created, "%s", a.message);
+    ck_assert_str_eq(a.path, MANAGER_GROUP "/a.slice/a-b.slice/p-n.scope");
+    ck_assert_msg(strstr(a.output, "pids.max: <9\n") != NULL, "%s", a.output);
+    ck_assert_msg(strstr(a.output, "fork 50: 8 EAGAIN") != NULL, "%s", a.output);
+    ck_assert_msg(strstr(a.executed, "0::/\n") != NULL, "%s", a.executed);
+    ck_assert(access("/sys/fs/cgroup" MANAGER_GROUP "/a.slice/a-b.slice/p-n.scope", F_OK) < 0);
+}
+END_TEST
+
 static TCase *new_case(Suite *suite, const char *name, const char *tag)
 {
     TCase *t = tcase_create(name);
@@ -349,4 +406,5 @@ SUITE(systemd)
     tcase_add_test(t, limits_are_properties_and_in_force);
     tcase_add_test(t, an_update_reaches_systemd);
     tcase_add_test(t, an_allowed_device_opens_and_others_do_not);
+    tcase_add_test(t, an_ordinary_users_scope_is_his_managers);
 }

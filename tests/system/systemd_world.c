@@ -61,21 +61,24 @@ static void give_up(const char *what)
 /* --- inside --------------------------------------------------------------------------------------
  */
 
+static void make_node(const char *name, unsigned major, unsigned minor)
+{
+    cleanup_free char *path = str_format("/dev/%s", name);
+
+    if (mknod(path, S_IFCHR | 0666, makedev(major, minor)) < 0 || chmod(path, 0666) < 0)
+        give_up(path);
+}
+
 static void make_dev(void)
 {
-    static const struct {
-        const char *name;
-        unsigned minor;
-    } nodes[] = {{"null", 3}, {"zero", 5}, {"full", 7}, {"random", 8}, {"urandom", 9}};
-
     if (mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=755") < 0)
         give_up("/dev");
-    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
-        cleanup_free char *path = str_format("/dev/%s", nodes[i].name);
-
-        if (mknod(path, S_IFCHR | 0666, makedev(1, nodes[i].minor)) < 0 || chmod(path, 0666) < 0)
-            give_up(path);
-    }
+    make_node("null", 1, 3);
+    make_node("zero", 1, 5);
+    make_node("full", 1, 7);
+    make_node("random", 1, 8);
+    make_node("urandom", 1, 9);
+    make_node("tty", 5, 0);
     if (mkdir("/dev/pts", 0755) < 0 ||
         mount("devpts", "/dev/pts", "devpts", 0, "newinstance,ptmxmode=0666") < 0 ||
         symlink("pts/ptmx", "/dev/ptmx") < 0 || mkdir("/dev/shm", 0755) < 0)
@@ -96,6 +99,7 @@ static void make_run(void)
 
     if (mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") < 0 ||
         mkdir("/run/units", 0755) < 0 || mkdir("/run/lock", 0755) < 0 ||
+        mkdir("/run/proc", 0755) < 0 ||
         file_create(AT_FDCWD, "/run/units/default.target", "[Unit]\n", 7, 0644, &err) < 0)
         give_up("/run");
 }
@@ -130,6 +134,9 @@ static _Noreturn void run_manager(void)
     read_only("/proc/sys");
     make_dev();
     make_run();
+    /* A user namespace may mount only a proc that is to be seen whole somewhere. */
+    if (mount("proc", "/run/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+        give_up("/run/proc");
     dup2(open("/dev/null", O_RDONLY), 0);
     dup2(log, 1);
     dup2(log, 2);
