@@ -46,8 +46,8 @@ static int execute_row(const struct template *t, json_t *row, struct buf *out, s
     return 0;
 }
 
-static int print_template(const struct column *columns, const char *text, bool table,
-                          const json_t *rows, struct err *err)
+static int apply_template(const struct column *columns, const char *text, bool table,
+                          const json_t *rows, struct buf *ret, struct err *err)
 {
     cleanup_template struct template *t = NULL;
     cleanup_json json_t *headings = heading_row(columns);
@@ -62,14 +62,14 @@ static int print_template(const struct column *columns, const char *text, bool t
     json_array_foreach(rows, i, row) if (execute_row(t, row, &out, err) < 0) return -err->code;
     buf_reserve(&out, 0);
     if (table)
-        table_print(stdout, out.data);
+        table_align(out.data, ret);
     else
-        fwrite(out.data, 1, out.len, stdout);
+        buf_add(ret, out.data, out.len);
     return 0;
 }
 
-int format_rows(const struct column *columns, const char *preset, const char *format,
-                const json_t *rows, struct err *err)
+int format_text(const struct column *columns, const char *preset, const char *format,
+                const json_t *rows, struct buf *ret, struct err *err)
 {
     cleanup_free char *text = NULL;
     bool table = !format || !*format || !strcmp(format, "table") || str_starts(format, "table ");
@@ -83,7 +83,18 @@ int format_rows(const struct column *columns, const char *preset, const char *fo
         format = preset;
     }
     text = unescape(format);
-    return print_template(columns, text, table, rows, err);
+    return apply_template(columns, text, table, rows, ret, err);
+}
+
+int format_rows(const struct column *columns, const char *preset, const char *format,
+                const json_t *rows, struct err *err)
+{
+    cleanup_buf struct buf text = {0};
+    int r = format_text(columns, preset, format, rows, &text, err);
+
+    if (!r && text.len)
+        fwrite(text.data, 1, text.len, stdout);
+    return r;
 }
 
 static int parse_document_template(const char *format, struct template **ret, struct err *err)

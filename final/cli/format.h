@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 struct column {
     const char *field;   /* "ID" */
@@ -22,6 +23,10 @@ struct column {
  * which leaves it out and sorts the others, as docker does. */
 int format_rows(const struct column *columns, const char *preset, const char *format,
                 const json_t *rows, struct err *err);
+
+/* The same as text. */
+int format_text(const struct column *columns, const char *preset, const char *format,
+                const json_t *rows, struct buf *ret, struct err *err);
 
 /* One document by a template or "json"; errors as `docker inspect`: "template parsing error: ...".
  */

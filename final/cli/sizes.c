@@ -7,13 +7,7 @@
 
 unsigned long long sizes_container(struct engine *e, const struct container *c)
 {
-    struct err err = {0};
-    unsigned long long bytes = 0;
-    cleanup_close int fd = store_container_dir(e->store, c->id, false, &err);
-
-    if (fd < 0 || file_tree_size(fd, "upper", &bytes, &err) < 0)
-        return 0;
-    return bytes;
+    return engine_container_size(e, c);
 }
 
 unsigned long long sizes_container_whole(struct engine *e, const struct container *c)

@@ -40,7 +40,8 @@ static bool has_column(const struct row *row, size_t column)
 }
 
 /* The width of `column` in the run of rows around `i` that have it. */
-static int column_width(const struct row *rows, size_t count, size_t i, size_t column)
+static int column_width(const struct row *rows, size_t count, size_t i, size_t column,
+                        int min_width)
 {
     size_t first = i;
     int width = 0;
@@ -52,11 +53,11 @@ static int column_width(const struct row *rows, size_t count, size_t i, size_t c
 
         width = cell > width ? cell : width;
     }
-    return width < MIN_WIDTH ? MIN_WIDTH : width;
+    return width < min_width ? min_width : width;
 }
 
 /* Widths are the same for the whole run, so they are kept until the number of cells changes. */
-void table_align(const char *text, struct buf *ret)
+static void align(const char *text, int min_width, struct buf *ret)
 {
     struct row *rows;
     size_t count = split_rows(text, &rows), known = 0;
@@ -67,7 +68,7 @@ void table_align(const char *text, struct buf *ret)
 
         for (size_t c = 0; c + 1 < cells->len && c < 64; c++)
             if (i == 0 || known != cells->len)
-                widths[c] = column_width(rows, count, i, c);
+                widths[c] = column_width(rows, count, i, c, min_width);
         known = cells->len;
         for (size_t c = 0; c < cells->len; c++) {
             buf_add_str(ret, cells->items[c]);
@@ -82,11 +83,21 @@ void table_align(const char *text, struct buf *ret)
     free(rows);
 }
 
-void table_print(FILE *out, const char *text)
+void table_align(const char *text, struct buf *ret)
+{
+    align(text, MIN_WIDTH, ret);
+}
+
+void table_print_wide(FILE *out, const char *text, int min_width)
 {
     cleanup_buf struct buf aligned = {0};
 
-    table_align(text, &aligned);
+    align(text, min_width, &aligned);
     buf_reserve(&aligned, 0);
     fwrite(aligned.data, 1, aligned.len, out);
+}
+
+void table_print(FILE *out, const char *text)
+{
+    table_print_wide(out, text, MIN_WIDTH);
 }

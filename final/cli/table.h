@@ -9,4 +9,6 @@
 
 /* Lines up `text` and writes it. */
 void table_print(FILE *out, const char *text);
+/* The same with cells of another least width. */
+void table_print_wide(FILE *out, const char *text, int min_width);
 void table_align(const char *text, struct buf *ret);

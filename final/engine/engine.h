@@ -103,6 +103,44 @@ struct exec_request {
 int engine_exec(struct engine *e, const struct container *c, const struct exec_request *request,
                 int *ret_attach, struct err *err);
 
+/* The container's processes as ps(1) shows them with these options (none: -ef):
+ * {"Titles":[...],"Processes":[[...],...]}, with the host's pids. NULL and err. */
+json_t *engine_top(struct engine *e, const struct container *c, const struct strv *ps_options,
+                   struct err *err);
+
+/* What it uses now; all zero when it does not run. */
+struct engine_stats {
+    bool running;
+    uint64_t cpu_ns;    /* CPU time of the container since it started */
+    uint64_t system_ns; /* of the whole machine since boot, all CPUs together, idle time too */
+    unsigned cpus;      /* that are online */
+    uint64_t memory, memory_limit;      /* bytes; the host's memory where there is no limit */
+    uint64_t received, sent;            /* bytes, by its networks */
+    uint64_t block_read, block_written; /* bytes */
+    uint64_t pids;
+};
+int engine_stats(struct engine *e, const struct container *c, struct engine_stats *ret,
+                 struct err *err);
+
+/* Calls `line` with 'A', 'C' or 'D' and a path ("etc/passwd") for each difference between the
+ * container's files and its image's, directories before what is in them. */
+typedef int engine_diff_line(void *context, char kind, const char *path);
+int engine_diff(struct engine *e, const struct container *c, engine_diff_line *line, void *context,
+                struct err *err);
+
+/* Bytes the container wrote. */
+uint64_t engine_container_size(struct engine *e, const struct container *c);
+/* Removes all containers that do not run and that the filter allows. The lists are filled also when
+ * it fails half way. */
+struct prune_filter {
+    int64_t until_ns;               /* only what was made before; 0: any */
+    struct strv labels, not_labels; /* "name" or "name=value" */
+};
+void prune_filter_free(struct prune_filter *filter);
+bool prune_allows(const struct prune_filter *filter, const json_t *labels, int64_t created_ns);
+int engine_prune_containers(struct engine *e, const struct prune_filter *filter,
+                            struct strv *ret_ids, uint64_t *ret_bytes, struct err *err);
+
 /* docker's inspect documents; NULL and err. The caller owns them. */
 json_t *engine_inspect_container(struct engine *e, const struct container *c, struct err *err);
 json_t *engine_inspect_image(struct engine *e, const struct image *image, struct err *err);

@@ -78,6 +78,9 @@ void container_event(struct engine *e, const struct container *c, const char *ac
 /* Writes what the shim has to know about a container and what may change while it runs. */
 int container_write_shim_file(const struct container *c, int dir, bool is_new, struct err *err);
 
+/* --- prune.c: the event that tells of it */
+void engine_prune_event(struct engine *e, const char *type, uint64_t reclaimed);
+
 /* --- names.c */
 char *name_generate(struct store *store);
 bool name_valid(const char *name);

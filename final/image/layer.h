@@ -120,6 +120,10 @@ void layer_xattrs_free(struct layer_xattrs *xattrs);
 /* True when the last component of a path has a meaning to the union file system. */
 bool layer_is_whiteout_name(const char *name);
 int layer_whiteout(struct layer_tree *t, const char *path, struct err *err);
+
+/* --- layer_marks.c ------------------------------------------------------------------------------
+ */
+
 bool layer_is_whiteout(const struct stat *st);
 int layer_set_opaque(int dirfd, struct err *err);
 bool layer_is_opaque(int dirfd);

@@ -5,6 +5,7 @@
  * such an entry is no change, and neither is a directory that holds nothing but such. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -122,6 +123,11 @@ static int tell(const struct comparison *c, enum layer_change_kind kind, const c
     return c->visit(c->context, &change, err);
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 /* What an opaque directory hides and does not have itself is deleted. */
 static int tell_hidden(const struct comparison *c, const struct walk_entry *e, struct err *err)
 {
@@ -130,6 +136,8 @@ static int tell_hidden(const struct comparison *c, const struct walk_entry *e, s
     int r = 0;
 
     layer_list_below(e->path, c->below->fds, c->below->count, &names);
+    if (names.len)
+        qsort(names.items, names.len, sizeof *names.items, by_bytes);
     for (size_t i = 0; i < names.len && r >= 0; i++) {
         cleanup_free char *path =
             str_format("%s%s%s", e->path, *e->path ? "/" : "", names.items[i]);

@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -21,31 +20,11 @@
 #define PREFIX                                                                                     \
     "."                                                                                            \
     "wh."
-#define OPAQUE       PREFIX PREFIX ".opq"
-#define XATTR_OPAQUE "trusted.overlay.opaque"
+#define OPAQUE PREFIX PREFIX ".opq"
 
 bool layer_is_whiteout_name(const char *name)
 {
     return str_starts(name, PREFIX);
-}
-
-bool layer_is_whiteout(const struct stat *st)
-{
-    return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
-}
-
-int layer_set_opaque(int dirfd, struct err *err)
-{
-    if (fsetxattr(dirfd, XATTR_OPAQUE, "y", 1, 0) < 0)
-        return err_errno(err, "cannot mark a directory opaque (%s)", XATTR_OPAQUE);
-    return 0;
-}
-
-bool layer_is_opaque(int dirfd)
-{
-    char value = 0;
-
-    return fgetxattr(dirfd, XATTR_OPAQUE, &value, 1) == 1 && value == 'y';
 }
 
 static int set_opaque_at(int parent, const char *name, struct err *err)

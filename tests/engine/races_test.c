@@ -2,13 +2,16 @@
  * starting, ending or removing. */
 #include "engine/world.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "storage/storage.h"
 
 /* Before: rm -f waited for the `run` that had begun the start, as long as the container lived. */
@@ -104,12 +107,36 @@ START_TEST(wait_and_stop_meet_a_start)
 }
 END_TEST
 
+/* Waits until the process is in a certain system call: where it waits for what is to come. */
+static void wait_for_call(pid_t pid, long call)
+{
+    cleanup_free char *path = str_format("/proc/%d/syscall", (int)pid);
+
+    for (int i = world_ticks(20); i > 0; i--) {
+        cleanup_buf struct buf text = {0};
+        struct err err = {0};
+
+        if (!file_load(AT_FDCWD, path, 4096, &text, &err) && atol(text.data) == call)
+            return;
+        world_tick();
+    }
+    ck_abort_msg("process %d never came to system call %ld", (int)pid, call);
+}
+
 START_TEST(wait_meets_the_removal)
 {
-    for (int i = 0; i < 15; i++) {
-        cleanup_free char *id = OUTPUT("run", "-d", "--rm", BOX, "sh", "-c", "sleep 0.1; exit 7");
+    for (int i = 0; i < 5; i++) {
+        cleanup_free char *id = OUTPUT("run", "-d", "--rm", BOX, "sh", "-c",
+                                       "until [ -e /go ]; do usleep 1000; done; exit 7");
+        cleanup_free char *log = world_path("wait"), *text = NULL;
+        pid_t waiting = START(log, "wait", id);
 
-        EXPECT(0, "7\n", "", "wait", id);
+        wait_for_call(waiting, SYS_recvfrom);
+        EXPECT(0, "", NULL, "exec", id, "touch", "/go");
+        ck_assert_int_eq(run_wait(waiting, 20), 0);
+        text = run_wait_for_text(log, "7\n", 5);
+        ck_assert_ptr_nonnull(text);
+        unlink(log);
     }
 }
 END_TEST
