@@ -81,12 +81,17 @@ static int v2_mount(const struct cgroup *cg, const struct cgroup_view *view, int
  * often a link to "cpu,cpuacct"); or the name of one that has none. */
 static char *hierarchy_of(const struct cgroup *cg, const char *controller)
 {
-    cleanup_free char *base = cgroup_v1_base(cg, controller), *real = realpath(base, NULL);
-    const char *slash = real ? strrchr(real, '/') : NULL;
+    cleanup_free char *base = cgroup_v1_base(cg, controller);
+    char target[256];
+    ssize_t n;
 
     if (!strcmp(controller, "systemd"))
         return str_copy("none,name=systemd");
-    return str_copy(slash ? slash + 1 : controller);
+    n = readlink(base, target, sizeof target - 1);
+    if (n < 0)
+        return str_copy(controller);
+    target[n] = 0;
+    return str_copy(strrchr(target, '/') ? strrchr(target, '/') + 1 : target);
 }
 
 static int open_hierarchy(const struct cgroup *cg, const char *controller, uint64_t attributes,

@@ -122,6 +122,11 @@ static uint64_t wanted_attributes(const struct mount_work *w)
     return (w->options.own.set & ~w->options.all.clear) | w->options.all.set;
 }
 
+static bool is_proc(const struct mount_work *w)
+{
+    return mount_work_is(w, "proc") && mount_target_is(w->mount->destination, "/proc");
+}
+
 static int make_filesystem(struct mount_work *w, struct err *err)
 {
     const struct mount_options *o = &w->options;
@@ -140,6 +145,7 @@ static int make_filesystem(struct mount_work *w, struct err *err)
         return -err->code;
     if (borrowed && mount_borrow_finish(w->m->spec, w->mount->type, made, err) < 0)
         return -err->code;
+    w->m->own_proc |= !borrowed && is_proc(w);
     return later ? mount_work_keep(made, &w->m->later, &w->m->later_count, err) : 0;
 }
 

@@ -86,6 +86,7 @@ static int remember_place(const struct mount_work *w, int mount, struct err *err
         if (!mount_target_is(w->mount->destination, mounts_places[i]))
             continue;
         close_fd(&w->m->places[i]);
+        w->m->own_proc &= i != 1;
         w->m->places[i] = fcntl(mount, F_DUPFD_CLOEXEC, 3);
         if (w->m->places[i] < 0)
             return err_errno(err, "cannot keep the mount open");

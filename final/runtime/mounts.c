@@ -103,6 +103,11 @@ int mounts_dev(const struct mounts *m)
     return m->places[0];
 }
 
+int mounts_proc(const struct mounts *m)
+{
+    return m->own_proc ? m->places[1] : -1;
+}
+
 bool mounts_bind_dev(const struct spec *spec)
 {
     for (size_t i = 0; i < spec->mount_count; i++) {

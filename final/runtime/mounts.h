@@ -24,6 +24,7 @@ struct mounts {
     void *context;
 
     int places[MOUNTS_PLACES]; /* what was mounted on each, or -1 */
+    bool own_proc;             /* on /proc that is a new procfs, and not the host's */
     int *later;                /* mounts that are to be read-only in the end */
     size_t later_count;
     bool remember; /* what was mounted, in `made`: to undo it */
@@ -41,6 +42,8 @@ void mounts_free(struct mounts *m);
 int mounts_open(const struct mounts *m, const char *path);
 /* What was mounted on /dev (borrowed), or -1. */
 int mounts_dev(const struct mounts *m);
+/* The new procfs that was mounted on /proc (borrowed), or -1. */
+int mounts_proc(const struct mounts *m);
 
 /* Did config.json bind the host's /dev instead of mounting a fresh one? Then it is left as it is.
  */

@@ -1,14 +1,12 @@
 /* Most of /proc/sys is the machine's. What belongs to a namespace is written from inside it, and
  * nothing else is accepted: a value for kernel.core_pattern would be the host's (CVE-2022-0811).
- * The file is looked up in a procfs that nobody else has (procfs.h), without leaving it
+ * The file is looked up in a procfs that we made, by its descriptor, without leaving it
  * (CVE-2025-52881: a procfs swapped for something else made writes go elsewhere). */
 #include "runtime/sysctl.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -90,32 +88,22 @@ static int write_one(int proc, const char *key, const char *value, struct err *e
     return 0;
 }
 
-/* In a user namespace a new one may be refused; then it is the one that was mounted on /proc. */
-static int open_procfs(const struct mounts *m, struct err *err)
-{
-    cleanup_close int proc = procfs_open(err);
-    struct statfs fs;
-
-    if (proc >= 0 || err->code != EPERM)
-        return proc < 0 ? err_wrap(err, "linux.sysctl") : steal_fd(&proc);
-    proc = mounts_open(m, "/proc/.");
-    if (proc < 0 || fstatfs(proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
-        return err_set(err, EPERM, "linux.sysctl needs a procfs at /proc in a user namespace");
-    return steal_fd(&proc);
-}
-
+/* Where config.json has a procfs mounted, that one, by its descriptor; else one of our own, because
+ * the host's may be covered and an image's is forged. */
 int sysctl_apply(const struct mounts *m, struct err *err)
 {
     const json_t *sysctl = m->spec->sysctl;
-    cleanup_close int proc = -1;
+    cleanup_close int own = -1;
+    int proc = mounts_proc(m);
     const char *key;
     json_t *value;
 
     if (!json_object_size(sysctl))
         return 0;
-    proc = open_procfs(m, err);
     if (proc < 0)
-        return -err->code;
+        proc = own = procfs_open(err);
+    if (proc < 0)
+        return err_wrap(err, "linux.sysctl");
     json_object_foreach((json_t *)sysctl, key, value)
     {
         if (write_one(proc, key, json_string_value(value), err) < 0)
