@@ -39,6 +39,10 @@ int network_all_elements(void *engine, struct net_elements *ret, struct err *err
 /* Releases what containers that have ended hold. */
 int networks_collect(struct engine *e, struct err *err);
 
+/* With docker's attributes; `c` NULL: of the network alone. */
+void network_event(struct engine *e, const struct network *n, const struct container *c,
+                   const char *action);
+
 /* --- network_check.c: what a new network may be */
 int network_check_driver(const json_t *config, struct err *err);
 int network_check_config(struct engine *e, const char *name, json_t *config, struct err *err);
@@ -76,6 +80,8 @@ void network_start_free(struct network_start *s);
  * caller holds the lock of the run directory `run`. On failure nothing is left. */
 int network_up(struct engine *e, const struct container *c, int run, struct network_start *ret,
                struct err *err);
+/* "network connect", for each of the plan's. */
+void network_tell_start(struct engine *e, const struct container *c, const json_t *plan);
 /* Gives everything back; the shim has done its part unless the plan is still there. The caller
  * holds the lock. */
 int network_down(struct engine *e, const char *id, struct err *err);

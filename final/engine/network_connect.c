@@ -324,17 +324,6 @@ static int check_connect(const struct container *c, const struct network *n, str
     return 0;
 }
 
-static void network_event(struct engine *e, const struct network *n, const struct container *c,
-                          const char *action)
-{
-    json_t *attributes = json_object();
-
-    json_put_str(attributes, "container", c->id);
-    json_put_str(attributes, "name", n->name);
-    json_put_str(attributes, "type", network_driver(n));
-    engine_event(e, "network", action, n->id, attributes);
-}
-
 int engine_network_connect(struct engine *e, const struct network *n,
                            const struct container *container, json_t *wish, struct err *err)
 {

@@ -60,20 +60,12 @@ int engine_network_record(struct engine *e, struct network *n, struct err *err)
     return store_end(e->store, r, err);
 }
 
-static void network_event(struct engine *e, const struct network *n, const char *action)
-{
-    json_t *attributes = json_object();
-
-    json_put_str(attributes, "name", n->name);
-    json_put_str(attributes, "type", network_driver(n));
-    engine_event(e, "network", action, n->id, attributes);
-}
-
 int engine_network_create(struct engine *e, const char *name, json_t *config, char ret_id[65],
                           struct err *err)
 {
     struct network n = {
         .name = str_copy(name), .created_ns = clock_now(), .config = json_incref(config)};
+    char bridge[LINK_NAME_MAX];
     int r = 0;
 
     if (!name_fits(name))
@@ -85,8 +77,11 @@ int engine_network_create(struct engine *e, const char *name, json_t *config, ch
         r = network_check_driver(config, err);
     if (!r)
         r = id_generate(n.id, err);
-    if (!r)
+    if (!r) {
+        network_bridge(&n, bridge);
+        json_put(config, "ForeignBridge", json_boolean(net_link_exists(bridge)));
         r = engine_network_record(e, &n, err);
+    }
     if (!r) {
         r = network_make(e, &n, err);
         if (r < 0) {
@@ -96,7 +91,7 @@ int engine_network_create(struct engine *e, const char *name, json_t *config, ch
         }
     }
     if (!r) {
-        network_event(e, &n, "create");
+        network_event(e, &n, NULL, "create");
         strcpy(ret_id, n.id);
     }
     network_free(&n);
@@ -129,8 +124,8 @@ int engine_network_used(struct engine *e, const struct network *n, struct err *e
     return r;
 }
 
-/* The bridge goes before the record: broken off in between, it is done again. One of the user's own
- * stays. */
+/* The bridge goes before the record: broken off in between, it is done again. One that was there
+ * before the network stays: it is somebody else's. */
 static int unmake(struct engine *e, const struct network *n, struct err *err)
 {
     cleanup_elements struct net_elements elements = {0};
@@ -145,7 +140,9 @@ static int unmake(struct engine *e, const struct network *n, struct err *err)
                          network_option(n, "com.docker.network.bridge.enable_ip_masquerade", true),
                          &elements);
     r = net_rules_remove(place, &elements, err);
-    return r < 0 ? r : net_link_remove(bridge, err);
+    if (r < 0 || json_flag(n->config, "ForeignBridge", false))
+        return r;
+    return net_link_remove(bridge, err);
 }
 
 int engine_network_remove(struct engine *e, const struct network *n, struct err *err)
@@ -170,7 +167,7 @@ int engine_network_remove(struct engine *e, const struct network *n, struct err 
                        "error while removing network: network %s id %s has active endpoints",
                        n->name, n->id);
     if (r >= 0)
-        network_event(e, n, "destroy");
+        network_event(e, n, NULL, "destroy");
     return r < 0 ? r : 0;
 }
 

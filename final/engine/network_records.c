@@ -52,6 +52,18 @@ void network_bridge(const struct network *n, char ret[LINK_NAME_MAX])
         snprintf(ret, LINK_NAME_MAX, "%.15s", name);
 }
 
+void network_event(struct engine *e, const struct network *n, const struct container *c,
+                   const char *action)
+{
+    json_t *attributes = json_object();
+
+    if (c)
+        json_put_str(attributes, "container", c->id);
+    json_put_str(attributes, "name", n->name);
+    json_put_str(attributes, "type", network_driver(n));
+    engine_event(e, "network", action, n->id, attributes);
+}
+
 /* --- pools
  * --------------------------------------------------------------------------------------- */
 

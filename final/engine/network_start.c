@@ -466,6 +466,22 @@ int network_up(struct engine *e, const struct container *c, int run, struct netw
     return r;
 }
 
+void network_tell_start(struct engine *e, const struct container *c, const json_t *plan)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(json_object_get(plan, "endpoints"), i, item)
+    {
+        json_t *attributes = json_object();
+
+        json_put_str(attributes, "container", c->id);
+        json_put_str(attributes, "name", json_str(item, "Network", ""));
+        json_put_str(attributes, "type", "bridge");
+        engine_event(e, "network", "connect", json_str(item, "NetworkID", ""), attributes);
+    }
+}
+
 /* --- the way back
  * -------------------------------------------------------------------------------- */
 

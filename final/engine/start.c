@@ -204,6 +204,8 @@ static int start(struct engine *e, struct container *c, const struct start_optio
     if (!r && ret_attach)
         container_event(e, c, "attach", NULL);
     if (!r)
+        network_tell_start(e, c, network.plan);
+    if (!r)
         r = order(e, c, &network, &argv, run, &report, ret_attach, err);
     network_start_free(&network); /* the shim has its own of all descriptors now */
     if (r < 0) {

@@ -1,8 +1,7 @@
 /* foreign.c - beside others' firewalls. Every chain at a hook has to let a packet pass; a chain of
  * ours that accepts does not help against another's that drops. Docker sets its FORWARD to drop
  * what it does not know, firewalld refuses what comes from an interface without a zone. Their rules
- * are theirs: what stands in the way is named, with the command that takes it away. The one
- * exception is DOCKER-USER, which docker has for the rules of others. */
+ * are theirs: what stands in the way is named, with the command that takes it away. */
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -69,9 +68,12 @@ int rules_check_foreign(int fd, const char *table, struct strv *ret_notes, struc
     if (*s.dropping)
         strv_take(ret_notes,
                   str_format("the chain '%s' of another program drops what it does not know, also "
-                             "what containers "
-                             "send and get%s",
-                             s.dropping, s.docker_user ? "" : ": allow their bridges in it"));
+                             "what containers send and get: %s",
+                             s.dropping,
+                             s.docker_user
+                                 ? "docker has a place for exceptions (nft insert rule ip filter "
+                                   "DOCKER-USER iifname BRIDGE accept, and the same with oifname)"
+                                 : "allow the networks' bridges in it"));
     if (s.firewalld)
         strv_add(ret_notes,
                  "firewalld refuses what it has no zone for: firewall-cmd --zone=trusted "

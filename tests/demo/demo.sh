@@ -1,10 +1,19 @@
 #!/bin/bash
 # demo.sh - what `sudo make demo` runs: Cooper in two minutes, without the internet. It installs the packages that are
 # missing, builds, puts a small image into a registry on loopback, and shows each command with its output. All
-# state lives in one temporary directory; whatever way this ends, nothing of it stays.
+# state lives in one temporary directory, all networks in a namespace; whatever way this ends, nothing of it stays.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/demo/registry.sh
+
+# Packages and the compiler need this machine's network, the tour gets one of its own.
+if [ -z "${COOPER_DEMO_INSIDE:-}" ]; then
+    tests/deps.sh build test
+    make --no-print-directory --silent -j"${JOBS:-2}" all
+    COOPER_DEMO_INSIDE=1 exec unshare --net "$0" "$@"
+fi
+ip link set lo up
+echo 1 >/proc/sys/net/ipv4/ip_forward # or the first container's command would say that it has switched this on
 
 build=${BUILD:-build}
 state=
@@ -64,8 +73,6 @@ until_true() {
 }
 
 prepare() {
-    tests/deps.sh build test
-    make --no-print-directory --silent -j"${JOBS:-2}" all
     "$PWD/tests/demo/busybox-image.sh" "$state" >/dev/null
     registry_start "$state/registry"
     image=$registry_address/demo/busybox:1
@@ -82,11 +89,11 @@ tour() {
     show cooper run --rm --hostname cask "$image" sh -c 'id; hostname; /bin/ps'
     show cooper run --rm --user www --memory 64m --read-only "$image" sh -c 'id; touch /file; echo status $?'
 
-    say "A server in the background: no daemon, one small shim keeps it."
-    show cooper run -d --name web --init "$image" httpd -f -v -p 8080 -h /www
+    say "A server in the background, at a port of this machine: no daemon, one small shim keeps it."
+    show cooper run -d --name web --init -p 8080:80 "$image" httpd -f -v -p 80 -h /www
     show cooper ps
-    until_true cooper exec web wget -q -O /dev/null http://127.0.0.1:8080/
-    show cooper exec web wget -q -O - http://127.0.0.1:8080/index.html
+    until_true curl -s http://127.0.0.1:8080/
+    show curl -s http://127.0.0.1:8080/index.html
     show cooper logs web
     show cooper inspect --format '{{.State.Status}} {{.State.Pid}}' web
 

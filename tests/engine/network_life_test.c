@@ -42,6 +42,38 @@ START_TEST(a_networks_life)
 }
 END_TEST
 
+START_TEST(events_of_networks)
+{
+    EXPECT_OK("network", "create", "net-ev");
+    EXPECT_OK("run", "--rm", "--name", "ev1", "--network", "net-ev", BOX, "true");
+    SERVE("ev2", "tcp", "80", NULL);
+    EXPECT_OK("network", "connect", "net-ev", "ev2");
+    EXPECT_OK("network", "disconnect", "net-ev", "ev2");
+    EXPECT_OK("network", "rm", "net-ev");
+    EXPECT(0, "create\nconnect\ndisconnect\nconnect\ndisconnect\ndestroy\n", "", "events",
+           "--until", "0s", "--filter", "network=net-ev", "--format", "{{.Action}}");
+}
+END_TEST
+
+/* A bridge that was there before the network is there after it. */
+START_TEST(a_bridge_of_ones_own)
+{
+    cleanup_run struct run_result r = {0};
+
+    RUN_OK(&r, NULL, "ip", "link", "add", "own0", "type", "bridge");
+    EXPECT_OK("network", "create", "-o", "com.docker.network.bridge.name=own0", "owned");
+    EXPECT_OK("network", "create", "-o", "com.docker.network.bridge.name=made0", "made");
+    SERVE("web", "tcp", "80", "--network", "owned", "-p", "8080:80");
+    REACH(FROM_NEIGHBOUR, "tcp", HOST, "8080", "web from " NEIGHBOUR);
+    EXPECT_OK("rm", "-f", "web");
+    EXPECT_OK("network", "rm", "owned", "made");
+    RUN_OK(&r, NULL, "ip", "link", "show", "own0");
+    RUN(&r, NULL, "ip", "link", "show", "made0");
+    ck_assert_int_ne(r.code, 0);
+    RUN_OK(&r, NULL, "ip", "link", "del", "own0");
+}
+END_TEST
+
 static const struct {
     const char *args[8], *error;
 } bad_networks[] = {
@@ -525,6 +557,8 @@ SUITE(network_life)
     tcase_add_unchecked_fixture(t, lan_make, lan_remove);
     tcase_add_checked_fixture(t, lan_clear, NULL);
     tcase_add_test(t, a_networks_life);
+    tcase_add_test(t, events_of_networks);
+    tcase_add_test(t, a_bridge_of_ones_own);
     tcase_add_loop_test(t, bad_networks_are_refused, 0, sizeof bad_networks / sizeof *bad_networks);
     tcase_add_test(t, subnets_ranges_and_static_addresses);
     tcase_add_test(t, addresses_are_used_again_last);

@@ -25,14 +25,29 @@ static json_t *attributes(const struct shim_options *o)
     return document ? json_incref(json_object_get(document, "attributes")) : NULL;
 }
 
-static void emit(const struct shim_options *o, const char *action, const json_t *attributes)
+static void emit_event(const struct shim_options *o, const struct event *event)
 {
     cleanup_close int root = open(o->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct event event = {"container", action, o->id, attributes};
     struct err ignored;
 
     if (root >= 0)
-        store_event_add(root, &event, &ignored);
+        store_event_add(root, event, &ignored);
+}
+
+static void emit(const struct shim_options *o, const char *action, const json_t *attributes)
+{
+    emit_event(o, &(struct event){"container", action, o->id, attributes});
+}
+
+void shim_network_event(const struct shim_options *o, const char *action, const char *network_id,
+                        const char *name)
+{
+    cleanup_json json_t *list = json_object();
+
+    json_put_str(list, "container", o->id);
+    json_put_str(list, "name", name);
+    json_put_str(list, "type", "bridge");
+    emit_event(o, &(struct event){"network", action, network_id, list});
 }
 
 void shim_event(const struct shim_options *o, const char *action, const char *name,

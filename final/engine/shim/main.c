@@ -155,7 +155,8 @@ static bool removed_at_end(const struct shim_options *o)
     return o->remove && !keep_is_valid(AT_FDCWD, o->dir);
 }
 
-static void emit_end(const struct shim_options *o, const struct shim_end *end)
+static void emit_end(const struct shim_options *o, const struct shim_network *network,
+                     const struct shim_end *end)
 {
     char text[16];
 
@@ -163,18 +164,19 @@ static void emit_end(const struct shim_options *o, const struct shim_end *end)
     if (end->oom_killed)
         shim_event(o, "oom", NULL, NULL);
     shim_event(o, "die", "exitCode", text);
+    shim_network_tell_end(network);
 }
 
 /* The end is recorded before anybody is told, so that whoever hears of it finds it true. Only where
  * the command that hears of it removes the container at once (--rm) would the record be in its way.
  */
 static int tell_end(const struct shim_options *o, struct shim_relay *relay,
-                    const struct shim_end *end, struct err *err)
+                    const struct shim_network *network, const struct shim_end *end, struct err *err)
 {
     bool removed_at_once = removed_at_end(o) && shim_relay_owner_present(relay);
     int r;
 
-    emit_end(o, end);
+    emit_end(o, network, end);
     r = removed_at_once ? 0 : shim_record_exit(o, end, err);
     take_away_socket(o);
     shim_relay_announce(relay, end->exit_code, end->oom_killed);
@@ -216,7 +218,7 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
     bool owner_present;
 
     shim_network_down(network); /* who hears of the end finds its ports free */
-    if (tell_end(o, relay, &end, err) < 0)
+    if (tell_end(o, relay, network, &end, err) < 0)
         r = -err->code;
     owner_present = shim_relay_owner_present(relay);
     if (runtime_destroy(c, err) < 0)

@@ -250,3 +250,10 @@ void shim_network_forget(struct shim_network *n)
         net_forget_connections(&n->endpoints.items[i].ip6.base);
     }
 }
+
+void shim_network_tell_end(const struct shim_network *n)
+{
+    for (size_t i = 0; n && i < n->endpoints.len; i++)
+        shim_network_event(n->options, "disconnect", n->endpoints.items[i].network_id,
+                           n->endpoints.items[i].network);
+}

@@ -42,9 +42,9 @@ struct shim_options {
     unsigned long long init_pid, init_start;       /* exec: the container's init */
     const char *user;                              /* exec: whom to look up, or NULL */
     unsigned long long rows, columns;
-    bool attached; /* descriptor SHIM_ATTACH_FD is a client */
-    int order_fd;  /* what came with the order */
-    bool join_network;              /* the first of the further descriptors is a namespace to join */
+    bool attached;     /* descriptor SHIM_ATTACH_FD is a client */
+    int order_fd;      /* what came with the order */
+    bool join_network; /* the first of the further descriptors is a namespace to join */
     unsigned long long descriptors; /* how many come behind the order */
     int *fds;                       /* these */
 };
@@ -128,6 +128,7 @@ size_t shim_network_poll(struct shim_network *network, struct pollfd *p, size_t 
 void shim_network_serve(struct shim_network *network, const struct pollfd *p, size_t count);
 void shim_network_down(struct shim_network *network);
 void shim_network_forget(struct shim_network *network);
+void shim_network_tell_end(const struct shim_network *network); /* "network disconnect" */
 
 /* --- shim/record.c: what outlives the shim
  * -------------------------------------------------------- */
@@ -164,5 +165,8 @@ json_t *shim_load_file(const struct shim_options *options);
 /* With one more attribute (NULL: none). */
 void shim_event(const struct shim_options *options, const char *action, const char *name,
                 const char *value);
+/* An event of a network, about this container. */
+void shim_network_event(const struct shim_options *options, const char *action,
+                        const char *network_id, const char *name);
 /* The same for the process of `exec`: "exec_die". */
 void shim_exec_event(const struct shim_options *options, const char *action, int exit_code);
