@@ -129,7 +129,7 @@ demo: need-root
 
 bench: need-root
 	@tests/deps.sh build test bench
-	$(SUBMAKE) -j$(JOBS) all $(BUILD)/bench/floor $(BUILD)/bench/measure $(BUILD)/bench/true
+	$(SUBMAKE) -j$(JOBS) all $(BUILD)/bench/floor $(BUILD)/bench/measure $(BUILD)/bench/true $(BUILD)/bench/dnsrate
 	@BUILD=$(BUILD) tests/bench/bench.sh
 
 $(BUILD)/bench/%: tests/bench/%.c

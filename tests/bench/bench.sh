@@ -1,6 +1,6 @@
 #!/bin/bash
 # bench.sh - what `make bench` runs: how long a container takes from start to exit, how long a cold pull takes, how
-# much memory is held; Cooper beside the bare kernel and whatever of crun, runc, podman and docker is installed.
+# much memory is held, how fast networks are; Cooper beside the bare kernel and whatever of crun, runc, podman and docker is installed.
 #
 # Everything runs in one private mount and network namespace: a dockerd, a registry and all stores are our own and go
 # when this ends. Peers that refuse hybrid cgroups (crun) get to see only v1.
@@ -22,6 +22,7 @@ pull_rounds=${PULL_ROUNDS:-3}
 groups=cooper-bench-$$ # the peers' control groups
 state=
 dockerd_pid=
+holders=() # processes that are there for their network namespaces
 
 have() { command -v "$1" >/dev/null; }
 cooper() { "$build/bin/cooper" --root "$state/cooper" "$@"; }
@@ -38,6 +39,7 @@ clean_up() {
             kill "$dockerd_pid" 2>/dev/null || true
             wait "$dockerd_pid" 2>/dev/null || true
         fi
+        [ ${#holders[@]} = 0 ] || kill "${holders[@]}" 2>/dev/null || true
         registry_stop
         # What podman and docker leave mounted is in this namespace only.
         awk -v s="$state/" 'index($5, s) == 1 {print $5}' /proc/self/mountinfo | tac | while read -r mount; do
@@ -56,7 +58,7 @@ start_dockerd() {
     mkdir "$DOCKER_CONFIG"
     echo '{}' >"$DOCKER_CONFIG/config.json"
     dockerd --data-root "$state/docker" --exec-root /run/docker-bench --pidfile "$state/docker.pid" -H "$DOCKER_HOST" \
-        --bridge none --iptables=false --ip6tables=false --insecure-registry 127.0.0.0/8 \
+        --insecure-registry 127.0.0.0/8 \
         </dev/null >"$state/dockerd.log" 2>&1 &
     dockerd_pid=$!
     for ((tries = 0; tries < 150; tries++)); do
@@ -108,8 +110,9 @@ verdict() {
     ' "$state/table"
 }
 
+# measure ROUNDS [COMMAND...]: in front of it, to run it elsewhere
 measure() {
-    "$bench/measure" "$1" "$state/commands" | tee "$state/table"
+    "${@:2}" "$bench/measure" "$1" "$state/commands" | tee "$state/table"
     rm "$state/commands"
 }
 
@@ -270,6 +273,97 @@ bench_memory() {
             p / 1024, s / 1024, p < 1024 ? "reached" : "MISSED"}'
 }
 
+# A network namespace, kept by a process: *holder* is its pid.
+hold_network() {
+    local tries
+    unshare --net sleep infinity &
+    holder=$!
+    holders+=("$holder")
+    for ((tries = 0; tries < 200; tries++)); do
+        [ "$(readlink "/proc/$holder/ns/net")" = "$(readlink /proc/self/ns/net)" ] || break
+        sleep 0.01
+    done
+    nsenter --net="/proc/$holder/ns/net" ip link set lo up
+}
+
+# A root file system that borrows this machine's programs: /usr is bound into it.
+make_tools() {
+    mkdir -p "$state/tools"/{proc,sys,dev,etc,tmp,usr}
+    ln -s usr/bin usr/lib usr/lib64 usr/sbin "$state/tools/"
+    tar -C "$state/tools" -cf "$state/tools.tar" .
+}
+
+# iperf3's megabits a second, as the receiver saw them, from a command in front to an address.
+throughput() {
+    "${@:2}" iperf3 -f m -t 3 -c "$1" 2>/dev/null | awk '/receiver/ {printf "%.0f\n", $7}'
+}
+
+line() { printf '%-44s %10s %s\n' "$1" "${2:-failed}" "$3"; }
+
+# rates NAME ENGINE...: throughput and names of one engine's containers; host_side runs on its host.
+rates() {
+    local name=$1 address gateway server run
+    shift
+    "$@" network create bench-net >/dev/null
+    run="run --rm -v /usr:/usr:ro --network bench-net"
+    "$@" $run -d --name server tools:1 iperf3 -s >/dev/null
+    address=$("$@" inspect -f '{{(index .NetworkSettings.Networks "bench-net").IPAddress}}' server)
+    gateway=$("$@" inspect -f '{{(index .NetworkSettings.Networks "bench-net").Gateway}}' server)
+    "${host_side[@]}" iperf3 -s >/dev/null 2>&1 &
+    server=$!
+    sleep 1
+    line "$name, container to host" "$(throughput "$gateway" "$@" $run tools:1)" Mbit/s
+    line "$name, container to container" "$(throughput "$address" "$@" $run tools:1)" Mbit/s
+    line "$name, answers about a container's name" \
+        "$("$@" $run -v "$bench/dnsrate:/dnsrate:ro" tools:1 /dnsrate 127.0.0.11 server 3)" "a second"
+    kill "$server"
+    "$@" rm -f server >/dev/null 2>&1
+    "$@" network rm bench-net >/dev/null
+}
+
+veth_limit() {
+    local here=$1 there server
+    hold_network
+    there=$holder
+    nsenter --net="/proc/$here/ns/net" ip link add v0 type veth peer name v1 netns "$there"
+    nsenter --net="/proc/$here/ns/net" sh -c 'ip addr add 10.98.0.1/24 dev v0; ip link set v0 up'
+    nsenter --net="/proc/$there/ns/net" sh -c 'ip addr add 10.98.0.2/24 dev v1; ip link set v1 up'
+    nsenter --net="/proc/$there/ns/net" iperf3 -s >/dev/null 2>&1 &
+    server=$!
+    sleep 1
+    line "a bare pair of virtual links" "$(throughput 10.98.0.2 nsenter --net="/proc/$here/ns/net")" Mbit/s
+    kill "$server"
+}
+
+# Not in the namespace where dockerd is: its rules drop what it does not know.
+bench_network() {
+    local here
+    make_tools
+    hold_network
+    here=$holder
+    nsenter --net="/proc/$here/ns/net" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+    host_side=(nsenter --net="/proc/$here/ns/net")
+    cooper import "$state/tools.tar" tools:1 >/dev/null
+    "${host_side[@]}" "$build/bin/cooper" --root "$state/cooper" run --rm bench:1 /bin/true # bridge and rules
+    add floor "" "$bench/floor" "$state/floor" /bin/true
+    add "cooper run --rm" "" "$build/bin/cooper" --root "$state/cooper" run --rm bench:1 /bin/true
+    add "cooper run --rm -p" "" "$build/bin/cooper" --root "$state/cooper" run --rm -p 8080:80 bench:1 /bin/true
+    if [ -n "$dockerd_pid" ] && docker import "$state/tools.tar" tools:1 >/dev/null; then
+        add_if_works "docker run --rm" "" docker run --cgroup-parent /$groups --rm bench:1 /bin/true
+    fi
+    printf '\nStart to exit of true, %s rounds, on the default bridge\n' "$rounds"
+    measure "$rounds" "${host_side[@]}"
+    verdict "cooper run --rm" floor 3.0
+    have iperf3 || { echo "left out: throughput (no iperf3)"; return; }
+    printf '\nNetworks\n'
+    veth_limit "$here"
+    rates cooper "${host_side[@]}" "$build/bin/cooper" --root "$state/cooper"
+    if [ -n "$dockerd_pid" ]; then
+        host_side=()
+        rates docker docker
+    fi
+}
+
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -285,5 +379,6 @@ if have dockerd && have docker; then
 fi
 bench_start
 bench_runtime
+bench_network
 bench_pull
 bench_memory
