@@ -74,6 +74,7 @@ struct network_start {
     json_t *plan; /* {"endpoints", "ports", "dns"}: run/<id>/network.json */
     struct port_sockets sockets;
     int netns; /* to join, of another container, or -1 */
+    int rules; /* the socket for the rules, or -1 */
 };
 void network_start_free(struct network_start *s);
 /* Takes addresses and ports, makes bridges and rules, writes the host files and the plan. The

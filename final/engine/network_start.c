@@ -21,6 +21,7 @@ void network_start_free(struct network_start *s)
     s->plan = NULL;
     port_sockets_close(&s->sockets);
     close_fd(&s->netns);
+    close_fd(&s->rules);
 }
 
 const char *network_of_container(const json_t *host)
@@ -442,7 +443,7 @@ int network_up(struct engine *e, const struct container *c, int run, struct netw
     struct network *networks = NULL;
     int r = dir < 0 ? dir : 0;
 
-    *ret = (struct network_start){.netns = -1};
+    *ret = (struct network_start){.netns = -1, .rules = -1};
     if (r < 0)
         return r;
     if (network_of_container(host))
@@ -454,6 +455,8 @@ int network_up(struct engine *e, const struct container *c, int run, struct netw
             free_networks(networks, count);
         }
     }
+    if (ret->plan)
+        ret->rules = net_rules_socket();
     if (!r)
         r = hostfiles_write(e, c, dir, ret->plan ? json_object_get(ret->plan, "endpoints") : NULL,
                             err);

@@ -162,21 +162,25 @@ static int lock_run_dir(struct engine *e, const char *id, struct err *err)
     }
 }
 
-/* With the descriptors of its networks: first the namespace to join, then the sockets of published
- * ports. */
+/* With the descriptors of its networks: the namespace to join, the socket for the rules, the
+ * sockets of published ports. */
 static int order(struct engine *e, const struct container *c, const struct network_start *network,
                  struct strv *argv, int run, struct shim_report *ret_report, int *ret_attach,
                  struct err *err)
 {
-    bool joins = network->netns >= 0;
-    size_t count = network->sockets.len + joins;
-    cleanup_free int *fds = mem_alloc((count + 1) * sizeof *fds);
+    cleanup_free int *fds = mem_alloc((network->sockets.len + 2) * sizeof *fds);
+    size_t count = 0;
 
-    fds[0] = network->netns;
-    for (size_t i = 0; i < network->sockets.len; i++)
-        fds[i + joins] = network->sockets.fds[i];
-    if (joins)
+    if (network->netns >= 0) {
         strv_add(argv, "--join-network");
+        fds[count++] = network->netns;
+    }
+    if (network->rules >= 0) {
+        strv_add(argv, "--rules-socket");
+        fds[count++] = network->rules;
+    }
+    for (size_t i = 0; i < network->sockets.len; i++)
+        fds[count++] = network->sockets.fds[i];
     add_number(argv, "--descriptors", count);
     return shim_order(e, "run", c->id, argv, run, &(struct shim_descriptors){fds, count},
                       ret_report, ret_attach, err);
@@ -187,7 +191,7 @@ static int start(struct engine *e, struct container *c, const struct start_optio
 {
     cleanup_strv struct strv argv = {0};
     cleanup_close int run = -1;
-    struct network_start network = {.netns = -1};
+    struct network_start network = {.netns = -1, .rules = -1};
     struct shim_report report;
     int r = claim(e, c, err);
 
@@ -215,8 +219,8 @@ static int start(struct engine *e, struct container *c, const struct start_optio
     return record_started(e, c, &report, err);
 }
 
-/* The overlay of a container with --rm is mounted "volatile", which the kernel allows once: after an
- * unclean end its files cannot be trusted. `restart` ended it in order. */
+/* The overlay of a container with --rm is mounted "volatile", which the kernel allows once: after
+ * an unclean end its files cannot be trusted. `restart` ended it in order. */
 static int allow_next_mount(struct engine *e, const struct container *c, struct err *err)
 {
     cleanup_free char *mark = str_format("containers/%s/work/work/incompat", c->id);

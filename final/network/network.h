@@ -203,6 +203,11 @@ int net_rules_add(const struct net_place *place, const struct net_elements *elem
 /* What is not there is passed over. */
 int net_rules_remove(const struct net_place *place, const struct net_elements *elements,
                      struct err *err);
+/* The socket these talk through, which they keep from one to the next: taken away for another
+ * process
+ * (-1: there is none), and given to one. See rules.c. */
+int net_rules_socket(void);
+void net_rules_adopt(int fd);
 /* Connections from or to a container's address, and to a port of the host. Best effort: nothing
  * depends on it but what was there before. conntrack(8) -D. */
 void net_forget_connections(const struct ip *ip);

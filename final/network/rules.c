@@ -33,7 +33,7 @@ struct session {
     int lock, fd;
     struct state now,
         kept; /* now: boot, netns and generation as they are; kept: as of the last change */
-    bool have_kept, removed;
+    bool have_kept;
 };
 
 /* --- places
@@ -123,12 +123,26 @@ static int read_now(struct session *s, struct err *err)
                  : 0;
 }
 
-/* To close a socket that has removed something waits until no processor looks at that any more: ten
- * milliseconds. The end of the process closes it, when nobody waits. */
+/* The kernel lets nobody close a netfilter socket before it is done with everything that was
+ * removed from the rules a moment ago, by whomever: ten milliseconds. So a socket is used again,
+ * and the last who has it is a shim at its very end, when nobody waits. */
+static int kept_socket = -1;
+
+void net_rules_adopt(int fd)
+{
+    kept_socket = fd;
+}
+
+int net_rules_socket(void)
+{
+    return steal_fd(&kept_socket);
+}
+
 static void end_session(struct session *s)
 {
-    if (!s->removed)
-        close_fd(&s->fd);
+    if (kept_socket < 0)
+        kept_socket = steal_fd(&s->fd);
+    close_fd(&s->fd);
     close_fd(&s->lock);
 }
 #define cleanup_session __attribute__((cleanup(end_session)))
@@ -146,7 +160,7 @@ static int begin_session(const struct net_place *place, struct session *ret, str
         ;
     if (r < 0)
         return err_errno(err, "cannot lock the rules");
-    ret->fd = nft_open(err);
+    ret->fd = kept_socket >= 0 ? steal_fd(&kept_socket) : nft_open(err);
     if (ret->fd < 0)
         return ret->fd;
     load_state(ret);
@@ -304,7 +318,6 @@ int net_rules_remove(const struct net_place *place, const struct net_elements *e
     if (!untouched(&s))
         s.kept.generation =
             s.now.generation - 1 - (uint32_t)elements->len; /* not to be taken for the same */
-    s.removed = true;
     if (change(&s, elements, false, &refused) < 0 && refused.code == ENOENT)
         remove_one_by_one(&s, elements);
     return s.have_kept ? save_state(&s, err) : 0;

@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/proc.h"
 #include "engine/keep.h"
+#include "network/network.h"
 #include "runtime/runtime.h"
 
 #define SPEC_MAX (4u << 20)
@@ -267,11 +268,13 @@ static void set_shared_network(json_t *config, int netns)
 static int open_network(const struct shim_options *o, json_t *config, struct shim_network **ret,
                         struct err *err)
 {
-    size_t joins = o->join_network ? 1 : 0;
+    size_t used = 0;
 
-    if (joins)
-        set_shared_network(config, o->fds[0]);
-    return shim_network_new(o, o->fds + joins, o->descriptors - joins, ret, err);
+    if (o->join_network)
+        set_shared_network(config, o->fds[used++]);
+    if (o->rules_socket)
+        net_rules_adopt(o->fds[used++]);
+    return shim_network_new(o, o->fds + used, o->descriptors - used, ret, err);
 }
 
 static int create(const struct shim_options *o, struct preparation *preparation,

@@ -32,6 +32,7 @@ static const struct {
     {"--stdin-once", FLAG, offsetof(struct shim_options, stdin_once)},
     {"--remove", FLAG, offsetof(struct shim_options, remove)},
     {"--join-network", FLAG, offsetof(struct shim_options, join_network)},
+    {"--rules-socket", FLAG, offsetof(struct shim_options, rules_socket)},
     {"--descriptors", NUMBER, offsetof(struct shim_options, descriptors)},
     {"--attached", FLAG, offsetof(struct shim_options, attached)},
 };

@@ -45,6 +45,7 @@ struct shim_options {
     bool attached;     /* descriptor SHIM_ATTACH_FD is a client */
     int order_fd;      /* what came with the order */
     bool join_network; /* the first of the further descriptors is a namespace to join */
+    bool rules_socket; /* the next one is the socket for the rules */
     unsigned long long descriptors; /* how many come behind the order */
     int *fds;                       /* these */
 };
