@@ -39,14 +39,16 @@ int main(void)
 {
     struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
     char *rules = read_input();
+    int code = 1;
 
-    if (!nft || !rules || nft_ctx_buffer_error(nft)) {
+    if (!nft || !rules || nft_ctx_buffer_error(nft))
         fprintf(stderr, "cannot read the rules\n");
-        return 1;
-    }
-    if (nft_run_cmd_from_buffer(nft, rules) < 0) {
+    else if (nft_run_cmd_from_buffer(nft, rules) < 0)
         fputs(nft_ctx_get_error_buffer(nft), stderr);
-        return 1;
-    }
-    return 0;
+    else
+        code = 0;
+    free(rules);
+    if (nft)
+        nft_ctx_free(nft);
+    return code;
 }
