@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/network.h"
+#include "engine/shim/shim.h"
 
 #define PLAN "network.json"
 
@@ -407,6 +408,16 @@ static int up_on(struct engine *e, const struct container *c, const struct netwo
 /* --- another container's
  * ------------------------------------------------------------------------- */
 
+/* So that its shim, at the end, pulls out the cable instead of leaving that to the namespace. */
+static int mark_shared(struct engine *e, const char *id, struct err *err)
+{
+    cleanup_free char *path = str_format("%s/" SHIM_NETWORK_SHARED, id);
+    cleanup_close int fd =
+        openat(e->store->run_fd, path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    return fd < 0 ? err_errno(err, "cannot note that a network is shared") : 0;
+}
+
 /* A descriptor, not a path: its owner may end, and its process number become another's. */
 static int open_shared(struct engine *e, const char *id, int *ret, struct err *err)
 {
@@ -422,6 +433,8 @@ static int open_shared(struct engine *e, const char *id, int *ret, struct err *e
         netns = open(path, O_RDONLY | O_CLOEXEC);
     if (netns < 0 || !proc_alive(&other.init))
         r = err_set(err, EINVAL, "cannot join network of a non running container: %s", other.id);
+    if (!r)
+        r = mark_shared(e, other.id, err);
     container_free(&other);
     if (!r)
         *ret = steal_fd(&netns);

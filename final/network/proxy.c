@@ -48,6 +48,9 @@ struct net_proxy {
     struct ip ip4, ip6;
 };
 
+/* What is under way at the moment, in either direction. */
+static char piece[PIECE];
+
 struct net_proxy *net_proxy_new(void)
 {
     return mem_alloc(sizeof(struct net_proxy));
@@ -148,7 +151,6 @@ static bool flush(struct flow *flow, int to)
 
 static bool carry(struct flow *flow, int from, int to)
 {
-    static char piece[PIECE];
     ssize_t n;
 
     if (flow->kept.len || flow->ended)
@@ -230,7 +232,6 @@ static struct connection *new_session(struct net_proxy *proxy, const struct list
 
 static void take_datagrams(struct net_proxy *proxy, const struct listener *l)
 {
-    static char piece[PIECE];
 
     for (int i = 0; i < AT_ONCE; i++) {
         struct sockaddr_storage from = {0};
@@ -252,7 +253,6 @@ static void take_datagrams(struct net_proxy *proxy, const struct listener *l)
 
 static bool serve_session(struct connection *c, short events)
 {
-    static char piece[PIECE];
     ssize_t n;
 
     if (!events)

@@ -246,7 +246,13 @@ START_TEST(another_containers_network)
     EXPECT(125, NULL, "No such container: nosuch", "run", "--rm", "--network", "container:nosuch",
            BOX, "true");
     EXPECT_OK("stop", "-t", "0", "side");
+    EXPECT_OK("start", "side");
+    world_wait_log("side", "ready");
+    /* Its owner ends: what stays has no cable any more, and the address may be another's. */
     EXPECT_OK("stop", "-t", "0", "web");
+    REACH("side", "tcp", "127.0.0.1", "81", "side from 127.0.0.1");
+    EXPECT(0, "lo\n", "", "exec", "side", "ls", "/sys/class/net");
+    EXPECT_OK("stop", "-t", "0", "side");
     EXPECT(1, NULL, "cannot join network of a non running container", "start", "side");
 }
 END_TEST

@@ -3,7 +3,7 @@
 # only what depends on the kernel (pulling was tested outside, and emulated cryptography and browsers are slow).
 # shellcheck disable=SC2086  # lists of words are meant to split
 set -u
-engine_suites="run states logs limits terminal crash"
+engine_suites="run states logs limits terminal crash network_reach network_isolation network_names"
 steps_suites="errors behaviour attack_01 attack_02 attack_03 attack_04 attack_05 attack_06"
 
 status=0

@@ -122,7 +122,7 @@ static void add_first_client(const struct shim_options *o, struct shim_relay *re
 /* run/<id>/ says that somebody is there; it goes when nobody is. */
 static void remove_run_dir(const struct shim_options *o)
 {
-    static const char *const files[] = {"attach.sock", "pids"};
+    static const char *const files[] = {"attach.sock", "pids", SHIM_NETWORK_SHARED};
     cleanup_close int dir = open(o->run, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
     for (size_t i = 0; dir >= 0 && i < sizeof files / sizeof *files; i++)

@@ -217,6 +217,19 @@ static void take_out_of_rules(struct shim_network *n)
     net_rules_remove(&n->place, &elements, &ignored);
 }
 
+/* Others are in the namespace, and it stays as long as they do; the address is another's from now
+ * on. */
+static void pull_out_shared(struct shim_network *n)
+{
+    cleanup_free char *mark = str_format("%s/" SHIM_NETWORK_SHARED, n->options->run);
+    struct err ignored;
+
+    if (unlink(mark) < 0)
+        return;
+    for (size_t i = 0; i < n->endpoints.len; i++)
+        net_unplug(&n->endpoints.items[i], &ignored);
+}
+
 /* The rules go before the sockets: until then nobody else can have the ports. That the plan is gone
  * says that all is. The cable goes with the container's namespace. */
 void shim_network_down(struct shim_network *n)
@@ -233,6 +246,7 @@ void shim_network_down(struct shim_network *n)
         net_names_remove(n->names, &n->endpoints.items[i], n->options->id);
     net_dns_close(n->dns);
     n->dns = NULL;
+    pull_out_shared(n);
     take_out_of_rules(n);
     net_proxy_free(n->proxy);
     n->proxy = NULL;

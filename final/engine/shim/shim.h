@@ -56,6 +56,9 @@ struct shim_options {
 #define SHIM_REPORT_FD 3
 #define SHIM_ATTACH_FD 4
 #define SHIM_ORDER_MAX 65536
+/* In run/<id>/, by the engine: another container has joined this one's network, and may outlive it.
+ */
+#define SHIM_NETWORK_SHARED "network.shared"
 /* Behind the order, if it says so: packets with at most this many descriptors each. */
 #define SHIM_FDS_A_PACKET 200
 
