@@ -63,8 +63,9 @@ static const struct column columns[] = {
 /* --- filters
  * ---------------------------------------------------------------------------------------- */
 
-static const char *const known_filters[] = {"id",       "name",   "label", "status", "exited",
-                                            "ancestor", "before", "since", NULL};
+static const char *const known_filters[] = {"id",      "name",     "label",  "status",
+                                            "exited",  "ancestor", "before", "since",
+                                            "network", "publish",  "expose", NULL};
 
 static const char *const states[] = {"created", "restarting", "running", "removing",
                                      "paused",  "exited",     "dead",    NULL};
@@ -159,10 +160,58 @@ static bool match_since(void *context, const char *value)
     return place < k->all->len && (size_t)(k->c - k->all->items) < place;
 }
 
+/* Name or id of a network it is on. */
+static bool match_network(void *context, const char *value)
+{
+    const struct candidate *k = context;
+    json_t *wishes = json_at(k->c->config, "NetworkingConfig.EndpointsConfig");
+    const char *mode = json_str(k->c->config, "HostConfig.NetworkMode", "");
+    struct err err = {0};
+    struct network n;
+    bool on;
+
+    if (engine_network_find(k->cli->engine, value, &n, &err) < 0)
+        return false;
+    on = json_object_size(wishes) ? json_object_get(wishes, n.name) != NULL : !strcmp(mode, n.name);
+    network_free(&n);
+    return on;
+}
+
+/* "80", "80/udp", "8080-8090/tcp": whether a key of docker's port objects is among them. */
+static bool has_port(const json_t *ports, const char *value)
+{
+    const char *slash = strchr(value, '/'), *dash = strchr(value, '-'), *key;
+    int first = atoi(value), last = dash ? atoi(dash + 1) : first;
+    json_t *unused;
+
+    json_object_foreach((json_t *)ports, key, unused)
+    {
+        const char *proto = strchr(key, '/');
+        int port = atoi(key);
+
+        if (port >= first && port <= last && !strcmp(proto ? proto : "", slash ? slash : "/tcp"))
+            return true;
+    }
+    return false;
+}
+
+static bool match_publish(void *context, const char *value)
+{
+    return has_port(json_at(((struct candidate *)context)->c->config, "HostConfig.PortBindings"),
+                    value);
+}
+
+static bool match_expose(void *context, const char *value)
+{
+    return has_port(json_at(((struct candidate *)context)->c->config, "Config.ExposedPorts"),
+                    value);
+}
+
 static const struct filter_rule filters[] = {
-    {"id", match_id},         {"name", match_name},     {"label", match_label},
-    {"status", match_status}, {"exited", match_exited}, {"ancestor", match_ancestor},
-    {"before", match_before}, {"since", match_since},   {NULL, NULL}};
+    {"id", match_id},           {"name", match_name},     {"label", match_label},
+    {"status", match_status},   {"exited", match_exited}, {"ancestor", match_ancestor},
+    {"before", match_before},   {"since", match_since},   {"network", match_network},
+    {"publish", match_publish}, {"expose", match_expose}, {NULL, NULL}};
 
 static bool passes(struct candidate *k)
 {

@@ -311,6 +311,11 @@ START_TEST(ports_in_ps_and_publish_all)
     SERVE("all", "tcp", "80", "-P", "--expose", "80");
     cell = OUTPUT("port", "all", "80/tcp");
     ck_assert_msg(str_starts(cell, "0.0.0.0:3"), "%s", cell);
+    EXPECT(0, "web\n", "", "ps", "--filter", "publish=9001", "--format", "{{.Names}}");
+    EXPECT(0, "web\n", "", "ps", "--filter", "expose=440-450/tcp", "--format", "{{.Names}}");
+    EXPECT(0, "", "", "ps", "--filter", "publish=443", "--format", "{{.Names}}");
+    EXPECT(0, "all\nweb\n", "", "ps", "--filter", "network=bridge", "--format", "{{.Names}}");
+    EXPECT(0, "", "", "ps", "--filter", "network=none", "--format", "{{.Names}}");
     EXPECT_OK("stop", "-t", "0", "web");
     EXPECT(0, "\n", "", "ps", "-a", "--filter", "name=web", "--format", "{{.Ports}}");
 }

@@ -21,7 +21,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${COOPER_VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cooper/vm}
-modules="virtio_pci 9pnet_virtio 9p overlay veth bridge br_netfilter nft_masq nft_nat nft_chain_nat nft_ct nft_fib_ipv4 nft_fib_ipv6 nft_fib_inet nf_conntrack_netlink netlink_diag dummy tun fuse loop"
+modules="virtio_pci 9pnet_virtio 9p overlay veth bridge br_netfilter nft_masq nft_nat nft_chain_nat nft_ct nft_fib_ipv4 nft_fib_ipv6 nft_fib_inet nft_meta_bridge nf_conntrack_netlink netlink_diag dummy tun fuse loop"
 
 die() { echo "check-vm: $*" >&2; exit 125; }
 
