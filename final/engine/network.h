@@ -36,7 +36,11 @@ int network_make(struct engine *e, const struct network *n, struct err *err);
 int network_place(struct engine *e, const struct net_place **ret, struct err *err);
 /* Everything that belongs in the rules; for net_rules_add(). */
 int network_all_elements(void *engine, struct net_elements *ret, struct err *err);
-/* Releases what containers that have ended hold. */
+/* Its maker was killed at it. */
+bool network_half_made(const struct network *n);
+/* Takes away bridge, rules and record; -EBUSY without a message while containers are on it. */
+int network_unmake(struct engine *e, const struct network *n, struct err *err);
+/* Releases what containers that have ended hold, and networks that were never finished. */
 int networks_collect(struct engine *e, struct err *err);
 
 /* With docker's attributes; `c` NULL: of the network alone. */

@@ -250,6 +250,22 @@ static int change_apply(struct change *change, const json_t *added, struct err *
     return r < 0 ? r : tell_shim(change->e, change->c, err);
 }
 
+static json_t *take_endpoint(json_t *endpoints, const char *network_id)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(endpoints, i, item)
+    {
+        if (strcmp(json_str(item, "NetworkID", ""), network_id))
+            continue;
+        json_incref(item);
+        json_array_remove(endpoints, i);
+        return item;
+    }
+    return NULL;
+}
+
 /* --- connect
  * ------------------------------------------------------------------------------------- */
 
@@ -282,9 +298,14 @@ static int connect_running(struct engine *e, struct container *c, const struct n
                            const json_t *wish, struct err *err)
 {
     cleanup_change struct change change;
+    cleanup_json json_t *left = NULL;
     json_t *endpoint = NULL;
     int r = change_begin(e, c, &change, err);
 
+    if (!r)
+        left = take_endpoint(change.endpoints, n->id);
+    if (left) /* by a command that was killed before the container was on the network */
+        r = take_back(e, c, n, left, err);
     if (!r)
         r = network_make(e, n, err);
     if (!r)
@@ -353,22 +374,6 @@ int engine_network_connect(struct engine *e, const struct network *n,
 /* --- disconnect
  * ---------------------------------------------------------------------------------- */
 
-static json_t *take_endpoint(json_t *endpoints, const char *network_id)
-{
-    json_t *item;
-    size_t i;
-
-    json_array_foreach(endpoints, i, item)
-    {
-        if (strcmp(json_str(item, "NetworkID", ""), network_id))
-            continue;
-        json_incref(item);
-        json_array_remove(endpoints, i);
-        return item;
-    }
-    return NULL;
-}
-
 static int disconnect_running(struct engine *e, struct container *c, const struct network *n,
                               struct err *err)
 {
@@ -378,10 +383,10 @@ static int disconnect_running(struct engine *e, struct container *c, const struc
 
     if (r < 0)
         return r;
+    /* Without one, an earlier command was killed at it: what it left undone is done. */
     endpoint = take_endpoint(change.endpoints, n->id);
-    if (!endpoint)
-        return 0;
-    r = take_back(e, c, n, endpoint, err);
+    if (endpoint)
+        r = take_back(e, c, n, endpoint, err);
     return r < 0 ? r : change_apply(&change, NULL, err);
 }
 

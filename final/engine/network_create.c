@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/proc.h"
 #include "engine/network.h"
 
 static bool name_fits(const char *name)
@@ -60,12 +61,52 @@ int engine_network_record(struct engine *e, struct network *n, struct err *err)
     return store_end(e->store, r, err);
 }
 
+/* The name may be that of a network whose maker was killed before it was one. */
+static int record_new(struct engine *e, struct network *n, struct err *err)
+{
+    struct network holder;
+    struct err ignored;
+    int r = engine_network_record(e, n, err);
+
+    if (r != -EEXIST || store_network_find(e->store, n->name, &holder, &ignored) < 0)
+        return r;
+    if (network_half_made(&holder) && network_unmake(e, &holder, &ignored) >= 0)
+        r = engine_network_record(e, n, err);
+    network_free(&holder);
+    return r;
+}
+
+static int make_new(struct engine *e, struct network *n, struct err *err)
+{
+    char bridge[LINK_NAME_MAX];
+    struct proc_id self;
+    int r = id_generate(n->id, err);
+
+    if (!r)
+        r = proc_identify_self(&self, err);
+    if (r < 0)
+        return r;
+    network_bridge(n, bridge);
+    json_put(n->config, "ForeignBridge", json_boolean(net_link_exists(bridge)));
+    json_put(n->config, "Maker", json_integer(self.pid));
+    json_put(n->config, "MakerStart", json_integer((json_int_t)self.start));
+    r = record_new(e, n, err);
+    if (r < 0)
+        return r;
+    r = network_make(e, n, err);
+    if (r < 0) {
+        struct err ignored;
+
+        network_unmake(e, n, &ignored);
+    }
+    return r;
+}
+
 int engine_network_create(struct engine *e, const char *name, json_t *config, char ret_id[65],
                           struct err *err)
 {
     struct network n = {
         .name = str_copy(name), .created_ns = clock_now(), .config = json_incref(config)};
-    char bridge[LINK_NAME_MAX];
     int r = 0;
 
     if (!name_fits(name))
@@ -76,20 +117,7 @@ int engine_network_create(struct engine *e, const char *name, json_t *config, ch
     if (!r)
         r = network_check_driver(config, err);
     if (!r)
-        r = id_generate(n.id, err);
-    if (!r) {
-        network_bridge(&n, bridge);
-        json_put(config, "ForeignBridge", json_boolean(net_link_exists(bridge)));
-        r = engine_network_record(e, &n, err);
-    }
-    if (!r) {
-        r = network_make(e, &n, err);
-        if (r < 0) {
-            struct err ignored;
-
-            store_network_remove(e->store, n.id, &ignored);
-        }
-    }
+        r = make_new(e, &n, err);
     if (!r) {
         network_event(e, &n, NULL, "create");
         strcpy(ret_id, n.id);
@@ -124,15 +152,18 @@ int engine_network_used(struct engine *e, const struct network *n, struct err *e
     return r;
 }
 
-/* The bridge goes before the record: broken off in between, it is done again. One that was there
- * before the network stays: it is somebody else's. */
-static int unmake(struct engine *e, const struct network *n, struct err *err)
+/* The bridge goes before the record: broken off in between, it is done again; or, should a
+ * container come onto it, its rules are made again, because it is not ready any more. A bridge that
+ * was there before the network stays: it is somebody else's. */
+int network_unmake(struct engine *e, const struct network *n, struct err *err)
 {
     cleanup_elements struct net_elements elements = {0};
     const struct net_place *place;
     char bridge[LINK_NAME_MAX];
     int r = network_place(e, &place, err);
 
+    if (!r)
+        r = store_network_ready(e->store, n->id, false, err);
     if (r < 0)
         return r;
     network_bridge(n, bridge);
@@ -140,9 +171,9 @@ static int unmake(struct engine *e, const struct network *n, struct err *err)
                          network_option(n, "com.docker.network.bridge.enable_ip_masquerade", true),
                          &elements);
     r = net_rules_remove(place, &elements, err);
-    if (r < 0 || json_flag(n->config, "ForeignBridge", false))
-        return r;
-    return net_link_remove(bridge, err);
+    if (!r && !json_flag(n->config, "ForeignBridge", false))
+        r = net_link_remove(bridge, err);
+    return r < 0 ? r : store_network_remove(e->store, n->id, err);
 }
 
 int engine_network_remove(struct engine *e, const struct network *n, struct err *err)
@@ -159,9 +190,7 @@ int engine_network_remove(struct engine *e, const struct network *n, struct err 
                        "error while removing network: network %s id %s has active endpoints",
                        n->name, n->id);
     if (!r)
-        r = unmake(e, n, err);
-    if (!r)
-        r = store_network_remove(e->store, n->id, err);
+        r = network_unmake(e, n, err);
     if (r == -EBUSY) /* a container came between */
         return err_set(err, EBUSY,
                        "error while removing network: network %s id %s has active endpoints",

@@ -275,7 +275,29 @@ int network_make(struct engine *e, const struct network *n, struct err *err)
         return r;
     network_elements(n, &elements);
     r = net_rules_add(place, &elements, network_all_elements, e, &e->notes, err);
-    return r < 0 ? r : store_network_ready(e->store, n->id, err);
+    return r < 0 ? r : store_network_ready(e->store, n->id, true, err);
+}
+
+bool network_half_made(const struct network *n)
+{
+    struct proc_id maker = {(pid_t)json_int(n->config, "Maker", 0),
+                            (unsigned long long)json_int(n->config, "MakerStart", 0)};
+
+    return !n->ready && maker.pid && !proc_alive(&maker);
+}
+
+static int collect_half_made(struct engine *e, struct err *err)
+{
+    struct network_list networks;
+    int r = store_networks(e->store, &networks, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < networks.len && r >= 0; i++)
+        if (network_half_made(&networks.items[i]))
+            r = network_unmake(e, &networks.items[i], err);
+    network_list_free(&networks);
+    return r < 0 ? r : 0;
 }
 
 int networks_collect(struct engine *e, struct err *err)
@@ -301,5 +323,5 @@ int networks_collect(struct engine *e, struct err *err)
         container_free(&c);
     }
     endpoint_list_free(&endpoints);
-    return r == -ENOENT ? 0 : r;
+    return r < 0 && r != -ENOENT ? r : collect_half_made(e, err);
 }

@@ -48,9 +48,10 @@ int store_network_add(struct store *s, const struct network *n, struct err *err)
     return r;
 }
 
-int store_network_ready(struct store *s, const char *id, struct err *err)
+int store_network_ready(struct store *s, const char *id, bool ready, struct err *err)
 {
-    return db_run(s->db, err, "UPDATE networks SET ready = 1 WHERE id = ?", "s", id);
+    return db_run(s->db, err, "UPDATE networks SET ready = ? WHERE id = ?", "is", (long long)ready,
+                  id);
 }
 
 static int read_network(sqlite3_stmt *query, struct network *ret, struct err *err)

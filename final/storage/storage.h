@@ -292,7 +292,8 @@ int store_end(struct store *store, int r, struct err *err);
 
 /* -EEXIST with docker's text when the name is taken. */
 int store_network_add(struct store *store, const struct network *n, struct err *err);
-int store_network_ready(struct store *store, const char *id, struct err *err);
+/* Whether its rules have been made. */
+int store_network_ready(struct store *store, const char *id, bool ready, struct err *err);
 /* Exact name, full id, unique prefix of an id. -ENOENT / -ENOTUNIQ without a message. */
 int store_network_find(struct store *store, const char *name_or_id, struct network *ret,
                        struct err *err);

@@ -194,3 +194,12 @@ char *lan_dns(const char *container, const char *name, const char *type, bool tc
         r.out.data[len - 1] = 0;
     return str_copy(r.out.data);
 }
+
+char *lan_nft(const char *words)
+{
+    cleanup_run struct run_result r = {0};
+    cleanup_free char *line = str_format("nft %s", words);
+
+    RUN_OK(&r, NULL, "sh", "-c", line);
+    return str_copy(r.out.data);
+}

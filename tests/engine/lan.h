@@ -51,5 +51,7 @@ void lan_serve(const char *name, const char *proto, const char *port, const char
     lan_serve(name, proto, port, (const char *const[]){__VA_ARGS__, NULL})
 /* Address of a container on a network (NULL: its first); caller frees. */
 char *lan_address(const char *name, const char *network);
+/* What `nft WORDS` prints; caller frees. */
+char *lan_nft(const char *words);
 /* "NAME TYPE" asked at 127.0.0.11 in a container, as `net dns` prints it; caller frees. */
 char *lan_dns(const char *container, const char *name, const char *type, bool tcp);

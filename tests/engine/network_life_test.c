@@ -1,13 +1,9 @@
-/* Networks made, listed, removed; containers that come onto them and leave; many at once; and what
- * is left when somebody is killed. */
+/* Networks made, listed, removed; containers that come onto them and leave; ports; others' rules.
+ */
 #include "engine/lan.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 
@@ -339,15 +335,6 @@ END_TEST
 /* --- others' rules, and none
  * --------------------------------------------------------------------- */
 
-static char *rules_of(const char *what)
-{
-    cleanup_run struct run_result r = {0};
-    cleanup_free char *line = str_format("nft %s", what);
-
-    RUN_OK(&r, NULL, "sh", "-c", line);
-    return str_copy(r.out.data);
-}
-
 START_TEST(the_rules_come_back)
 {
     cleanup_free char *web = NULL, *before = NULL, *after = NULL;
@@ -356,19 +343,19 @@ START_TEST(the_rules_come_back)
     SERVE("web", "tcp", "80", "-p", "8080:80");
     SERVE("one", "tcp", "80", "--network", "net-one");
     web = lan_address("web", NULL);
-    before = rules_of("-s list ruleset");
-    free(rules_of("flush ruleset"));
+    before = lan_nft("-s list ruleset");
+    free(lan_nft("flush ruleset"));
     EXPECT_OK("run", "--rm", BOX, "true");
-    after = rules_of("-s list ruleset");
+    after = lan_nft("-s list ruleset");
     ck_assert_str_eq(after, before);
     REACH(FROM_NEIGHBOUR, "tcp", HOST, "8080", "web from " NEIGHBOUR);
     REACH("one", "tcp", web, "80", SILENCE);
     /* One rule of ours, or one element, taken away is noticed as well. */
-    free(rules_of("flush chain inet $(nft list tables | sed -n 's/table inet "
-                  "\\(cooper.*\\)/\\1/p') to_bridge"));
+    free(lan_nft("flush chain inet $(nft list tables | sed -n 's/table inet "
+                 "\\(cooper.*\\)/\\1/p') to_bridge"));
     EXPECT_OK("run", "--rm", BOX, "true");
     free(after);
-    after = rules_of("-s list ruleset");
+    after = lan_nft("-s list ruleset");
     ck_assert_str_eq(after, before);
 }
 END_TEST
@@ -377,20 +364,20 @@ START_TEST(others_rules_are_not_touched)
 {
     cleanup_free char *before = NULL, *after = NULL;
 
-    free(rules_of("add table ip theirs"));
-    free(rules_of(
+    free(lan_nft("add table ip theirs"));
+    free(lan_nft(
         "add chain ip theirs forward '{ type filter hook forward priority 0; policy drop; }'"));
-    free(rules_of("add rule ip theirs forward ip daddr 192.0.2.1 counter drop"));
-    before = rules_of("-s list table ip theirs");
+    free(lan_nft("add rule ip theirs forward ip daddr 192.0.2.1 counter drop"));
+    before = lan_nft("-s list table ip theirs");
     EXPECT(0, "", "the chain 'ip theirs forward' of another program drops what it does not know",
            "run", "--rm", BOX, "true");
     EXPECT(0, "", "", "run", "--rm", BOX, "true"); /* said once, not each time */
-    free(rules_of(
+    free(lan_nft(
         "flush table inet $(nft list tables | sed -n 's/table inet \\(cooper.*\\)/\\1/p')"));
     EXPECT(0, "", NULL, "run", "--rm", BOX, "true");
-    after = rules_of("-s list table ip theirs");
+    after = lan_nft("-s list table ip theirs");
     ck_assert_str_eq(after, before);
-    free(rules_of("delete table ip theirs"));
+    free(lan_nft("delete table ip theirs"));
 }
 END_TEST
 
@@ -434,131 +421,6 @@ START_TEST(forwarding_is_said)
 }
 END_TEST
 
-/* --- many, and the dead
- * -------------------------------------------------------------------------- */
-
-START_TEST(fifty_at_once_have_fifty_addresses)
-{
-    enum { N = 50 };
-    cleanup_run struct run_result r = {0};
-    pid_t pids[N];
-
-    for (int i = 0; i < N; i++) {
-        cleanup_free char *name = str_format("many%d", i);
-
-        pids[i] = START(NULL, "run", "-d", "--name", name, BOX, "sleep", "1000");
-    }
-    for (int i = 0; i < N; i++)
-        ck_assert_int_eq(run_wait(pids[i], 100), 0);
-    RUN_OK(&r, NULL, "sh", "-c",
-           BUILD_DIR "/bin/cooper --root \"$0\" network inspect -f '{{range .Containers}}{{println "
-                     ".IPv4Address}}{{end}}' "
-                     "bridge | sort | uniq | grep -c 172",
-           world_root());
-    ck_assert_str_eq(r.out.data, "50\n");
-    RUN_OK(&r, NULL, "sh", "-c", "ip -o link | grep -c ' cv'");
-    ck_assert_str_eq(r.out.data, "50\n");
-}
-END_TEST
-
-/* Waits until the kernel has taken down the namespaces of what has ended. */
-static void wait_for_no_links(void)
-{
-    cleanup_run struct run_result r = {0};
-
-    for (int i = world_ticks(20); i > 0; i--) {
-        RUN(&r, NULL, "sh", "-c", "ip -o link | grep ' cv'");
-        if (!r.out.len)
-            return;
-        world_tick();
-    }
-    ck_abort_msg("links are left:\n%s", r.out.data);
-}
-
-/* Nothing of any container is left: links, elements, names, addresses. */
-static void expect_clean(const char *rules)
-{
-    cleanup_run struct run_result r = {0};
-    cleanup_free char *now = NULL;
-
-    wait_for_no_links();
-    now = rules_of("-s list ruleset");
-    ck_assert_msg(str_equal(now, rules), "rules:\n%s\nbefore:\n%s", now, rules);
-    RUN_OK(&r, NULL, "sh", "-c", "find \"$0\"/run/network/names -mindepth 1", world_root());
-    ck_assert_str_eq(r.out.data, "");
-    EXPECT(0, "0\n", "", "network", "inspect", "-f", "{{len .Containers}}", "bridge");
-}
-
-START_TEST(many_cycles_leave_nothing)
-{
-    cleanup_free char *rules = NULL;
-
-    EXPECT_OK("network", "create", "net-one");
-    EXPECT_OK("run", "--rm", "--network", "net-one", BOX, "true");
-    EXPECT_OK("run", "--rm", BOX, "true");
-    rules = rules_of("-s list ruleset");
-    for (int i = 0; i < 100; i++) {
-        EXPECT(0, NULL, "", "create", "--name", "cycle", "-p", "8080:80",
-               i % 2 ? "--network=net-one" : "--network=bridge", BOX, "true");
-        EXPECT(0, NULL, "", "start", "-a", "cycle");
-        EXPECT(0, NULL, "", "rm", "cycle");
-    }
-    expect_clean(rules);
-}
-END_TEST
-
-/* Killed at forty moments of a start: the next command works, and in the end nothing is left. */
-START_TEST(a_start_killed_at_any_moment)
-{
-    cleanup_free char *rules = NULL;
-
-    EXPECT_OK("network", "create", "net-one");
-    EXPECT_OK("run", "--rm", BOX, "true");
-    rules = rules_of("-s list ruleset");
-    for (int i = 0; i < 40; i++) {
-        pid_t client = START(NULL, "run", "--rm", "--name", "sweep", "-p", "8080:80", "--network",
-                             "net-one", BOX, "true");
-
-        nanosleep(&(struct timespec){.tv_nsec = i * 500000L}, NULL);
-        kill(client, SIGKILL);
-        ck_assert_int_ge(run_wait(client, 10), 0);
-    }
-    for (int n = world_ticks(20); n > 0; n--) {
-        cleanup_run struct run_result r = {0};
-
-        COOPER(&r, "run", "--rm", "--name", "sweep", "-p", "8080:80", "--network", "net-one", BOX,
-               "true");
-        if (r.code == 0)
-            break;
-        ck_assert_msg(n > 1, "%s", r.err.data);
-        world_tick();
-    }
-    world_clear();
-    EXPECT(0, "", "", "ps", "-aq");
-    expect_clean(rules);
-    EXPECT(0, "net-one\n", "", "network", "rm", "net-one");
-}
-END_TEST
-
-/* The shim is killed, and its container with it: the next command takes everything back. */
-START_TEST(a_killed_shim_leaves_nothing)
-{
-    cleanup_free char *rules = NULL, *pid = NULL, *line = NULL;
-    cleanup_run struct run_result r = {0};
-
-    EXPECT_OK("run", "--rm", BOX, "true");
-    rules = rules_of("-s list ruleset");
-    SERVE("web", "tcp", "80", "-p", "8080:80");
-    pid = world_inspect("web", "{{.State.Pid}}");
-    line = str_format("kill -9 $(sed -n 's/^PPid:.//p' /proc/%s/status)", pid);
-    RUN_OK(&r, NULL, "sh", "-c", line);
-    world_wait_for("web", "{{.State.Status}}", "exited");
-    expect_clean(rules);
-    SERVE("next", "tcp", "80", "-p", "8080:80"); /* the port is free */
-    REACH(FROM_NEIGHBOUR, "tcp", HOST, "8080", "next from ");
-}
-END_TEST
-
 SUITE(network_life)
 {
     TCase *t = tcase_create("life");
@@ -584,9 +446,5 @@ SUITE(network_life)
     tcase_add_test(t, others_rules_are_not_touched);
     tcase_add_test(t, connections_end_with_the_container);
     tcase_add_test(t, forwarding_is_said);
-    tcase_add_test(t, fifty_at_once_have_fifty_addresses);
-    tcase_add_test(t, many_cycles_leave_nothing);
-    tcase_add_test(t, a_start_killed_at_any_moment);
-    tcase_add_test(t, a_killed_shim_leaves_nothing);
     suite_add_tcase(suite, t);
 }
