@@ -56,6 +56,14 @@ int endpoint_allocate(struct engine *e, const struct container *c, const struct 
                       const json_t *wanted, size_t position, json_t **ret, struct err *err);
 /* Chooses which endpoint has the default routes and publishes ports: sets Default4, Default6. */
 void endpoints_choose_gateway(json_t *endpoints);
+/* Writes all of an array into the records; puts them, with what they publish, into the rules. */
+int endpoints_store(struct engine *e, const char *container, const json_t *endpoints,
+                    struct err *err);
+int endpoints_put_rules(struct engine *e, const json_t *endpoints, struct err *err);
+/* Takes one out of the kernel and of the names: elements, cable, connections. Its record stays. */
+int endpoint_take_back(struct engine *e, const char *container, const json_t *endpoint,
+                       struct err *err);
+
 /* --- network_ports.c: published ports */
 
 struct port_sockets {

@@ -191,33 +191,6 @@ static int move_ports(struct change *change, struct err *err)
     return 0;
 }
 
-static int store_all(struct change *change, struct err *err)
-{
-    json_t *item;
-    size_t i;
-    int r = store_begin(change->e->store, err);
-
-    if (r < 0)
-        return r;
-    json_array_foreach(change->endpoints, i, item) if (r >= 0) r = store_endpoint_put(
-        change->e->store, change->c->id, json_str(item, "NetworkID", ""), i, item, err);
-    return store_end(change->e->store, r, err);
-}
-
-static int put_all_rules(struct change *change, struct err *err)
-{
-    cleanup_elements struct net_elements elements = {0};
-    const struct net_place *place;
-    json_t *item;
-    size_t i;
-    int r = network_place(change->e, &place, err);
-
-    json_array_foreach(change->endpoints, i, item) net_plan_elements(item, &elements);
-    return r < 0 ? r
-                 : net_rules_add(place, &elements, network_all_elements, change->e,
-                                 &change->e->notes, err);
-}
-
 /* Records, plan, rules; then the cable, if there is a new one; then routes, files and the shim. */
 static int change_apply(struct change *change, const json_t *added, struct err *err)
 {
@@ -231,11 +204,11 @@ static int change_apply(struct change *change, const json_t *added, struct err *
     if (!r)
         r = move_ports(change, err);
     if (!r)
-        r = store_all(change, err);
+        r = endpoints_store(change->e, change->c->id, change->endpoints, err);
     if (!r)
         r = network_write_plan(change->run, plan, err);
     if (!r)
-        r = put_all_rules(change, err);
+        r = endpoints_put_rules(change->e, change->endpoints, err);
     if (!r && added) {
         r = net_endpoint_read(added, &one, err);
         if (!r)
@@ -269,28 +242,11 @@ static json_t *take_endpoint(json_t *endpoints, const char *network_id)
 /* --- connect
  * ------------------------------------------------------------------------------------- */
 
-static int take_back(struct engine *e, const struct container *c, const struct network *n,
-                     const json_t *endpoint, struct err *err)
+static int leave(struct engine *e, const struct container *c, const struct network *n,
+                 const json_t *endpoint, struct err *err)
 {
-    cleanup_elements struct net_elements elements = {0};
-    const struct net_place *place;
-    struct net_endpoint read;
-    cleanup_close int names = -1;
-    int r = network_place(e, &place, err);
+    int r = endpoint_take_back(e, c->id, endpoint, err);
 
-    if (!r)
-        r = net_endpoint_read(endpoint, &read, err);
-    if (r < 0)
-        return r;
-    names = openat(place->dir, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (names >= 0)
-        net_names_remove(names, &read, c->id);
-    net_plan_elements(endpoint, &elements);
-    r = net_rules_remove(place, &elements, err);
-    if (!r)
-        r = net_unplug(&read, err);
-    net_forget_connections(&read.ip4.base);
-    net_forget_connections(&read.ip6.base);
     return r < 0 ? r : store_endpoints_release(e->store, c->id, n->id, err);
 }
 
@@ -305,7 +261,7 @@ static int connect_running(struct engine *e, struct container *c, const struct n
     if (!r)
         left = take_endpoint(change.endpoints, n->id);
     if (left) /* by a command that was killed before the container was on the network */
-        r = take_back(e, c, n, left, err);
+        r = leave(e, c, n, left, err);
     if (!r)
         r = network_make(e, n, err);
     if (!r)
@@ -321,7 +277,7 @@ static int connect_running(struct engine *e, struct container *c, const struct n
     if (r < 0) {
         struct err ignored;
 
-        take_back(e, c, n, endpoint, &ignored);
+        leave(e, c, n, endpoint, &ignored);
     }
     return r;
 }
@@ -386,7 +342,7 @@ static int disconnect_running(struct engine *e, struct container *c, const struc
     /* Without one, an earlier command was killed at it: what it left undone is done. */
     endpoint = take_endpoint(change.endpoints, n->id);
     if (endpoint)
-        r = take_back(e, c, n, endpoint, err);
+        r = leave(e, c, n, endpoint, err);
     return r < 0 ? r : change_apply(&change, NULL, err);
 }
 

@@ -1,4 +1,5 @@
 /* network_endpoint.c - what one container gets on one network. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -215,4 +216,58 @@ void endpoints_choose_gateway(json_t *endpoints)
         json_put(item, "Default4", json_boolean(item == four));
         json_put(item, "Default6", json_boolean(item == six));
     }
+}
+
+int endpoints_store(struct engine *e, const char *container, const json_t *endpoints,
+                    struct err *err)
+{
+    json_t *item;
+    size_t i;
+    int r = store_begin(e->store, err);
+
+    if (r < 0)
+        return r;
+    json_array_foreach(endpoints, i, item)
+    {
+        if (r >= 0)
+            r = store_endpoint_put(e->store, container, json_str(item, "NetworkID", ""), i, item,
+                                   err);
+    }
+    return store_end(e->store, r, err);
+}
+
+int endpoints_put_rules(struct engine *e, const json_t *endpoints, struct err *err)
+{
+    cleanup_elements struct net_elements elements = {0};
+    const struct net_place *place;
+    json_t *item;
+    size_t i;
+    int r = network_place(e, &place, err);
+
+    json_array_foreach(endpoints, i, item) net_plan_elements(item, &elements);
+    return r < 0 ? r : net_rules_add(place, &elements, network_all_elements, e, &e->notes, err);
+}
+
+/* Names first: who looks for it no longer finds it. Every step may find that it was done. */
+int endpoint_take_back(struct engine *e, const char *container, const json_t *endpoint,
+                       struct err *err)
+{
+    cleanup_elements struct net_elements elements = {0};
+    cleanup_close int names = -1;
+    const struct net_place *place;
+    struct net_endpoint read;
+    int r = network_place(e, &place, err);
+
+    if (r < 0 || net_endpoint_read(endpoint, &read, err) < 0)
+        return r;
+    names = openat(place->dir, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (names >= 0)
+        net_names_remove(names, &read, container);
+    net_plan_elements(endpoint, &elements);
+    r = net_rules_remove(place, &elements, err);
+    if (!r && net_link_exists(read.host_link))
+        r = net_unplug(&read, err);
+    net_forget_connections(&read.ip4.base);
+    net_forget_connections(&read.ip6.base);
+    return r;
 }

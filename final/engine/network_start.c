@@ -282,18 +282,6 @@ static int resolve_links(struct engine *e, const struct container *c, json_t *en
 /* --- rules
  * --------------------------------------------------------------------------------------- */
 
-static int put_rules(struct engine *e, const json_t *endpoints, struct err *err)
-{
-    cleanup_elements struct net_elements elements = {0};
-    const struct net_place *place;
-    json_t *item;
-    size_t i;
-    int r = network_place(e, &place, err);
-
-    json_array_foreach(endpoints, i, item) net_plan_elements(item, &elements);
-    return r < 0 ? r : net_rules_add(place, &elements, network_all_elements, e, &e->notes, err);
-}
-
 /* A sender of datagrams that began before the port was published has an entry that leads nowhere.
  */
 static void forget_datagrams(const json_t *ports)
@@ -349,20 +337,6 @@ static const struct network *network_of(const json_t *endpoint, const struct net
     return NULL;
 }
 
-static int store_all(struct engine *e, const struct container *c, const json_t *endpoints,
-                     struct err *err)
-{
-    json_t *item;
-    size_t i;
-    int r = store_begin(e->store, err);
-
-    if (r < 0)
-        return r;
-    json_array_foreach(endpoints, i, item) if (r >= 0) r =
-        store_endpoint_put(e->store, c->id, json_str(item, "NetworkID", ""), i, item, err);
-    return store_end(e->store, r, err);
-}
-
 /* Ports and links are known only now, and are written a second time where there are any. */
 static int publish(struct engine *e, const struct container *c, const struct network *networks,
                    size_t count, json_t *endpoints, struct network_start *start, json_t **ret_ports,
@@ -380,7 +354,7 @@ static int publish(struct engine *e, const struct container *c, const struct net
     if (gateway)
         json_object_set(gateway, "Published", *ret_ports);
     forget_datagrams(*ret_ports);
-    return store_all(e, c, endpoints, err);
+    return endpoints_store(e, c->id, endpoints, err);
 }
 
 static int up_on(struct engine *e, const struct container *c, const struct network *networks,
@@ -401,7 +375,7 @@ static int up_on(struct engine *e, const struct container *c, const struct netwo
     start->plan = network_make_plan(c, endpoints, ports);
     r = network_write_plan(run, start->plan, err);
     if (!r)
-        r = put_rules(e, endpoints, err);
+        r = endpoints_put_rules(e, endpoints, err);
     return r;
 }
 
@@ -501,28 +475,6 @@ void network_tell_start(struct engine *e, const struct container *c, const json_
 /* --- the way back
  * -------------------------------------------------------------------------------- */
 
-static int take_back(struct engine *e, const struct endpoint *endpoint, struct err *err)
-{
-    cleanup_elements struct net_elements elements = {0};
-    cleanup_close int names = -1;
-    const struct net_place *place;
-    struct net_endpoint read;
-    int r = network_place(e, &place, err);
-
-    if (r < 0 || net_endpoint_read(endpoint->config, &read, err) < 0)
-        return r;
-    names = openat(place->dir, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    net_plan_elements(endpoint->config, &elements);
-    r = net_rules_remove(place, &elements, err);
-    if (names >= 0)
-        net_names_remove(names, &read, endpoint->container);
-    if (!r && net_link_exists(read.host_link))
-        r = net_unplug(&read, err);
-    net_forget_connections(&read.ip4.base);
-    net_forget_connections(&read.ip6.base);
-    return r;
-}
-
 int network_down(struct engine *e, const char *id, struct err *err)
 {
     cleanup_free char *plan = str_format("%s/" PLAN, id);
@@ -533,7 +485,7 @@ int network_down(struct engine *e, const char *id, struct err *err)
     if (r < 0 || !endpoints.len)
         return r < 0 ? r : 0;
     for (size_t i = 0; i < endpoints.len && !r && !shim_done; i++)
-        r = take_back(e, &endpoints.items[i], err);
+        r = endpoint_take_back(e, id, endpoints.items[i].config, err);
     endpoint_list_free(&endpoints);
     if (!r)
         r = store_endpoints_release(e->store, id, NULL, err);
