@@ -98,8 +98,7 @@ static int cmd_disconnect(struct cli *cli)
     return act_on_both(cli, do_disconnect);
 }
 
-/* --- port
- * ---------------------------------------------------------------------------------------- */
+/* --- port ------------------------------------------------------------------------------------ */
 
 /* Prints the bindings of one port, with its name before them or alone; how many there were. */
 static size_t print_bindings(const char *key, const json_t *bindings, bool with_name)

@@ -68,8 +68,7 @@ static const struct flag prune_flags[] = {
     FLAGS_END,
 };
 
-/* --- create
- * -------------------------------------------------------------------------------------- */
+/* --- create ---------------------------------------------------------------------------------- */
 
 /* The short names that people know from podman and from docker's own text. */
 static const char *option_name(const char *name)
@@ -202,8 +201,7 @@ static int cmd_create(struct cli *cli)
     return 0;
 }
 
-/* --- ls
- * ------------------------------------------------------------------------------------------ */
+/* --- ls -------------------------------------------------------------------------------------- */
 
 static const struct column columns[] = {
     {"ID", "NETWORK ID"},
@@ -336,8 +334,7 @@ static int cmd_ls(struct cli *cli)
     return 0;
 }
 
-/* --- inspect, rm, prune
- * -------------------------------------------------------------------------- */
+/* --- inspect, rm, prune ---------------------------------------------------------------------- */
 
 static int inspect_one(struct cli *cli, const char *name, json_t **ret, struct err *err)
 {

@@ -9,8 +9,7 @@
 #include "cli/run_options.h"
 #include "cli/values.h"
 
-/* --- ports
- * --------------------------------------------------------------------------------------- */
+/* --- ports ----------------------------------------------------------------------------------- */
 
 struct range {
     unsigned long long first, last;
@@ -173,8 +172,7 @@ static int put_ports(const struct options *o, json_t *config, json_t *host, stru
     return 0;
 }
 
-/* --- networks
- * ------------------------------------------------------------------------------------ */
+/* --- networks -------------------------------------------------------------------------------- */
 
 static json_t *ipam_of(json_t *wish)
 {

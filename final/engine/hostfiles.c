@@ -124,8 +124,7 @@ static int write_hosts(struct engine *e, const struct container *c, int dir,
     return write_file(dir, "hosts", &text, err);
 }
 
-/* --- resolv.conf
- * --------------------------------------------------------------------------------- */
+/* --- resolv.conf ----------------------------------------------------------------------------- */
 
 /* What the user said, else what the host has. */
 static void add_lines(struct buf *text, const char *keyword, const json_t *said,

@@ -100,8 +100,7 @@ static int tell_shim(struct engine *e, const struct container *c, struct err *er
     return 0;
 }
 
-/* --- the plan of a running container, before and after
- * ------------------------------------------- */
+/* --- the plan of a running container, before and after --------------------------------------- */
 
 struct change {
     struct engine *e;
@@ -239,8 +238,7 @@ static json_t *take_endpoint(json_t *endpoints, const char *network_id)
     return NULL;
 }
 
-/* --- connect
- * ------------------------------------------------------------------------------------- */
+/* --- connect --------------------------------------------------------------------------------- */
 
 static int leave(struct engine *e, const struct container *c, const struct network *n,
                  const json_t *endpoint, struct err *err)
@@ -327,8 +325,7 @@ int engine_network_connect(struct engine *e, const struct network *n,
     return r < 0 ? r : 0;
 }
 
-/* --- disconnect
- * ---------------------------------------------------------------------------------- */
+/* --- disconnect ------------------------------------------------------------------------------ */
 
 static int disconnect_running(struct engine *e, struct container *c, const struct network *n,
                               struct err *err)

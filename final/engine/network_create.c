@@ -200,8 +200,7 @@ int engine_network_remove(struct engine *e, const struct network *n, struct err 
     return r < 0 ? r : 0;
 }
 
-/* --- inspect
- * ------------------------------------------------------------------------------------- */
+/* --- inspect --------------------------------------------------------------------------------- */
 
 static void put_copy(json_t *document, const char *name, const json_t *config, json_t *otherwise)
 {

@@ -64,8 +64,7 @@ void network_event(struct engine *e, const struct network *n, const struct conta
     engine_event(e, "network", action, n->id, attributes);
 }
 
-/* --- pools
- * --------------------------------------------------------------------------------------- */
+/* --- pools ----------------------------------------------------------------------------------- */
 
 /* A subnet's first address is its own name, the last one of IPv4 everybody's. */
 static void usable(const struct subnet *subnet, const struct subnet *range,
@@ -108,8 +107,7 @@ void network_pool(const struct network *n, bool six, struct network_pool *ret)
     *ret = (struct network_pool){0};
 }
 
-/* --- finding and making
- * -------------------------------------------------------------------------- */
+/* --- finding and making ---------------------------------------------------------------------- */
 
 static json_t *predefined_config(struct engine *e, size_t i, const struct net_place *place,
                                  struct err *err)
@@ -202,8 +200,7 @@ int network_place(struct engine *e, const struct net_place **ret, struct err *er
     return r;
 }
 
-/* --- bridge and rules
- * ---------------------------------------------------------------------------- */
+/* --- bridge and rules ------------------------------------------------------------------------ */
 
 static void network_elements(const struct network *n, struct net_elements *ret)
 {

@@ -32,8 +32,7 @@ const char *network_of_container(const json_t *host)
     return str_starts(mode, "container:") ? mode + strlen("container:") : NULL;
 }
 
-/* --- at creation
- * --------------------------------------------------------------------------------- */
+/* --- at creation ----------------------------------------------------------------------------- */
 
 static int check_shared(struct engine *e, json_t *config, json_t *host, struct err *err)
 {
@@ -104,8 +103,7 @@ int network_check_request(struct engine *e, json_t *config, json_t *host, json_t
     return 0;
 }
 
-/* --- endpoints
- * ----------------------------------------------------------------------------------- */
+/* --- endpoints ------------------------------------------------------------------------------- */
 
 /* The networks a container is on, in order, each with what was said about it. */
 static json_t *wishes_of(const struct container *c)
@@ -207,8 +205,7 @@ static int make_networks(struct engine *e, const struct network *networks, size_
     return r;
 }
 
-/* --- links: --link OTHER:ALIAS
- * -------------------------------------------------------------------- */
+/* --- links: --link OTHER:ALIAS --------------------------------------------------------------- */
 
 /* What the other one exposes, so that a network with icc=false lets it through. */
 static void add_linked(json_t *endpoint, const json_t *other_endpoint, const json_t *other_config)
@@ -279,8 +276,7 @@ static int resolve_links(struct engine *e, const struct container *c, json_t *en
     return r;
 }
 
-/* --- rules
- * --------------------------------------------------------------------------------------- */
+/* --- rules ----------------------------------------------------------------------------------- */
 
 /* A sender of datagrams that began before the port was published has an entry that leads nowhere.
  */
@@ -299,8 +295,7 @@ static void forget_datagrams(const json_t *ports)
     }
 }
 
-/* --- the plan
- * ------------------------------------------------------------------------------------ */
+/* --- the plan -------------------------------------------------------------------------------- */
 
 json_t *network_make_plan(const struct container *c, json_t *endpoints, json_t *ports)
 {
@@ -379,8 +374,7 @@ static int up_on(struct engine *e, const struct container *c, const struct netwo
     return r;
 }
 
-/* --- another container's
- * ------------------------------------------------------------------------- */
+/* --- another container's --------------------------------------------------------------------- */
 
 /* So that its shim, at the end, pulls out the cable instead of leaving that to the namespace. */
 static int mark_shared(struct engine *e, const char *id, struct err *err)
@@ -472,8 +466,7 @@ void network_tell_start(struct engine *e, const struct container *c, const json_
     }
 }
 
-/* --- the way back
- * -------------------------------------------------------------------------------- */
+/* --- the way back ---------------------------------------------------------------------------- */
 
 int network_down(struct engine *e, const char *id, struct err *err)
 {

@@ -54,8 +54,7 @@ struct net_dns {
 /* Who asked, in one number: over UDP the place in `askers`, over TCP the client's. */
 #define ASKER_TCP (1ull << 63)
 
-/* --- answers
- * --------------------------------------------------------------------------------------- */
+/* --- answers --------------------------------------------------------------------------------- */
 
 struct collection {
     struct ip ips[ADDRESSES_MAX];
@@ -167,8 +166,7 @@ static bool answer_locally(const struct net_dns *dns, const uint8_t *query,
     return answer_address(dns, query, q, ret);
 }
 
-/* --- UDP
- * ------------------------------------------------------------------------------------------- */
+/* --- UDP ------------------------------------------------------------------------------------- */
 
 static void send_udp(const struct net_dns *dns, const struct sockaddr_in *to, const void *message,
                      size_t len)
@@ -230,8 +228,7 @@ static void serve_udp(struct net_dns *dns)
     }
 }
 
-/* --- TCP
- * ------------------------------------------------------------------------------------------- */
+/* --- TCP ------------------------------------------------------------------------------------- */
 
 static void drop_client(struct net_dns *dns, struct client *c)
 {
@@ -356,8 +353,7 @@ static void deliver(void *context, uint64_t asker, const uint8_t *message, size_
     }
 }
 
-/* --- opening and the loop's side
- * ----------------------------------------------------------------- */
+/* --- opening and the loop's side ------------------------------------------------------------- */
 
 static int open_socket(int type, struct err *err)
 {

@@ -91,8 +91,7 @@ static void refresh_servers(struct dns_forwarder *f)
         add_server(f, host.servers.items[i]);
 }
 
-/* --- one question
- * -------------------------------------------------------------------------------- */
+/* --- one question ---------------------------------------------------------------------------- */
 
 static void finish(struct dns_forwarder *f, struct pending *p, const uint8_t *message, size_t len)
 {
@@ -295,8 +294,7 @@ static void receive_tcp(struct dns_forwarder *f, struct pending *p)
         ask_next(f, p);
 }
 
-/* --- the loop's side
- * ----------------------------------------------------------------------------- */
+/* --- the loop's side ------------------------------------------------------------------------- */
 
 size_t dns_forward_room(const struct dns_forwarder *f)
 {

@@ -222,8 +222,7 @@ bool net_link_heard(const char *name)
     return fd >= 0 && !find_link(fd, name, &facts) && facts.heard;
 }
 
-/* --- what the host has
- * ----------------------------------------------------------------------------- */
+/* --- what the host has ----------------------------------------------------------------------- */
 
 static void add_subnet(struct net_subnets *list, const void *address, size_t len, uint8_t prefix)
 {

@@ -110,8 +110,7 @@ void nl_end(struct nl_batch *batch, size_t nest)
     ((struct nlattr *)(batch->bytes.data + nest))->nla_len = (uint16_t)(batch->bytes.len - nest);
 }
 
-/* --- talking
- * --------------------------------------------------------------------------------------- */
+/* --- talking --------------------------------------------------------------------------------- */
 
 int nl_open(int protocol, struct err *err)
 {
@@ -250,8 +249,7 @@ int nl_query(int fd, struct nl_batch *batch, nl_visit *visit, void *context)
     return r;
 }
 
-/* --- reading
- * --------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 static void index_attributes(const struct nlattr *a, size_t left, const struct nlattr **ret,
                              unsigned max)

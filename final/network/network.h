@@ -26,11 +26,12 @@
  * while it is the one we left everything is as we left it; only when it is another are the rules
  * read, compared, and made anew from the records if need be.
  *
- *     from a port of ours          only frames with the container's own hardware and internet
- * address go on (ARP too) forwarded to a bridge        only answers, and what came for a published
- * port forwarded from a bridge      anywhere that is not a bridge of ours; from an internal network
- * nowhere to the host itself           from an internal network nothing; from others what the host
- * offers
+ *     - from a port of ours: only frames with the container's own hardware and internet address go
+ *       on (ARP, too)
+ *     - forwarded to a bridge: only answers, and what came for a published port
+ *     - forwarded from a bridge: anywhere that is not a bridge of ours; from an internal network
+ *       nowhere
+ *     - to the host itself: from an internal network nothing; from others what the host offers
  *
  * Published ports. Traffic that arrives for one is given the container's address by a map (DNAT),
  * with the client's address kept. The kernel does not do that for 127.0.0.1 and [::1], and must
@@ -57,8 +58,7 @@
 
 #define LINK_NAME_MAX 16 /* IFNAMSIZ, with the NUL */
 
-/* --- plans
- * ------------------------------------------------------------------------------------------------------
+/* --- plans -------------------------------------------------------------------------------------
  *
  * What one container has on its networks, as JSON, because it is kept in the database, shown by
  * inspect and given to the shim. An endpoint has docker's members (IPAddress, IPPrefixLen, Gateway,

@@ -96,8 +96,7 @@ void nft_element_text(const struct net_element *e, struct buf *ret)
     }
 }
 
-/* --- messages
- * -------------------------------------------------------------------------------------- */
+/* --- messages -------------------------------------------------------------------------------- */
 
 static void message(struct nl_batch *batch, uint16_t type, uint16_t flags, bool bridge,
                     const char *what, int tolerated)
@@ -182,8 +181,7 @@ int nft_generation(int fd, uint32_t *ret)
     return nl_query(fd, &batch, note_generation, ret);
 }
 
-/* --- what is there
- * ---------------------------------------------------------------------------------- */
+/* --- what is there --------------------------------------------------------------------------- */
 
 /* FNV-1a: not against anybody, only to see a difference. */
 static uint64_t hash_more(uint64_t hash, const void *data, size_t len)

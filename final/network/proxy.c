@@ -69,8 +69,7 @@ void net_proxy_target(struct net_proxy *proxy, const struct ip *ip4, const struc
     proxy->ip6 = *ip6;
 }
 
-/* --- connections
- * --------------------------------------------------------------------------------- */
+/* --- connections ----------------------------------------------------------------------------- */
 
 static void drop(struct net_proxy *proxy, size_t i)
 {
@@ -198,8 +197,7 @@ static bool serve_stream(struct connection *c, short client, short target)
     return !(c->up.passed && c->down.passed);
 }
 
-/* --- datagrams
- * ----------------------------------------------------------------------------------- */
+/* --- datagrams ------------------------------------------------------------------------------- */
 
 static struct connection *find_session(struct net_proxy *proxy, int fd,
                                        const struct sockaddr_storage *from, socklen_t len)
@@ -266,8 +264,7 @@ static bool serve_session(struct connection *c, short events)
     return true;
 }
 
-/* --- the loop's side
- * ----------------------------------------------------------------------------- */
+/* --- the loop's side ------------------------------------------------------------------------- */
 
 size_t net_proxy_room(const struct net_proxy *proxy)
 {

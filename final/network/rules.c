@@ -36,8 +36,7 @@ struct session {
     bool have_kept;
 };
 
-/* --- places
- * ------------------------------------------------------------------------------------- */
+/* --- places ---------------------------------------------------------------------------------- */
 
 static uint32_t name_hash(const char *text)
 {
@@ -77,8 +76,7 @@ void net_elements_free(struct net_elements *list)
     *list = (struct net_elements){0};
 }
 
-/* --- the state
- * ---------------------------------------------------------------------------------- */
+/* --- the state ------------------------------------------------------------------------------- */
 
 static void load_state(struct session *s)
 {
@@ -188,8 +186,7 @@ static bool still_ours(struct session *s)
     return true;
 }
 
-/* --- making them
- * --------------------------------------------------------------------------------- */
+/* --- making them ----------------------------------------------------------------------------- */
 
 static int wait_for(pid_t pid, int errors, struct err *err)
 {

@@ -133,8 +133,7 @@ int store_network_remove(struct store *s, const char *id, struct err *err)
     return r < 0 && sqlite3_extended_errcode(s->db) == SQLITE_CONSTRAINT_FOREIGNKEY ? -EBUSY : r;
 }
 
-/* --- addresses
- * ----------------------------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------------------------- */
 
 static void to_text(const struct ip *ip, char ret[33])
 {
@@ -301,8 +300,7 @@ int store_address_take(struct store *s, const char *network, const struct ip *fi
     return 0;
 }
 
-/* --- endpoints
- * ----------------------------------------------------------------------------------- */
+/* --- endpoints ------------------------------------------------------------------------------- */
 
 void endpoint_list_free(struct endpoint_list *list)
 {

@@ -10,8 +10,7 @@
 
 #define EXPECT_OK(...) EXPECT(0, NULL, "", __VA_ARGS__)
 
-/* --- forged sources
- * ------------------------------------------------------------------------------ */
+/* --- forged sources -------------------------------------------------------------------------- */
 
 static char *mac_of(const char *name)
 {
@@ -70,8 +69,7 @@ START_TEST(forged_arp)
 }
 END_TEST
 
-/* --- from outside
- * -------------------------------------------------------------------------------- */
+/* --- from outside ---------------------------------------------------------------------------- */
 
 START_TEST(containers_addresses_are_not_the_neighbours_business)
 {
@@ -113,8 +111,7 @@ START_TEST(networks_do_not_meet)
 }
 END_TEST
 
-/* --- --internal, icc=false
- * ----------------------------------------------------------------------- */
+/* --- --internal, icc=false ------------------------------------------------------------------- */
 
 START_TEST(an_internal_network_has_no_way_out)
 {
@@ -171,8 +168,7 @@ START_TEST(icc_false_keeps_containers_apart)
 }
 END_TEST
 
-/* --- IPv6
- * ---------------------------------------------------------------------------------------- */
+/* --- IPv6 ------------------------------------------------------------------------------------ */
 
 START_TEST(no_ipv6_unless_asked)
 {

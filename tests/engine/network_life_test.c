@@ -9,8 +9,7 @@
 
 #define EXPECT_OK(...) EXPECT(0, NULL, "", __VA_ARGS__)
 
-/* --- the commands
- * -------------------------------------------------------------------------------- */
+/* --- the commands ---------------------------------------------------------------------------- */
 
 START_TEST(a_networks_life)
 {
@@ -164,8 +163,7 @@ START_TEST(addresses_are_used_again_last)
 }
 END_TEST
 
-/* --- connect, disconnect
- * ------------------------------------------------------------------------- */
+/* --- connect, disconnect --------------------------------------------------------------------- */
 
 START_TEST(a_running_container_changes_networks)
 {
@@ -253,8 +251,7 @@ START_TEST(another_containers_network)
 }
 END_TEST
 
-/* --- ports
- * --------------------------------------------------------------------------------------- */
+/* --- ports ----------------------------------------------------------------------------------- */
 
 START_TEST(a_port_that_is_taken)
 {
@@ -332,8 +329,7 @@ START_TEST(the_relay_loses_nothing)
 }
 END_TEST
 
-/* --- others' rules, and none
- * --------------------------------------------------------------------- */
+/* --- others' rules, and none ----------------------------------------------------------------- */
 
 START_TEST(the_rules_come_back)
 {

@@ -105,8 +105,7 @@ static char *answer(const char *address)
     return str_format("noerror %s", address);
 }
 
-/* --- names of containers
- * ------------------------------------------------------------------------- */
+/* --- names of containers --------------------------------------------------------------------- */
 
 START_TEST(names_aliases_and_short_ids)
 {
@@ -250,8 +249,7 @@ START_TEST(port_53_is_the_containers)
 }
 END_TEST
 
-/* --- what is forwarded
- * --------------------------------------------------------------------------- */
+/* --- what is forwarded ----------------------------------------------------------------------- */
 
 START_TEST(the_hosts_resolver_answers_the_rest)
 {
@@ -312,8 +310,7 @@ START_TEST(an_internal_network_asks_nobody)
 }
 END_TEST
 
-/* --- files
- * --------------------------------------------------------------------------------------- */
+/* --- files ----------------------------------------------------------------------------------- */
 
 START_TEST(files_as_docker_writes_them)
 {

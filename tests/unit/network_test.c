@@ -165,8 +165,7 @@ START_TEST(hardware_addresses)
 }
 END_TEST
 
-/* --- DNS
- * ----------------------------------------------------------------------------------------- */
+/* --- DNS ------------------------------------------------------------------------------------- */
 
 /* A query for one name, as every resolver sends it. */
 static size_t query(const char *name, uint16_t type, bool edns, uint8_t *ret)
@@ -305,8 +304,7 @@ START_TEST(resolv_conf_is_read)
 }
 END_TEST
 
-/* --- sets, ports
- * --------------------------------------------------------------------------------- */
+/* --- sets, ports ----------------------------------------------------------------------------- */
 
 START_TEST(elements_as_text)
 {

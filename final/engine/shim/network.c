@@ -107,8 +107,7 @@ int shim_network_new(const struct shim_options *o, const int *fds, size_t count,
     return r;
 }
 
-/* --- up
- * ------------------------------------------------------------------------------------------ */
+/* --- up -------------------------------------------------------------------------------------- */
 
 static bool has_names(const struct shim_network *n)
 {
@@ -171,8 +170,7 @@ void shim_network_reload(struct shim_network *n)
     serve_names(n, &ignored);
 }
 
-/* --- while it runs
- * ------------------------------------------------------------------------------- */
+/* --- while it runs --------------------------------------------------------------------------- */
 
 size_t shim_network_room(const struct shim_network *n)
 {
@@ -202,8 +200,7 @@ void shim_network_serve(struct shim_network *n, const struct pollfd *p, size_t c
         net_dns_serve(n->dns, p, count - proxied);
 }
 
-/* --- down
- * ---------------------------------------------------------------------------------------- */
+/* --- down ------------------------------------------------------------------------------------ */
 
 static void take_out_of_rules(struct shim_network *n)
 {

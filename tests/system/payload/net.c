@@ -181,8 +181,7 @@ static int flood(const char *address, const char *port, long bytes)
     return received != bytes || wrong;
 }
 
-/* --- DNS
- * ----------------------------------------------------------------------------------------- */
+/* --- DNS ------------------------------------------------------------------------------------- */
 
 static size_t put_question(unsigned char *q, const char *name, int type)
 {
@@ -285,8 +284,7 @@ static int dns(const char *server, const char *name, const char *type, int tcp)
     return say("timeout");
 }
 
-/* --- forged frames
- * ------------------------------------------------------------------------------- */
+/* --- forged frames --------------------------------------------------------------------------- */
 
 static void read_mac(const char *text, unsigned char ret[6])
 {
