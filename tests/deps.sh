@@ -3,7 +3,7 @@
 # shellcheck disable=SC2086  # lists of words are meant to split
 #
 # Groups: build (make), test (make check, make demo), vm (make check-vm), bench (make bench),
-#         book (a browser that looks at the book).
+#         peers (make check-peers), book (a browser that looks at the book).
 # When nothing is missing it does nothing at all: no package list is fetched, no root is needed.
 set -eu
 
@@ -16,6 +16,8 @@ test="bash check diffutils dpic pandoc iproute2 libmnl-dev libnftables-dev nftab
 vm="qemu-system-x86 busybox-static kmod cpio xz-utils apparmor"
 # Peers (crun, runc, podman, docker.io) are measured where they are installed already.
 bench="iperf3 debootstrap curl docker-registry skopeo umoci"
+# Engines that run cooper-runtime; docker.io brings containerd.
+peers="podman docker.io containerd curl"
 # The browser that looks at the book; without it that test is left out.
 book="pandoc dpic chromium"
 
@@ -26,8 +28,9 @@ for group in "${@:-build}"; do
     test) wanted="$wanted $test" ;;
     vm) wanted="$wanted $vm" ;;
     bench) wanted="$wanted $bench" ;;
+    peers) wanted="$wanted $peers" ;;
     book) wanted="$wanted $book" ;;
-    *) echo "deps.sh: no such group '$group': build, test, vm, bench or book" >&2; exit 2 ;;
+    *) echo "deps.sh: no such group '$group': build, test, vm, bench, peers or book" >&2; exit 2 ;;
     esac
 done
 

@@ -1,6 +1,6 @@
 # The test programs: one a kind. A test file registers its suite with SUITE() (tests/support/suite.h) and is
 # found by its place: tests/unit (no privileges), tests/system (root, the real kernel), tests/engine (the
-# built commands from outside), tests/runtime (cooper-runtime from outside), tests/steps (the keg of each step, from outside). tests/tree looks at the sources themselves and belongs to the unit program.
+# built commands from outside), tests/runtime (cooper-runtime from outside), tests/peers (other engines with cooper-runtime under them), tests/steps (the keg of each step, from outside). tests/tree looks at the sources themselves and belongs to the unit program.
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lm -lrt -lpthread)
 TEST_CPPFLAGS = $(CPPFLAGS) -Itests -DBUILD_DIR='"$(abspath $(BUILD))"' -DSOURCE_DIR='"$(CURDIR)"'
 
@@ -18,7 +18,7 @@ $(BUILD)/tests/$(1): $(call objects,$(call test_sources,$(1))) $(ROOM_LIBS)
 	@echo "  LD      $$@"
 	@$$(CC) $$(ALL_CFLAGS) -pie $(call objects,$(call test_sources,$(1))) $$(rooms) $$(HEAVY_LIBS) $$(CHECK_LIBS) -o $$@
 endef
-$(foreach k,unit system runtime engine steps tutorial,$(eval $(call test_program,$(k))))
+$(foreach k,unit system runtime engine peers steps tutorial,$(eval $(call test_program,$(k))))
 
 # Programs that run inside containers and tell what they see: one file each, static.
 payloads := $(patsubst tests/system/payload/%.c,$(BUILD)/tests/payload/%,$(wildcard tests/system/payload/*.c))
@@ -51,7 +51,7 @@ KINDS := $(foreach k,unit system runtime engine steps tutorial,$(if $(wildcard t
 TESTS := $(addprefix $(BUILD)/tests/,$(KINDS))
 SUBMAKE = +@$(MAKE) --no-print-directory
 
-.PHONY: deps tests unit check check-tutorial tutorial-update diagrams book suites check-vm check-vm-tutorial asan demo bench need-root
+.PHONY: deps tests unit check check-peers check-tutorial tutorial-update diagrams book suites check-vm check-vm-tutorial asan demo bench need-root
 
 tests: all $(TESTS)
 
@@ -74,6 +74,12 @@ unit:
 	@tests/deps.sh build test
 	$(SUBMAKE) -j$(JOBS) $(BUILD)/tests/unit
 	@$(BUILD)/tests/unit
+
+# Docker, Podman and containerd with cooper-runtime under them: installs them, and each runs in a corner of its own.
+check-peers: need-root
+	@tests/deps.sh build test peers
+	$(SUBMAKE) -j$(JOBS) all $(BUILD)/tests/peers
+	@$(BUILD)/tests/peers
 
 # What is about control groups, once more with version 1 and nothing else.
 GROUP_SUITES := limits limits_update limits_devices groups groups_place groups_hostile
