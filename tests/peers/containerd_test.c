@@ -33,8 +33,7 @@ static const char config[] =
     "    default_runtime_name = \"cooper\"\n"
     "    [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.cooper]\n"
     "      runtime_type = \"io.containerd.runc.v2\"\n"
-    "      [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.cooper.options]\n"
-    "        BinaryName = \"" RUNTIME "\"\n";
+    "      options = {BinaryName = \"" RUNTIME "\"}\n";
 
 static void up(void)
 {
