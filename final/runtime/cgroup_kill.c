@@ -199,6 +199,8 @@ static int v1_destroy(const struct cgroup *cg, struct err *err)
     for (size_t i = 0; cgroup_v1_controller(i); i++) {
         cleanup_free char *base = cgroup_v1_base(cg, cgroup_v1_controller(i));
 
+        if (access(base, F_OK) < 0)
+            continue; /* this host has no such tree */
         if (v1_destroy_one(cg, base, err) < 0 && !first.code)
             first = *err;
     }

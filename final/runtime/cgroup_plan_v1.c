@@ -126,8 +126,11 @@ static void plan_memory(struct v1 *v)
 static void add_quotient(struct v1 *v, const char *period, const char *period_file,
                          const char *quota, const char *quota_file)
 {
-    bool first = number(v, period) > current(v, "cpu", period_file, 0);
+    bool first;
 
+    if (!number(v, period) && !number(v, quota))
+        return;
+    first = number(v, period) > current(v, "cpu", period_file, 0);
     if (number(v, period) && first)
         add(v, period, "cpu", period_file, number(v, period));
     if (number(v, quota))
@@ -225,6 +228,8 @@ static void plan_block_io(struct v1 *v)
     const json_t *device;
     size_t k;
 
+    if (!cgroup_wanted(v->resources, "blockIO"))
+        return;
     plan_weights(v);
     for (size_t i = 0; i < sizeof throttles / sizeof *throttles; i++)
         json_array_foreach(json_at(v->resources, throttles[i].member), k, device)

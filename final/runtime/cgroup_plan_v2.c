@@ -123,9 +123,12 @@ static int plan_swap(struct v2 *v, long long memory, long long both, struct err 
 /* Version 1's kernel refuses a limit below what is used; version 2's begins to kill. */
 static int check_usage(const struct v2 *v, struct err *err)
 {
-    long long limit = number(v, "memory.limit"), used = current(v, "memory.current");
+    long long limit = number(v, "memory.limit"), used;
 
-    if (!json_flag(v->resources, "memory.checkBeforeUpdate", false) || limit <= 0 || used <= limit)
+    if (!json_flag(v->resources, "memory.checkBeforeUpdate", false) || limit <= 0)
+        return 0;
+    used = current(v, "memory.current");
+    if (used <= limit)
         return 0;
     return err_set(err, EBUSY,
                    "linux.resources.memory.limit: unable to set memory limit to %lld (current "
@@ -237,15 +240,19 @@ static long long io_weight(bool bfq, long long weight)
 
 static int plan_weights(struct v2 *v, struct err *err)
 {
-    bool bfq = cgroup_has(v->cg->root, v->cg->path, "io.bfq.weight");
-    const char *file = bfq ? "io.bfq.weight" : "io.weight";
+    const json_t *devices = json_at(v->resources, "blockIO.weightDevice"), *device;
     long long weight = number(v, "blockIO.weight");
-    const json_t *device;
+    const char *file;
     size_t i;
+    bool bfq;
 
+    if (!weight && !json_array_size(devices))
+        return 0;
+    bfq = cgroup_has(v->cg->root, v->cg->path, "io.bfq.weight");
+    file = bfq ? "io.bfq.weight" : "io.weight";
     if (weight)
         add(v, "blockIO.weight", "io", file, io_weight(bfq, weight));
-    json_array_foreach(json_at(v->resources, "blockIO.weightDevice"), i, device)
+    json_array_foreach(devices, i, device)
     {
         if (json_int(device, "leafWeight", 0))
             return err_set(err, ENOTSUP,
