@@ -194,6 +194,28 @@ void stats_rdma(const struct stats_from *from, struct runtime_stats *ret)
     read_rdma(from, "rdma.max", true, ret);
 }
 
+static void read_pressure_line(const char *text, const char *word,
+                               struct runtime_pressure_line *ret)
+{
+    const char *line = strstr(text, word);
+
+    if (line)
+        sscanf(line + strlen(word), " avg10=%lf avg60=%lf avg300=%lf total=%lu", &ret->avg10,
+               &ret->avg60, &ret->avg300, &ret->total_us);
+}
+
+/* EOPNOTSUPP when the kernel was booted with psi=0. */
+void stats_pressure(const struct stats_from *from, const char *file, struct runtime_pressure *ret)
+{
+    cleanup_buf struct buf text = {0};
+
+    if (cgroup_read(from->base, from->path, file, &text) < 0)
+        return;
+    ret->have = true;
+    read_pressure_line(text.data, "some", &ret->some);
+    read_pressure_line(text.data, "full", &ret->full);
+}
+
 void runtime_stats_free(struct runtime_stats *stats)
 {
     free(stats->cpu.per_cpu_ns);

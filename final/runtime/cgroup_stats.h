@@ -29,5 +29,7 @@ struct runtime_io_device *stats_device(struct runtime_io_stats *io, uint32_t maj
 /* Huge pages: the files "hugetlb.<size>.<suffix>" for every size the kernel has. */
 void stats_hugetlb(const struct stats_from *from, const struct stats_counter_files *suffixes,
                    struct runtime_stats *ret);
+/* cpu.pressure and its like: version 2 only, also in the tree beside version 1's. */
+void stats_pressure(const struct stats_from *from, const char *file, struct runtime_pressure *ret);
 /* rdma.current and rdma.max, alike in both versions. */
 void stats_rdma(const struct stats_from *from, struct runtime_stats *ret);

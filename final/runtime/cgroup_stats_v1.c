@@ -174,6 +174,17 @@ static void read_io(const struct cgroup *cg, struct runtime_io_stats *ret)
             ret->have = true;
 }
 
+static void read_pressure(const struct cgroup *cg, struct runtime_stats *ret)
+{
+    struct stats_from beside = {cg->unified, cg->path};
+
+    if (!cg->unified)
+        return;
+    stats_pressure(&beside, "cpu.pressure", &ret->cpu.pressure);
+    stats_pressure(&beside, "memory.pressure", &ret->memory.pressure);
+    stats_pressure(&beside, "io.pressure", &ret->io.pressure);
+}
+
 int cgroup_v1_stats(const struct cgroup *cg, struct runtime_stats *ret, struct err *err)
 {
     cleanup_free char *hugetlb = cgroup_v1_base(cg, "hugetlb"), *rdma = cgroup_v1_base(cg, "rdma");
@@ -184,6 +195,7 @@ int cgroup_v1_stats(const struct cgroup *cg, struct runtime_stats *ret, struct e
     read_pids(cg, &ret->pids);
     if (!ret->cpu.have && !ret->memory.have && !ret->pids.have)
         return err_set(err, ENOENT, "the control group '%s' is not there", cg->path);
+    read_pressure(cg, ret);
     read_cpuset(cg, &ret->cpuset);
     read_io(cg, &ret->io);
     stats_hugetlb(&huge_pages, &hugetlb_files, ret);

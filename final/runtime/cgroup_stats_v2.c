@@ -7,29 +7,6 @@
 
 #include "base/cleanup.h"
 
-static void read_pressure_line(const char *text, const char *word,
-                               struct runtime_pressure_line *ret)
-{
-    const char *line = strstr(text, word);
-
-    if (line)
-        sscanf(line + strlen(word), " avg10=%lf avg60=%lf avg300=%lf total=%lu", &ret->avg10,
-               &ret->avg60, &ret->avg300, &ret->total_us);
-}
-
-/* EOPNOTSUPP when the kernel was booted with psi=0. */
-static void read_pressure(const struct stats_from *from, const char *file,
-                          struct runtime_pressure *ret)
-{
-    cleanup_buf struct buf text = {0};
-
-    if (cgroup_read(from->base, from->path, file, &text) < 0)
-        return;
-    ret->have = true;
-    read_pressure_line(text.data, "some", &ret->some);
-    read_pressure_line(text.data, "full", &ret->full);
-}
-
 static int read_cpu(const struct stats_from *from, struct runtime_cpu_stats *ret)
 {
     struct runtime_stat *t = NULL;
@@ -48,7 +25,7 @@ static int read_cpu(const struct stats_from *from, struct runtime_cpu_stats *ret
     ret->burst_periods = stats_find(t, n, "nr_bursts");
     ret->burst_ns = 1000 * stats_find(t, n, "burst_usec");
     stats_free_table(t, n);
-    read_pressure(from, "cpu.pressure", &ret->pressure);
+    stats_pressure(from, "cpu.pressure", &ret->pressure);
     return 0;
 }
 
@@ -90,7 +67,7 @@ static void read_memory(const struct stats_from *from, struct runtime_memory_sta
     ret->kernel.usage = stats_find(ret->stat, ret->stat_count, "kernel");
     ret->kernel.limit = ret->kernel_tcp.limit = RUNTIME_NO_LIMIT;
     ret->kernel_tcp.usage = stats_find(ret->stat, ret->stat_count, "sock");
-    read_pressure(from, "memory.pressure", &ret->pressure);
+    stats_pressure(from, "memory.pressure", &ret->pressure);
 }
 
 static void read_io_line(char *line, struct runtime_io_stats *ret)
@@ -123,7 +100,7 @@ static void read_io(const struct stats_from *from, struct runtime_io_stats *ret)
     ret->have = true;
     for (char *line = strtok_r(text.data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         read_io_line(line, ret);
-    read_pressure(from, "io.pressure", &ret->pressure);
+    stats_pressure(from, "io.pressure", &ret->pressure);
 }
 
 static void read_pids(const struct stats_from *from, struct runtime_pids_stats *ret)

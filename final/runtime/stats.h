@@ -14,7 +14,7 @@
 #define RUNTIME_NO_LIMIT UINT64_MAX
 
 /* How long tasks stood still for want of something (pressure stall information, Linux 5.2 in
- * groups; version 2 only). `some`: at least one task, `full`: all of them. Averages are percent. */
+ * groups of version 2, also beside version 1). `some`: at least one task, `full`: all of them. Averages are percent. */
 struct runtime_pressure {
     bool have;
     struct runtime_pressure_line {

@@ -29,7 +29,7 @@
 /* Ours, to come back to. */
 static int own_mounts = -1, own_groups = -1, own_pids = -1, own_directory = -1;
 static pid_t manager = -1;
-static char *log_file, *ready_socket;
+static char *log_file, *ready_socket, *own_group;
 
 static const char *tree_of_version_2(void)
 {
@@ -210,6 +210,40 @@ static void enter(int mounts, int groups, int pids)
         give_up("setns");
 }
 
+/* "0::/path" of /proc/self/cgroup. */
+static char *group_of_ours(void)
+{
+    cleanup_buf struct buf text = {0};
+    struct err err = {0};
+    const char *line;
+
+    if (file_load(AT_FDCWD, "/proc/self/cgroup", 1 << 16, &text, &err) < 0)
+        give_up("/proc/self/cgroup");
+    line = strstr(text.data, "0::/");
+    return line ? str_copy_n(line + 3, strcspn(line + 3, "\n")) : str_copy("/");
+}
+
+static void move_to(const char *group)
+{
+    cleanup_free char *procs = str_format("%s%s/cgroup.procs", tree_of_version_2(), group);
+    struct err err = {0};
+
+    if (file_poke(AT_FDCWD, procs, "0", &err) < 0)
+        give_up(procs);
+}
+
+/* The manager may move only what is in its namespace of groups ("nsdelegate"): so we are, in a
+ * leaf. */
+static void move_inside(const char *group)
+{
+    cleanup_free char *leaf = str_format("%s/tests", group);
+
+    own_group = group_of_ours();
+    if (mkdir(leaf, 0755) < 0)
+        give_up(leaf);
+    move_to(GROUP "/tests");
+}
+
 void systemd_world_begin(void)
 {
     cleanup_free char *group = str_format("%s" GROUP, tree_of_version_2());
@@ -229,6 +263,7 @@ void systemd_world_begin(void)
     ready = open_ready_socket();
     manager = spawn_manager(dir);
     wait_ready(ready);
+    move_inside(group);
     process = str_format("%d", manager);
     mounts = open_namespace(process, "mnt");
     groups = open_namespace(process, "cgroup");
@@ -244,11 +279,13 @@ void systemd_world_end(void)
     enter(own_mounts, own_groups, own_pids);
     if (fchdir(own_directory) < 0)
         give_up("fchdir");
+    move_to(own_group);
     kill(manager, SIGKILL);
     waitpid(manager, NULL, 0);
     runtime_cgroup_destroy(tree_of_version_2(), GROUP, &ignored);
     free(log_file);
     free(ready_socket);
+    free(own_group);
     close_fd(&own_mounts);
     close_fd(&own_groups);
     close_fd(&own_pids);

@@ -40,6 +40,7 @@ case $cwd in
 esac
 $b umount /keep
 
-$b mount -t cgroup2 cgroup2 /root/sys/fs/cgroup
+# As systemd mounts it: a cgroup namespace is a border.
+$b mount -t cgroup2 -o nsdelegate,memory_recursiveprot cgroup2 /root/sys/fs/cgroup
 # Not chroot: the tests call pivot_root, which refuses a process whose root is not a mount.
 exec $b switch_root /root /bin/bash /run/vm/run

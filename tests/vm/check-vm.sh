@@ -110,8 +110,8 @@ choose_accelerator() {
 }
 
 # Control groups, as lines for the guest. Version 2 wants processes in leaves only, so the shell moves out of the root
-# group before the controllers are handed down. Version 1: a tree for each controller, as distributions had it until
-# about 2020; it must be so from the beginning, because version 2 does not let go of memory it once counted.
+# group before the controllers are handed down. Version 1: the trees and links that distributions had until about 2020;
+# it must be so from the beginning, because version 2 does not let go of memory it once counted.
 control_groups() {
     if [ "${COOPER_VM_CGROUPS:-2}" = 2 ]; then
         cat <<'GROUPS'
@@ -123,10 +123,12 @@ GROUPS
         cat <<'GROUPS'
 umount /sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup
-for c in $(awk '$4 == 1 {print $1}' /proc/cgroups); do
-    mkdir /sys/fs/cgroup/$c
-    mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c
+for tree in cpu,cpuacct net_cls,net_prio blkio cpuset devices freezer hugetlb memory perf_event pids rdma; do
+    mkdir /sys/fs/cgroup/$tree
+    mount -t cgroup -o $tree cgroup /sys/fs/cgroup/$tree
 done
+for name in cpu cpuacct; do ln -s cpu,cpuacct /sys/fs/cgroup/$name; done
+for name in net_cls net_prio; do ln -s net_cls,net_prio /sys/fs/cgroup/$name; done
 mkdir /sys/fs/cgroup/systemd
 mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
 GROUPS
