@@ -27,7 +27,7 @@ $(BUILD)/tests/payload/%: tests/system/payload/%.c
 	@echo "  CC      $@"
 	@$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static $< -o $@
 $(BUILD)/tests/engine: | $(payloads)
-$(BUILD)/tests/system: | $(payloads) $(LIBEXEC)/cooper-init
+$(BUILD)/tests/system: | $(payloads) $(LIBEXEC)/cooper-init $(filter %/cooper-systemd %/cooper-runtime,$(PROGRAMS))
 $(BUILD)/tests/runtime: | $(payloads) $(PROGRAM_DIR)/cooper-runtime
 
 # The keg of every step, built outside of its directory; each makefile knows what is up to date.

@@ -138,39 +138,67 @@ int proc_signal_number(const char *text)
     return realtime_signal(text);
 }
 
+#define PROGRAM_VARIABLE "COOPER_PROGRAM"
+
+void proc_remember_program(void)
+{
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    if (n < 0)
+        return;
+    self[n] = 0;
+    setenv(PROGRAM_VARIABLE, self, 1);
+}
+
+/* The directory of this program, or of the one this is a protected copy of. Caller frees. */
+static char *program_directory(struct err *err)
+{
+    const char *remembered = getenv(PROGRAM_VARIABLE);
+    char self[4096], *slash;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    if (n < 0 && !remembered) {
+        err_errno(err, "cannot read '/proc/self/exe'");
+        return NULL;
+    }
+    self[n < 0 ? 0 : n] = 0;
+    if (remembered && *remembered)
+        snprintf(self, sizeof self, "%s", remembered);
+    slash = strrchr(self, '/');
+    if (slash)
+        *slash = 0;
+    return str_copy(self);
+}
+
+static char *executable_in(const char *directory, const char *place, const char *name)
+{
+    char *path = str_format("%s/%s/%s", directory, place, name);
+
+    if (!access(path, X_OK))
+        return path;
+    free(path);
+    return NULL;
+}
+
 char *proc_helper_path(const char *name, struct err *err)
 {
     static const char *const places[] = {"../libexec/cooper", ".", "../../libexec/cooper"};
     const char *given = getenv("COOPER_LIBEXEC");
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    char *slash;
+    cleanup_free char *directory = NULL;
+    char *path = NULL;
 
-    if (given && *given) { /* it may hold only some: cooper itself is not in libexec/ */
-        char *path = str_format("%s/%s", given, name);
-
-        if (!access(path, X_OK))
-            return path;
-        free(path);
-    }
-    if (n < 0) {
-        err_errno(err, "cannot read '/proc/self/exe'");
-        return NULL;
-    }
-    self[n] = 0;
-    slash = strrchr(self, '/');
-    if (slash)
-        *slash = 0;
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        char *path = str_format("%s/%s/%s", self, places[i], name);
-
-        if (!access(path, X_OK))
-            return path;
-        free(path);
-    }
-    err_set(
-        err, ENOENT,
-        "cannot find the program '%s' beside '%s': is cooper installed completely? (make install)",
-        name, self);
-    return NULL;
+    if (given && *given) /* it may hold only some: cooper itself is not in libexec/ */
+        path = executable_in(given, ".", name);
+    if (path)
+        return path;
+    directory = program_directory(err);
+    for (size_t i = 0; directory && !path && i < sizeof places / sizeof *places; i++)
+        path = executable_in(directory, places[i], name);
+    if (directory && !path)
+        err_set(err, ENOENT,
+                "cannot find the program '%s' beside '%s': is cooper installed completely? (make "
+                "install)",
+                name, directory);
+    return path;
 }

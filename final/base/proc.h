@@ -32,6 +32,9 @@ int proc_close_from(int first);
 /* "SIGTERM", "TERM", "15" -> 15; -EINVAL. Real-time signals as RTMIN+n, RTMAX-n. */
 int proc_signal_number(const char *text);
 
+/* Before a protected copy of this program is executed, whose /proc/self/exe leads nowhere:
+ * remembers in the environment where it was, for proc_helper_path(). */
+void proc_remember_program(void);
 /* The file beside (or near) this program: ../libexec/cooper/NAME as seen from the directory of
  * /proc/self/exe, and the same directory; COOPER_LIBEXEC overrides. Caller frees; NULL and err if
  * absent. */

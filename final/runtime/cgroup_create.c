@@ -192,8 +192,8 @@ static int create_unit(struct cgroup *cg, const json_t *config, pid_t init, stru
     const json_t *resources = json_at(config, "linux.resources");
 
     if (systemd_start(cg, config, init, err) < 0) {
-        if (err->code == EEXIST)
-            forget(cg); /* somebody else's */
+        if (err->code == EEXIST || err->code == ENOPKG)
+            forget(cg); /* somebody else's, or not made at all */
         return -err->code;
     }
     if ((cg->version == 2 ? cgroup_v2_create(cg, resources, err)

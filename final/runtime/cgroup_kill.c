@@ -211,8 +211,11 @@ static int v1_destroy(const struct cgroup *cg, struct err *err)
 /* Stopping a unit, systemd would give its processes time to end by themselves: they had it. */
 static int destroy_unit(const struct cgroup *cg, struct err *err)
 {
+    cleanup_free char *base = processes_of(cg);
     struct err ignored = {0};
 
+    if (!cgroup_has(base, cg->path, "cgroup.procs"))
+        return 0; /* systemd forgets a scope with its last process */
     cgroup_signal(cg, SIGKILL, &ignored);
     if (cgroup_frozen(cg, &ignored) > 0)
         systemd_freeze(cg, false, &ignored);

@@ -40,9 +40,10 @@ static int run_helper(int question, int answer, struct err *err)
     int status = 0, r;
     pid_t pid;
 
-    if (!path)
-        return err_wrap(err, "the manager systemd needs the program " HELPER " (built where "
-                             "libsystemd is)");
+    if (!path) {
+        err->code = ENOPKG; /* so nothing can have been made */
+        return err_wrap(err, "the manager systemd needs a helper, built where libsystemd is");
+    }
     r = start_helper(path, question, answer, &pid);
     if (r)
         return err_set(err, r, "cannot run '%s': %s", path, strerror(r));

@@ -235,6 +235,29 @@ START_TEST(exec_joins_the_scope)
 }
 END_TEST
 
+/* The command, whose protected copy must still find the helper. */
+START_TEST(cooper_runtime_uses_it)
+{
+    static const char *const environment[] = {"COOPER_LIBEXEC", NULL};
+    const struct run_options options = {.environment = environment};
+    cleanup_free char *bundle = container_bundle();
+    cleanup_free char *root = str_format("%s/state", container_dir());
+    cleanup_free char *file = str_format("%s/config.json", bundle);
+    cleanup_json json_t *config = container_config(bundle, "cat /proc/self/cgroup");
+    struct run_result r = {0};
+    struct err err = {0};
+
+    container_set(config, "linux.cgroupsPath", json_string(":p:command"));
+    json_object_del(json_at(config, "annotations"), "org.cooper.seccomp");
+    ck_assert_msg(!json_store(AT_FDCWD, file, config, 0600, false, &err), "%s", err.message);
+    RUN_OK(&r, &options, BUILD_DIR "/bin/cooper-runtime", "--root", root, "--systemd-cgroup", "run",
+           "--bundle", bundle, "command");
+    ck_assert_msg(strstr(r.out.data, "0::/\n") != NULL, "%s", r.out.data);
+    run_free(&r);
+    ck_assert_str_eq(property("p-command.scope", "LoadState"), "not-found");
+}
+END_TEST
+
 /* --- limits --------------------------------------------------------------------------------------
  */
 
@@ -402,6 +425,7 @@ SUITE(systemd)
     tcase_add_test(t, it_is_frozen_and_thawed);
     tcase_add_test(t, a_frozen_one_is_removed);
     tcase_add_test(t, exec_joins_the_scope);
+    tcase_add_test(t, cooper_runtime_uses_it);
     t = new_case(suite, "limits", "needs-systemd-limits");
     tcase_add_test(t, limits_are_properties_and_in_force);
     tcase_add_test(t, an_update_reaches_systemd);

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/proc.h"
 #include "runtime/cli/cli.h"
 #include "runtime/cli/log.h"
 
@@ -82,6 +83,7 @@ void protect_program(char **argv)
     prctl(PR_SET_NAME, PROGRAM); /* execveat(2) named us after the descriptor */
     if (is_protected())
         return;
+    proc_remember_program();
     fd = mount_program();
     if (fd < 0)
         fd = copy_program(&err);
