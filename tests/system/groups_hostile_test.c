@@ -247,7 +247,8 @@ START_TEST(below_a_threaded_group_a_container_runs_and_ends)
     cleanup_free char *bundle = container_bundle();
     cleanup_json json_t *config = container_config(bundle, "fork 3 + wait");
     const char *tree = v1() ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup";
-    cleanup_free char *domain = str_format("%s" TEST_CGROUPS "/d", tree);
+    cleanup_free char *path = str_format(TEST_CGROUPS "/%d-d/m/c", getpid());
+    cleanup_free char *domain = str_format("%s" TEST_CGROUPS "/%d-d", tree, getpid());
     cleanup_free char *middle = str_format("%s/m", domain);
     cleanup_free char *type = str_format("%s/cgroup.type", middle);
     struct err err = {0};
@@ -256,7 +257,7 @@ START_TEST(below_a_threaded_group_a_container_runs_and_ends)
     ck_assert_msg(!file_make_dirs(AT_FDCWD, middle, 0755, &err) &&
                       !file_poke(AT_FDCWD, type, "threaded", &err),
                   "%s", err.message);
-    container_set(config, "linux.cgroupsPath", json_string(TEST_CGROUPS "/d/m/c"));
+    container_set(config, "linux.cgroupsPath", json_string(path));
     if (v1()) {
         cleanup_outcome struct outcome o = {0};
 
@@ -265,7 +266,7 @@ START_TEST(below_a_threaded_group_a_container_runs_and_ends)
     } else {
         container_start(bundle, config, &r);
         container_await(&r, "no limit");
-        ck_assert_int_eq(runtime_cgroup_count(NULL, TEST_CGROUPS "/d/m/c", &err), 4);
+        ck_assert_int_eq(runtime_cgroup_count(NULL, path, &err), 4);
         ck_assert_int_eq(container_end(&r), 0);
     }
     ck_assert(access(domain, F_OK) < 0);

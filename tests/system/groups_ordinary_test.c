@@ -52,43 +52,47 @@ END_TEST
 /* --- delegated -----------------------------------------------------------------------------------
  * As systemd does it: a group that is the user's, with his session in a group below. */
 
-#define DELEGATED "/sys/fs/cgroup" TEST_CGROUPS "/user"
+static char *delegated, *session;
 
-static void give(const char *path)
+static void give(const char *file)
 {
+    cleanup_free char *path = str_format("%s%s", delegated, file);
+
     ck_assert_msg(!chown(path, USER, USER), "%s", path);
 }
 
 static void delegate(void)
 {
-    static const char *const given[] = {DELEGATED,
-                                        DELEGATED "/cgroup.procs",
-                                        DELEGATED "/cgroup.subtree_control",
-                                        DELEGATED "/cgroup.threads",
-                                        DELEGATED "/session",
-                                        DELEGATED "/session/cgroup.procs"};
+    static const char *const files[] = {
+        "",         "/cgroup.procs",        "/cgroup.subtree_control", "/cgroup.threads",
+        "/session", "/session/cgroup.procs"};
+    cleanup_free char *below = NULL;
     struct err err = {0};
 
-    ck_assert_msg(!file_make_dirs(AT_FDCWD, DELEGATED "/session", 0755, &err) &&
+    delegated = str_format("/sys/fs/cgroup" TEST_CGROUPS "/%d-user", getpid());
+    session = str_format("%s/session/cgroup.procs", delegated);
+    below = str_format("%s/session", delegated);
+    ck_assert_msg(!file_make_dirs(AT_FDCWD, below, 0755, &err) &&
                       !file_poke(AT_FDCWD, "/sys/fs/cgroup" TEST_CGROUPS "/cgroup.subtree_control",
                                  "+memory +pids", &err),
                   "%s", err.message);
-    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
-        give(given[i]);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        give(files[i]);
 }
 
 static void undelegate(void)
 {
     struct err ignored = {0};
 
-    runtime_cgroup_destroy(NULL, TEST_CGROUPS "/user", &ignored);
-    rmdir("/sys/fs/cgroup" TEST_CGROUPS);
+    runtime_cgroup_destroy(NULL, delegated + strlen("/sys/fs/cgroup"), &ignored);
+    free(delegated);
+    free(session);
 }
 
 /* "relative" is below the group above his session's. */
 START_TEST(in_a_delegated_group_limits_hold)
 {
-    cleanup_free char *bundle = container_bundle();
+    cleanup_free char *bundle = container_bundle(), *group = NULL;
     cleanup_json json_t *config =
         config_of_user(bundle, "cat /sys/fs/cgroup/pids.max + fork 50 + cat /proc/self/cgroup");
     struct attempt a;
@@ -96,12 +100,13 @@ START_TEST(in_a_delegated_group_limits_hold)
     delegate();
     container_set(config, "linux.cgroupsPath", json_string("mine/one"));
     container_set(config, "linux.resources.pids.limit", json_integer(9));
-    attempt(bundle, config, RUNTIME_CGROUPFS, DELEGATED "/session/cgroup.procs", &a);
+    attempt(bundle, config, RUNTIME_CGROUPFS, session, &a);
     ck_assert_msg(!a.created, "%s", a.message);
-    ck_assert_str_eq(a.path, TEST_CGROUPS "/user/mine/one");
+    group = str_format("%s/mine/one", delegated);
+    ck_assert_str_eq(a.path, group + strlen("/sys/fs/cgroup"));
     ck_assert_msg(strstr(a.output, "pids.max: <9\n") != NULL, "%s", a.output);
     ck_assert_msg(strstr(a.output, "fork 50: 8 EAGAIN") != NULL, "%s", a.output);
-    ck_assert(access(DELEGATED "/mine/one", F_OK) < 0);
+    ck_assert(access(group, F_OK) < 0);
     undelegate();
 }
 END_TEST
@@ -116,7 +121,7 @@ START_TEST(a_controller_that_was_not_delegated_is_named)
     delegate();
     container_set(config, "linux.cgroupsPath", json_string("mine/two"));
     container_set(config, "linux.resources.cpu.quota", json_integer(50000));
-    attempt(bundle, config, RUNTIME_CGROUPFS, DELEGATED "/session/cgroup.procs", &a);
+    attempt(bundle, config, RUNTIME_CGROUPFS, session, &a);
     ck_assert_int_lt(a.created, 0);
     ck_assert_msg(strstr(a.message, "linux.resources.cpu.quota: the group '" TEST_CGROUPS
                                     "' does not hand down the controller 'cpu'") != NULL,

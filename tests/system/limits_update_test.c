@@ -124,9 +124,10 @@ START_TEST(quota_and_period_go_up_and_down)
 {
     cleanup_free char *bundle = container_bundle();
     cleanup_json json_t *config = container_config(bundle, "wait");
-    cleanup_free char *path = str_format(TEST_CGROUPS "/half/%s", strrchr(bundle, '/') + 1);
+    cleanup_free char *path =
+        str_format(TEST_CGROUPS "/%d-half/%s", getpid(), strrchr(bundle, '/') + 1);
     cleanup_free char *above =
-        str_format("/sys/fs/cgroup%s" TEST_CGROUPS "/half/%s", v1() ? "/cpu" : "",
+        str_format("/sys/fs/cgroup%s" TEST_CGROUPS "/%d-half/%s", v1() ? "/cpu" : "", getpid(),
                    v1() ? "cpu.cfs_quota_us" : "cpu.max");
     struct err err = {0};
     struct running r;

@@ -24,12 +24,11 @@
 #include "container.h"
 
 #define SYSTEMD "/lib/systemd/systemd"
-#define GROUP   "/cooper-test-systemd"
 
 /* Ours, to come back to. */
 static int own_mounts = -1, own_groups = -1, own_pids = -1, own_directory = -1;
 static pid_t manager = -1;
-static char *log_file, *ready_socket, *own_group;
+static char *log_file, *ready_socket, *own_group, *world_group; /* "/cooper-test-systemd-PID" */
 
 static const char *tree_of_version_2(void)
 {
@@ -237,20 +236,22 @@ static void move_to(const char *group)
 static void move_inside(const char *group)
 {
     cleanup_free char *leaf = str_format("%s/tests", group);
+    cleanup_free char *path = str_format("%s/tests", world_group);
 
     own_group = group_of_ours();
     if (mkdir(leaf, 0755) < 0)
         give_up(leaf);
-    move_to(GROUP "/tests");
+    move_to(path);
 }
 
 void systemd_world_begin(void)
 {
-    cleanup_free char *group = str_format("%s" GROUP, tree_of_version_2());
-    cleanup_free char *process = NULL;
+    cleanup_free char *group = NULL, *process = NULL;
     cleanup_close int dir = -1, ready = -1, mounts = -1, groups = -1, pids = -1;
 
     container_setup();
+    world_group = str_format("/cooper-test-systemd-%d", getpid());
+    group = str_format("%s%s", tree_of_version_2(), world_group);
     own_mounts = open_namespace("self", "mnt");
     own_groups = open_namespace("self", "cgroup");
     own_pids = open_namespace("self", "pid");
@@ -282,10 +283,11 @@ void systemd_world_end(void)
     move_to(own_group);
     kill(manager, SIGKILL);
     waitpid(manager, NULL, 0);
-    runtime_cgroup_destroy(tree_of_version_2(), GROUP, &ignored);
+    runtime_cgroup_destroy(tree_of_version_2(), world_group, &ignored);
     free(log_file);
     free(ready_socket);
     free(own_group);
+    free(world_group);
     close_fd(&own_mounts);
     close_fd(&own_groups);
     close_fd(&own_pids);
