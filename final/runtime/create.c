@@ -14,6 +14,7 @@
 #include "runtime/lsm.h"
 #include "runtime/mount_source.h"
 #include "runtime/namespaces.h"
+#include "runtime/rdt.h"
 #include "runtime/runtime.h"
 #include "runtime/seccomp_notify.h"
 #include "runtime/spawn.h"
@@ -27,6 +28,8 @@ struct runtime_container {
     pid_t pid;
     int pidfd, console, socket;
     struct cgroup cgroup;
+    char *id;
+    json_t *rdt; /* the configuration, if it has a class that must be removed, or NULL */
 };
 
 /* What create needs only while it runs. */
@@ -77,6 +80,7 @@ static int prepare(struct creation *creation, struct runtime_container *c, struc
     creation->spec.no_pivot = request->no_pivot;
     if (namespaces_open(&creation->spec, err) < 0 || check_user(spec, err) < 0 ||
         lsm_check(&spec->process, err) < 0 || sysctl_check(spec, err) < 0 ||
+        rdt_check(NULL, request->config, request->id, err) < 0 ||
         open_cgroup(creation, c, err) < 0 ||
         syscall_filter_load(request->config, request->bundle, &creation->filter, err) < 0)
         return -err->code;
@@ -227,6 +231,11 @@ static int bring_up(struct creation *creation, struct runtime_container *c, stru
     if (creation->spec.user_namespace &&
         scheduling_apply(&creation->spec.process.scheduling, c->pid, err) < 0)
         return -err->code;
+    if (json_at(request->config, "linux.intelRdt")) {
+        c->rdt = json_incref((json_t *)request->config);
+        if (rdt_create(NULL, c->rdt, c->id, c->pid, err) < 0)
+            return -err->code;
+    }
     if (sync_send(c->socket, SYNC_CGROUP, -1, err) < 0)
         return prefer_error_of_init(c, err);
     warn(creation);
@@ -251,6 +260,7 @@ static void take_down(struct runtime_container *c)
         spawn_kill(c->pidfd);
     if (c->cgroup.root)
         cgroup_destroy(&c->cgroup, &ignored);
+    rdt_destroy(NULL, c->rdt, c->id, &ignored);
     runtime_free(c);
 }
 
@@ -269,6 +279,7 @@ int runtime_create(const struct runtime_request *request, struct runtime_contain
     struct runtime_container *c = mem_alloc(sizeof *c);
 
     c->pidfd = c->console = c->socket = c->cgroup.dir = -1;
+    c->id = str_copy(request->id);
     err_clear(err);
     if (prepare(&creation, c, err) < 0 || bring_up(&creation, c, err) < 0) {
         explain_silence(c, err);
@@ -334,7 +345,7 @@ struct runtime_cgroup_place runtime_cgroup_place(const struct runtime_container 
 
 int runtime_destroy(struct runtime_container *c, struct err *err)
 {
-    return cgroup_destroy(&c->cgroup, err);
+    return cgroup_destroy(&c->cgroup, err) < 0 ? -err->code : rdt_destroy(NULL, c->rdt, c->id, err);
 }
 
 void runtime_free(struct runtime_container *c)
@@ -345,5 +356,7 @@ void runtime_free(struct runtime_container *c)
     close_fd(&c->console);
     close_fd(&c->socket);
     cgroup_close(&c->cgroup);
+    json_decref(c->rdt);
+    free(c->id);
     free(c);
 }

@@ -24,6 +24,7 @@
 #include "runtime/lsm.h"
 #include "runtime/namespaces.h"
 #include "runtime/process.h"
+#include "runtime/rdt.h"
 #include "runtime/runtime.h"
 #include "runtime/seccomp_notify.h"
 #include "runtime/session.h"
@@ -294,7 +295,9 @@ int runtime_exec(const struct runtime_exec_request *request, pid_t *ret_pid, int
     }
     close_fd(&j.sockets[1]);
     warn(&j);
-    r = j.filter.notifies ? send_listener(&j, pid, err) : 0;
+    r = rdt_join(NULL, request->config, request->id ? request->id : "", pid, err);
+    if (!r && j.filter.notifies)
+        r = send_listener(&j, pid, err);
     if (!r)
         r = sync_wait(j.sockets[0], SYNC_READY, &console, err);
     if (!r)

@@ -32,7 +32,6 @@ int spec_strings(const json_t *array, const char *what, struct strv *ret, struct
 /* Members this runtime does not act on. Passing over a protection somebody asked for would be worse
  * than not running. */
 static const char *const unsupported[] = {
-    "linux.intelRdt",
     "linux.netDevices",
 };
 

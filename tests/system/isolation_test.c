@@ -426,7 +426,7 @@ END_TEST
 
 static const char *const bad_sysctls[] = {
     "kernel.core_pattern",         "kernel.panic",        "vm.swappiness", "net",
-    "net./../kernel/core_pattern", "net.//.kernel.panic", "kernel/msgmax", "fs.mqueue",
+    "net./../kernel/core_pattern", "net.//.kernel.panic", "kernel/panic",  "fs.mqueue",
 };
 
 START_TEST(a_sysctl_of_the_host_is_refused)

@@ -203,6 +203,7 @@ static const struct {
     {"linux.personality", "{\"domain\":\"BSD\"}", "there is no 'BSD'"},
     {"linux.personality", "{\"domain\":\"LINUX\",\"flags\":[\"ADDR_NO_RANDOMIZE\"]}",
      "'linux.personality.flags' is not supported"},
+    {"linux.intelRdt", "{\"schemata\":[\"L3:0=f\\nMB:0=1\"]}", "intelRdt"},
     {"process.apparmorProfile", "\"nowhere\"", "apparmor"},
     {"process.selinuxLabel", "\"a_u:a_r:a_t:s0\"", "selinux"},
     {"process.args", "[]", "process.args is empty"},

@@ -68,6 +68,15 @@ static json_t *seccomp(void)
     return object;
 }
 
+static json_t *intel_rdt(void)
+{
+    json_t *object = enabled(true);
+
+    json_put(object, "schemata", json_true());
+    json_put(object, "monitoring", json_true());
+    return object;
+}
+
 static json_t *memory_policy(void)
 {
     cleanup_strv struct strv modes = {0}, flags = {0};
@@ -89,7 +98,7 @@ static json_t *linux_part(void)
     json_put(object, "seccomp", seccomp());
     json_put(object, "apparmor", enabled(spec_supports("process.apparmorProfile")));
     json_put(object, "selinux", enabled(spec_supports("process.selinuxLabel")));
-    json_put(object, "intelRdt", enabled(spec_supports("linux.intelRdt")));
+    json_put(object, "intelRdt", intel_rdt());
     json_put(object, "memoryPolicy", memory_policy());
     json_put(extensions, "idmap", enabled(true));
     json_put(object, "mountExtensions", extensions);

@@ -11,6 +11,7 @@
 #include "runtime/cli/bundle.h"
 #include "runtime/cli/log.h"
 #include "runtime/hooks.h"
+#include "runtime/rdt.h"
 #include "runtime/runtime.h"
 
 #define DEATH_MS 10000
@@ -145,7 +146,8 @@ int container_destroy(const struct cli *cli, struct container *c, const json_t *
     log_debug("removing %s: its process %d, control group %s", c->state.id, (int)c->state.init.pid,
               *place.path ? place.path : "(none)");
     /* The group first: what is frozen dies with it, and only with it. */
-    if (runtime_cgroup_destroy_at(&place, err) < 0 || kill_init(c, err) < 0)
+    if (runtime_cgroup_destroy_at(&place, err) < 0 || kill_init(c, err) < 0 ||
+        rdt_destroy(NULL, config ? config : stored, c->state.id, err) < 0)
         return -err->code;
     run_poststop(c, config ? config : stored);
     return state_remove(cli->root, c->state.id, c->dir, err);
