@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "network/internal.h"
-#include "network/netlink.h"
+#include "base/netlink.h"
 
 /* Bits of CTA_FILTER: net/netfilter/nf_conntrack_netlink.c; Linux 5.8. */
 enum { FILTER_SOURCE = 1 << 0, FILTER_PROTO = 1 << 3, FILTER_DPORT = 1 << 5 };

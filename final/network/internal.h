@@ -4,13 +4,11 @@
 #include <sys/socket.h>
 
 #include "base/err.h"
+#include "base/netns.h"
 #include "network/network.h"
 
-/* --- netns.c: visiting a network namespace; *ret_own leads back, the caller closes it */
-int netns_enter(int netns, int *ret_own, struct err *err);
-int netns_leave(int own, struct err *err);
-/* Switches below /proc/sys/net of the namespace the caller is in: "ipv4/ip_forward". -errno without
- * a message. */
+/* --- switches.c: those below /proc/sys/net of the namespace the caller is in: "ipv4/ip_forward".
+ * -errno without a message. */
 int net_switch_read(const char *name, char ret[32]);
 int net_switch_set(const char *name, const char *value, struct err *err);
 

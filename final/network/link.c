@@ -10,7 +10,7 @@
 
 #include "base/cleanup.h"
 #include "network/internal.h"
-#include "network/netlink.h"
+#include "base/netlink.h"
 
 /* What RTM_GETLINK tells of a link. */
 struct link_facts {

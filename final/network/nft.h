@@ -4,7 +4,7 @@
  * they have to be made; adding an element is on the way of each start and is one message. */
 #pragma once
 
-#include "network/netlink.h"
+#include "base/netlink.h"
 #include "network/network.h"
 
 struct nft_set {

@@ -14,7 +14,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "network/internal.h"
-#include "network/netlink.h"
+#include "base/netlink.h"
 
 /* Read by every interface made after it. "default" is what a new interface of the namespace begins
  * with. */

@@ -1,6 +1,8 @@
 /* The parent's side: what a container is made of before it has a process, the process itself, and
  * its control group, made while the process is busy with its mounts (sync.h shows who waits for
  * whom). */
+#include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +16,7 @@
 #include "runtime/lsm.h"
 #include "runtime/mount_source.h"
 #include "runtime/namespaces.h"
+#include "runtime/netdevices.h"
 #include "runtime/rdt.h"
 #include "runtime/runtime.h"
 #include "runtime/seccomp_notify.h"
@@ -37,6 +40,8 @@ struct creation {
     const struct runtime_request *request;
     struct spec spec;
     struct syscall_filter filter;
+    struct netdevices devices; /* that came from the host, and go back if this fails */
+    int netns;                 /* the container's, where there are any */
     int sockets[2];
     pid_t pid; /* of init, once it is there */
 };
@@ -80,7 +85,7 @@ static int prepare(struct creation *creation, struct runtime_container *c, struc
     creation->spec.no_pivot = request->no_pivot;
     if (namespaces_open(&creation->spec, err) < 0 || check_user(spec, err) < 0 ||
         lsm_check(&spec->process, err) < 0 || sysctl_check(spec, err) < 0 ||
-        rdt_check(NULL, request->config, request->id, err) < 0 ||
+        rdt_check(NULL, request->config, request->id, err) < 0 || netdevices_check(spec, err) < 0 ||
         open_cgroup(creation, c, err) < 0 ||
         syscall_filter_load(request->config, request->bundle, &creation->filter, err) < 0)
         return -err->code;
@@ -122,7 +127,7 @@ static pid_t spawn_init(struct creation *creation, struct runtime_container *c, 
     if (!pid)
         init_run(&arguments);
     close_fd(&creation->sockets[1]); /* or its end would not be seen when init dies */
-    c->pid = pid;
+    c->pid = creation->pid = pid;
     return pid;
 }
 
@@ -198,7 +203,6 @@ static int wait_until_ready(struct creation *creation, struct runtime_container 
     cleanup_close int fd = -1;
     int kind;
 
-    creation->pid = c->pid;
     kind = sync_serve(c->socket, next, SYNC_HOOKS, open_source, creation, &fd, err);
     if (kind == SYNC_HOOKS) {
         if (run_hooks(creation, c, err) < 0 || sync_send(c->socket, SYNC_HOOKS, -1, err) < 0)
@@ -216,6 +220,23 @@ static int wait_until_ready(struct creation *creation, struct runtime_container 
                : sync_wait(c->socket, SYNC_READY, &c->console, err);
 }
 
+static int move_devices(struct creation *creation, struct err *err)
+{
+    const struct spec *spec = &creation->spec;
+    cleanup_free char *path = str_format("/proc/%d/ns/net", (int)creation->pid);
+
+    if (!json_object_size(spec->net_devices))
+        return 0;
+    for (size_t i = 0; i < spec->join_count; i++) /* init may not be in it yet */
+        if (spec->joins[i].kind->flag == CLONE_NEWNET)
+            creation->netns = fcntl(spec->joins[i].fd, F_DUPFD_CLOEXEC, 3);
+    if (creation->netns < 0)
+        creation->netns = open(path, O_RDONLY | O_CLOEXEC);
+    if (creation->netns < 0)
+        return err_errno(err, "cannot open the container's network namespace");
+    return netdevices_move(spec, creation->netns, &creation->devices, err);
+}
+
 static int bring_up(struct creation *creation, struct runtime_container *c, struct err *err)
 {
     const struct runtime_request *request = creation->request;
@@ -230,6 +251,8 @@ static int bring_up(struct creation *creation, struct runtime_container *c, stru
     /* init has no power over the host's scheduler there, and waits. */
     if (creation->spec.user_namespace &&
         scheduling_apply(&creation->spec.process.scheduling, c->pid, err) < 0)
+        return -err->code;
+    if (move_devices(creation, err) < 0)
         return -err->code;
     if (json_at(request->config, "linux.intelRdt")) {
         c->rdt = json_incref((json_t *)request->config);
@@ -268,6 +291,8 @@ static void end_creation(struct creation *creation)
 {
     spec_free(&creation->spec);
     syscall_filter_free(&creation->filter);
+    netdevices_free(&creation->devices);
+    close_fd(&creation->netns);
     close_fd(&creation->sockets[0]);
     close_fd(&creation->sockets[1]);
 }
@@ -275,7 +300,8 @@ static void end_creation(struct creation *creation)
 int runtime_create(const struct runtime_request *request, struct runtime_container **ret,
                    struct err *err)
 {
-    cleanup_with(end_creation) struct creation creation = {.request = request, .sockets = {-1, -1}};
+    cleanup_with(end_creation) struct creation creation = {
+        .request = request, .netns = -1, .sockets = {-1, -1}};
     struct runtime_container *c = mem_alloc(sizeof *c);
 
     c->pidfd = c->console = c->socket = c->cgroup.dir = -1;
@@ -283,6 +309,7 @@ int runtime_create(const struct runtime_request *request, struct runtime_contain
     err_clear(err);
     if (prepare(&creation, c, err) < 0 || bring_up(&creation, c, err) < 0) {
         explain_silence(c, err);
+        netdevices_return(&creation.devices, creation.netns);
         take_down(c);
         if (!err->exit_status)
             err->exit_status = 125;

@@ -239,7 +239,8 @@ int scheduling_bind_finally(const struct scheduling *s, struct err *err)
         return scheduling_bind(s->final_cpus, &all, err);
     if (!s->initial_cpus || !*s->initial_cpus)
         return 0;
-    memset(&all, 0xff, sizeof all); /* the kernel takes those of them that the group has */
+    memset(all.bits, 0xff, sizeof all.bits); /* the kernel takes those that the group has */
+    all.any = true;
     return scheduling_unbind(&all, err);
 }
 

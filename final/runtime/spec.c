@@ -29,35 +29,6 @@ int spec_strings(const json_t *array, const char *what, struct strv *ret, struct
     return 0;
 }
 
-/* Members this runtime does not act on. Passing over a protection somebody asked for would be worse
- * than not running. */
-static const char *const unsupported[] = {
-    "linux.netDevices",
-};
-
-bool spec_supports(const char *member)
-{
-    for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
-        if (!strcmp(member, unsupported[i]))
-            return false;
-    return true;
-}
-
-static bool is_nothing(const json_t *value)
-{
-    return !value || json_is_null(value) || (json_is_string(value) && !json_string_length(value)) ||
-           (json_is_object(value) && !json_object_size(value)) ||
-           (json_is_array(value) && !json_array_size(value));
-}
-
-static int check_supported(const json_t *config, struct err *err)
-{
-    for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++)
-        if (!is_nothing(json_at(config, unsupported[i])))
-            return err_set(err, ENOTSUP, "'%s' is not supported: remove it", unsupported[i]);
-    return 0;
-}
-
 int spec_parse(const json_t *config, struct spec *ret, struct err *err)
 {
     memset(ret, 0, sizeof *ret);
@@ -75,10 +46,10 @@ int spec_parse(const json_t *config, struct spec *ret, struct err *err)
     ret->sysctl = json_at(config, "linux.sysctl");
     ret->resources = json_at(config, "linux.resources");
     ret->devices = json_at(config, "linux.devices");
+    ret->net_devices = json_at(config, "linux.netDevices");
     if (!ret->root_path)
         return err_set(err, EINVAL, "config.json has no root.path");
-    if (check_supported(config, err) < 0 ||
-        spec_parse_process(json_at(config, "process"), config, &ret->process, err) < 0 ||
+    if (spec_parse_process(json_at(config, "process"), config, &ret->process, err) < 0 ||
         spec_parse_mounts(json_at(config, "mounts"), ret, err) < 0 ||
         spec_parse_namespaces(config, ret, err) < 0 ||
         spec_strings(json_at(config, "linux.maskedPaths"), "linux.maskedPaths", &ret->masked, err) <

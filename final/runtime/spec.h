@@ -110,14 +110,12 @@ struct spec {
     struct spec_id_map uid_map, gid_map; /* empty: as the joined namespace has them */
     struct spec_time_offset monotonic, boottime;
     struct strv masked, readonly;
-    const json_t *sysctl, *resources, *devices; /* may be NULL */
+    const json_t *sysctl, *resources, *devices, *net_devices; /* may be NULL */
 };
 
 /* Reads the whole document. Everything it asks for that this runtime cannot do is an error, never
  * passed over. spec_free() also after a failure. */
 int spec_parse(const json_t *config, struct spec *ret, struct err *err);
-/* False for a member of the document, "linux.intelRdt", that spec_parse() refuses. */
-bool spec_supports(const char *member);
 /* Only a `process` object, and of `config` what linux.* says about every process. */
 int spec_parse_process(const json_t *process, const json_t *config, struct spec_process *ret,
                        struct err *err);

@@ -1,4 +1,4 @@
-#include "network/netlink.h"
+#include "base/netlink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "network/internal.h"
+#include "base/netns.h"
 
 enum { ANSWER_MAX = 32768 };
 

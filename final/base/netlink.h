@@ -1,5 +1,4 @@
-/* netlink.h - requests to the kernel over a netlink socket: netlink(7), rtnetlink(7). Private to
- * network/.
+/* netlink.h - requests to the kernel over a netlink socket: netlink(7), rtnetlink(7).
  *
  * A request is a header, a fixed part and attributes, some of which hold attributes again. Several
  * requests go into one batch and into the kernel by one system call, which works them off in order
