@@ -477,6 +477,55 @@ START_TEST(exec_has_a_terminal_too)
 }
 END_TEST
 
+static char *read_terminal_until(int master, const char *text)
+{
+    struct buf said = {0};
+    char byte;
+
+    buf_reserve(&said, 1);
+    while (!strstr(said.data, text) && read(master, &byte, 1) == 1)
+        buf_add_char(&said, byte);
+    return buf_steal(&said);
+}
+
+/* consoleSize counts where the caller has no terminal to take the size from. */
+START_TEST(a_terminal_has_the_size_of_the_document)
+{
+    cleanup_free char *bundle = container_bundle(), *said = NULL, *exec_said = NULL;
+    cleanup_json json_t *config = container_config(bundle, "tty + term");
+    cleanup_json json_t *process = NULL;
+    struct runtime_container *c;
+    struct runtime_request request = {
+        .id = "size", .bundle = bundle, .config = config, .stdio = {-1, -1, -1}};
+    struct runtime_exec_request joining = {
+        .bundle = bundle, .config = config, .stdio = {-1, -1, -1}};
+    struct err err = {0};
+    int console = -1;
+    pid_t pid;
+
+    container_set(config, "process.terminal", json_true());
+    container_set(config, "process.consoleSize", json_pack("{s:i,s:i}", "height", 11, "width", 22));
+    ck_assert_msg(!runtime_create(&request, &c, &err), "%s", err.message);
+    ck_assert_msg(!runtime_start(c, &err), "%s", err.message);
+    process = json_deep_copy(json_object_get(config, "process"));
+    json_put(process, "args", json_pack("[s,s]", "probe", "tty"));
+    joining.init = runtime_pid(c);
+    joining.init_pidfd = runtime_pidfd(c);
+    joining.process = process;
+    ck_assert_msg(!runtime_exec(&joining, &pid, &console, &err), "%s", err.message);
+    exec_said = read_terminal(console);
+    close(console);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert_ptr_ne(strstr(exec_said, " 11x22 "), NULL);
+    said = read_terminal_until(runtime_console(c), "foreground=");
+    ck_assert(!kill(runtime_pid(c), SIGKILL));
+    ck_assert_int_eq(waitpid(runtime_pid(c), NULL, 0), runtime_pid(c));
+    ck_assert(!runtime_destroy(c, &err));
+    runtime_free(c);
+    ck_assert_ptr_ne(strstr(said, "/dev/pts/0 11x22 "), NULL);
+}
+END_TEST
+
 /* The parent dies before start: init must not wait for ever. */
 START_TEST(init_ends_with_its_parent)
 {
@@ -536,6 +585,7 @@ SUITE(process)
     tcase_add_test(t, exec_reports_what_it_cannot_run);
     tcase_add_test(t, a_terminal_is_the_containers_own);
     tcase_add_test(t, exec_has_a_terminal_too);
+    tcase_add_test(t, a_terminal_has_the_size_of_the_document);
     tcase_add_test(t, init_ends_with_its_parent);
     suite_add_tcase(suite, t);
 }
