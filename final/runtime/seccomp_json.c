@@ -131,6 +131,9 @@ static int parse_test(const json_t *item, struct scmp_arg_cmp *ret, struct err *
         return err_set(err, EINVAL, "a system call has no argument %lld", index);
     if (!word)
         return err_set(err, EINVAL, "there is no comparison '%s'", name);
+    if (!json_is_integer(json_object_get(item, "value")))
+        return err_set(err, EINVAL, "the value to compare argument %lld with is not a whole number",
+                       index);
     *ret = (struct scmp_arg_cmp){.arg = (unsigned)index,
                                  .op = (enum scmp_compare)word->value,
                                  .datum_a = (scmp_datum_t)json_int(item, "value", 0),

@@ -32,6 +32,8 @@ int spec_strings(const json_t *array, const char *what, struct strv *ret, struct
 int spec_parse(const json_t *config, struct spec *ret, struct err *err)
 {
     memset(ret, 0, sizeof *ret);
+    if (spec_check_types(config, "", err) < 0)
+        return -err->code;
     ret->config = config;
     ret->root_path = json_str(config, "root.path", NULL);
     ret->root_readonly = json_flag(config, "root.readonly", false);

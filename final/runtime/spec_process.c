@@ -80,6 +80,9 @@ static int parse_rlimit(const json_t *item, struct spec_rlimit *ret, struct err 
             continue;
         ret->name = rlimit_names[i].name;
         ret->resource = rlimit_names[i].resource;
+        if (!json_is_integer(json_object_get(item, "soft")) ||
+            !json_is_integer(json_object_get(item, "hard")))
+            return err_set(err, EINVAL, "%s: soft and hard are not both whole numbers", name);
         /* -1 is how JSON writes RLIM_INFINITY, whose bits it has. */
         ret->value.rlim_cur = (rlim_t)json_int(item, "soft", 0);
         ret->value.rlim_max = (rlim_t)json_int(item, "hard", 0);
@@ -256,6 +259,8 @@ int spec_parse_process(const json_t *process, const json_t *config, struct spec_
                        struct err *err)
 {
     memset(ret, 0, sizeof *ret);
+    if (spec_check_types(process, "process.", err) < 0)
+        return -err->code;
     parse_scalars(process, ret);
     if (*ret->cwd != '/')
         return err_set(err, EINVAL, "process.cwd '%s' is not an absolute path", ret->cwd);
