@@ -41,18 +41,6 @@ static int new_or_bound(const struct cgroup *cg, const struct mount_fs *fs, cons
     return bind_group(base, cg->path, fs->attributes, err);
 }
 
-/* The kernel does not stack a file system on its own root (EBUSY), which is there when the host's
- * /sys is bound: something else goes between. */
-static int cover(int target, struct err *err)
-{
-    cleanup_close int mount =
-        mount_new("tmpfs", "tmpfs", "size=4k,nr_inodes=1,mode=555", SAFE, err);
-
-    if (mount < 0 || mount_attach(mount, target, "", err) < 0)
-        return -err->code;
-    return steal_fd(&mount);
-}
-
 static int v2_mount(const struct cgroup *cg, const struct cgroup_view *view, int target,
                     struct err *err)
 {
@@ -62,19 +50,12 @@ static int v2_mount(const struct cgroup *cg, const struct cgroup_view *view, int
         .data = view->data,
         .attributes = view->attributes,
     };
-    cleanup_close int mount = -1, between = -1;
-    int r;
+    cleanup_close int mount = -1;
 
     if (!cg->unified)
         return err_set(err, ENOENT, "this host has no control groups of version 2");
     mount = new_or_bound(cg, &fs, cg->unified, err);
-    if (mount < 0)
-        return -err->code;
-    r = mount_attach(mount, target, "", err);
-    if (r != -EBUSY)
-        return r;
-    between = cover(target, err);
-    return between < 0 ? -err->code : mount_attach(mount, between, "", err);
+    return mount < 0 ? -err->code : mount_attach(mount, target, "", err);
 }
 
 /* The options that name a controller's hierarchy: all controllers in it (the directory "cpu" is

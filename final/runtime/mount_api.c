@@ -198,7 +198,11 @@ int mount_attach(int mount, int dir, const char *name, struct err *err)
 {
     unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | (*name ? 0 : MOVE_MOUNT_T_EMPTY_PATH);
 
-    if (move_mount(mount, "", dir, name, flags) < 0)
-        return err_errno(err, "cannot put the mount in its place");
-    return 0;
+    if (!move_mount(mount, "", dir, name, flags))
+        return 0;
+    if (errno == ENOSPC) /* it says so of mounts, too: fs.mount-max, Linux 4.9 */
+        return err_set(
+            err, ENOSPC,
+            "too many mounts in this namespace (the limit is in /proc/sys/fs/mount-max)");
+    return err_errno(err, "cannot put the mount in its place");
 }

@@ -64,7 +64,7 @@ static int remove_mount(const char *point, struct err *err)
 {
     const char *name = point + strspn(point, "/");
 
-    /* Or it would be unmounted on the host as well, where it is shared. */
+    /* Or what hangs on it would be unmounted on the host as well, where it is shared. */
     if (mount(NULL, name, NULL, MS_SLAVE | MS_REC, NULL) < 0 && errno != ENOENT)
         return err_errno(err, "cannot separate '%s' from the host's", point);
     if (!umount2(name, MNT_DETACH | UMOUNT_NOFOLLOW))
@@ -115,6 +115,10 @@ int rootfs_move(int root, struct err *err)
 
     if (old < 0)
         return err_errno(err, "cannot open the host's root");
+    /* Where it is shared, the host would get the container's root, too, and lose what is removed
+     * here. Not for all that is below: that includes the container's own mounts. */
+    if (mount_propagate(old, MS_SLAVE, err) < 0)
+        return err_wrap(err, "cannot separate the old root from the host's");
     if (mount_attach(root, old, "", err) < 0)
         return err_wrap(err, "cannot move the container's root over the host's");
     if (remove_host(old, err) < 0)

@@ -444,6 +444,31 @@ START_TEST(a_source_may_lie_where_only_the_host_gets)
 }
 END_TEST
 
+/* What the parent opened is a copy of the host's mount, which may be shared: nothing goes back that
+ * way. */
+START_TEST(a_source_from_the_parent_is_not_a_way_out)
+{
+    cleanup_free char *bundle = container_bundle(), *closed = path_in(bundle, "closed");
+    cleanup_free char *theirs = path_in(bundle, "closed/source/theirs");
+    cleanup_json json_t *config = config_in_userns(bundle, "mount /x/theirs + mounted /x/theirs");
+    cleanup_buf struct buf table = {0};
+    struct err err = {0};
+    struct running r;
+
+    allow_everything(config);
+    put_dir(bundle, "closed/source/theirs");
+    ck_assert(!chmod(closed, 0700));
+    container_append(config, "mounts", bind_mount("closed/source", "/x", "bind"));
+    ck_assert(!mount(NULL, "/", NULL, MS_SHARED | MS_REC, NULL));
+    container_start(bundle, config, &r);
+    container_await(&r, "mounted /x/theirs: rw,");
+    ck_assert(!file_load(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &table, &err));
+    container_end(&r);
+    ck_assert(!mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL));
+    ck_assert_ptr_eq(strstr(table.data, theirs), NULL);
+}
+END_TEST
+
 /* The host's nosuid stays, whatever the container's root does: the kernel locks it. */
 START_TEST(flags_of_the_host_are_locked)
 {
@@ -489,6 +514,7 @@ SUITE(mount_bind)
     tcase_add_test(t, a_file_system_without_mappings_says_so);
     tcase_add_test(t, only_a_bind_has_its_ids_mapped);
     tcase_add_test(t, a_source_may_lie_where_only_the_host_gets);
+    tcase_add_test(t, a_source_from_the_parent_is_not_a_way_out);
     tcase_add_test(t, flags_of_the_host_are_locked);
     suite_add_tcase(suite, t);
 

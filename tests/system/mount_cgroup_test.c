@@ -144,6 +144,26 @@ START_TEST(it_covers_the_hosts_in_a_bound_sys)
 }
 END_TEST
 
+/* mount(2) refuses a file system on its own root (EBUSY), as it is in a bound /sys; move_mount(2)
+ * does not. */
+START_TEST(the_second_version_covers_itself)
+{
+    const char *dir = is_unified() ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
+    cleanup_free char *bundle = container_bundle();
+    cleanup_free char *procs = str_format("cat %s/cgroup.procs", dir);
+    cleanup_free char *up = str_format("list %s/cooper-test", dir);
+    cleanup_free char *command = str_format("%s + %s", procs, up);
+    cleanup_json json_t *config = bare_config(bundle, command, false);
+    cleanup_outcome struct outcome o;
+
+    json_array_set_new(json_at(config, "mounts"), 3, bind_mount("/sys", "/sys", "rbind,rro"));
+    container_append(config, "mounts", container_mount("cgroup2", "cgroup2", dir, "ro"));
+    run_well(bundle, config, &o);
+    ck_assert_str_eq(answer(&o, procs), "1\n");
+    ck_assert_str_eq(answer(&o, up), "ENOENT");
+}
+END_TEST
+
 #define LOOP(test, table) tcase_add_loop_test(t, test, 0, (int)(sizeof(table) / sizeof *(table)))
 
 SUITE(mount_cgroup)
@@ -163,5 +183,6 @@ SUITE(mount_cgroup)
     tcase_add_unchecked_fixture(t, container_setup, container_teardown);
     LOOP(the_second_version_is_mounted_by_name, second);
     tcase_add_test(t, options_of_the_file_system);
+    tcase_add_test(t, the_second_version_covers_itself);
     suite_add_tcase(suite, t);
 }

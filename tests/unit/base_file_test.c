@@ -144,6 +144,83 @@ START_TEST(directories_are_made_beneath_the_root)
 }
 END_TEST
 
+/* Where a symlink leads to nothing, that is made: inside, however it is written. */
+START_TEST(what_a_dangling_link_means_is_made)
+{
+    static const struct {
+        const char *target, *path, *made;
+    } cases[] = {
+        {"run", "l0/x", "run/x"},
+        {"/abs", "l1/x", "abs/x"},
+        {"../../../up/and/down", "l2/x", "up/and/down/x"},
+        {"l1/further", "l3", "abs/further"},
+        {"l3", "l4/x/y", "abs/further/x/y"},
+    };
+    struct err err = {0};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char name[] = "l0";
+        int fd;
+
+        name[1] = (char)('0' + i);
+        ck_assert(!symlinkat(cases[i].target, staging, name));
+        fd = beneath_make_dirs(staging, cases[i].path, 0700, &err);
+        ck_assert_msg(fd >= 0, "%s: %s", cases[i].path, err.message);
+        close(fd);
+        ck_assert_msg(exists(cases[i].made), "%s", cases[i].made);
+    }
+    check_outside();
+}
+END_TEST
+
+START_TEST(files_are_made_beneath_the_root)
+{
+    struct err err = {0};
+    struct stat st;
+    int fd;
+
+    ck_assert(!symlinkat("../../d/target", staging, "link"));
+    fd = beneath_make_file(staging, "/link", 0640, &err);
+    ck_assert_msg(fd >= 0, "%s", err.message);
+    ck_assert(!fstat(fd, &st));
+    ck_assert_uint_eq(st.st_mode & S_IFMT, S_IFREG);
+    close(fd);
+    ck_assert(exists("d/target"));
+    ck_assert_int_eq(beneath_make_file(staging, "d/target/x", 0640, &err), -ENOTDIR);
+    fd = beneath_make_file(staging, "d", 0640, &err); /* what is there is taken as it is */
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    check_outside();
+}
+END_TEST
+
+/* Each leads a little further: this must end, and not with the stack. */
+START_TEST(links_without_an_end_are_refused)
+{
+    char target[4096] = "";
+    struct err err = {0};
+
+    ck_assert(!symlinkat("loop", staging, "loop"));
+    ck_assert_int_eq(beneath_make_dirs(staging, "loop/x", 0700, &err), -ELOOP);
+    ck_assert(!symlinkat("grow/x", staging, "grow"));
+    ck_assert_int_eq(beneath_make_dirs(staging, "grow/x", 0700, &err), -ELOOP);
+    for (int i = 0; i < 60; i++) {
+        char name[16], next[32];
+
+        snprintf(name, sizeof name, "c%d", i);
+        snprintf(next, sizeof next, "c%d", i + 1);
+        memset(target, 0, sizeof target);
+        for (size_t k = 0; k < 2000; k += 2)
+            memcpy(target + k, "a/", 2);
+        memcpy(target, next, strlen(next));
+        target[strlen(next)] = '/';
+        ck_assert(!symlinkat(target, staging, name));
+    }
+    ck_assert_int_lt(beneath_make_dirs(staging, "c0/x", 0700, &err), 0);
+    check_outside();
+}
+END_TEST
+
 SUITE(base_file)
 {
     const TTest *const tests[] = {
@@ -155,6 +232,9 @@ SUITE(base_file)
         directories_have_the_mode_that_is_meant,
         paths_stay_beneath_the_root,
         directories_are_made_beneath_the_root,
+        what_a_dangling_link_means_is_made,
+        files_are_made_beneath_the_root,
+        links_without_an_end_are_refused,
     };
 
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
