@@ -62,7 +62,7 @@ static const struct flag load_flags[] = {
     FLAGS_END,
 };
 
-static int cmd_forward(struct cli *cli)
+int forward_command(struct cli *cli)
 {
     struct err err = {0};
     cleanup_free char *program = proc_helper_path(IMAGE_PROGRAM, &err);
@@ -82,7 +82,7 @@ const struct command command_pull = {
     .min_args = 1,
     .max_args = 1,
     .common = true,
-    .run = cmd_forward,
+    .run = forward_command,
 };
 
 const struct command command_import = {
@@ -92,7 +92,7 @@ const struct command command_import = {
     .flags = import_flags,
     .min_args = 1,
     .max_args = 2,
-    .run = cmd_forward,
+    .run = forward_command,
 };
 
 const struct command command_commit = {
@@ -102,7 +102,7 @@ const struct command command_commit = {
     .flags = commit_flags,
     .min_args = 1,
     .max_args = 2,
-    .run = cmd_forward,
+    .run = forward_command,
 };
 
 const struct command command_save = {
@@ -112,7 +112,7 @@ const struct command command_save = {
     .flags = save_flags,
     .min_args = 1,
     .max_args = -1,
-    .run = cmd_forward,
+    .run = forward_command,
 };
 
 const struct command command_load = {
@@ -120,7 +120,7 @@ const struct command command_load = {
     .arguments = "[OPTIONS]",
     .summary = "Load an image from a tar archive or STDIN",
     .flags = load_flags,
-    .run = cmd_forward,
+    .run = forward_command,
 };
 
 static void pull_arguments(const struct cli *cli, const char *image, const char *platform,

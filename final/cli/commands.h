@@ -7,13 +7,15 @@ extern const struct command command_run, command_create;   /* cmd_run.c */
 extern const struct command command_exec;                  /* cmd_exec.c */
 extern const struct command command_start, command_attach; /* cmd_start.c */
 extern const struct command command_stop, command_restart, command_kill, command_pause,
-    command_unpause, command_rm, command_wait;                             /* cmd_life.c */
-extern const struct command command_top, command_diff;                     /* cmd_look.c */
-extern const struct command command_stats;                                 /* cmd_stats.c */
-extern const struct command command_container_prune;                       /* cmd_prune.c */
-extern const struct command command_rename, command_update;                /* cmd_change.c */
-extern const struct command command_ps;                                    /* cmd_ps.c */
-extern const struct command command_images;                                /* cmd_images.c */
+    command_unpause, command_rm, command_wait;              /* cmd_life.c */
+extern const struct command command_top, command_diff;      /* cmd_look.c */
+extern const struct command command_cp, command_export;     /* cmd_cp.c */
+int cmd_cp_tar(struct cli *cli);                            /* in cooper-image: a tar from stdin */
+extern const struct command command_stats;                  /* cmd_stats.c */
+extern const struct command command_container_prune;        /* cmd_prune.c */
+extern const struct command command_rename, command_update; /* cmd_change.c */
+extern const struct command command_ps;                     /* cmd_ps.c */
+extern const struct command command_images;                 /* cmd_images.c */
 extern const struct command command_rmi, command_tag, command_image_prune; /* cmd_image_rm.c */
 extern const struct command command_history;                               /* cmd_history.c */
 extern const struct command command_inspect, command_container_inspect,

@@ -5,6 +5,8 @@
 
 #include "cli/cli.h"
 
+/* Becomes cooper-image, with the same arguments; returns only if that fails. */
+int forward_command(struct cli *cli);
 /* Pulls an image in a child process, its display on stderr. 0, or the exit code of a pull that
  * failed and has said why. */
 int forward_pull(const struct cli *cli, const char *image, const char *platform, bool quiet);

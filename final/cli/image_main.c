@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 
-#define COUNT 5
+#define COUNT 6
 
 int main(int argc, char **argv)
 {
@@ -14,7 +14,7 @@ int main(int argc, char **argv)
         command_function *run;
     } carried[COUNT] = {
         {&command_pull, cmd_pull}, {&command_import, cmd_import}, {&command_commit, cmd_commit},
-        {&command_save, cmd_save}, {&command_load, cmd_load},
+        {&command_save, cmd_save}, {&command_load, cmd_load},     {&command_cp, cmd_cp_tar},
     };
     struct command commands[COUNT];
     const struct command *own[COUNT + 1] = {NULL};

@@ -128,6 +128,27 @@ typedef int engine_diff_line(void *context, char kind, const char *path);
 int engine_diff(struct engine *e, const struct container *c, engine_diff_line *line, void *context,
                 struct err *err);
 
+/* cp, with docker's rules for what goes where. Paths of the container are resolved inside its root,
+ * running or not. err->exit_status 1: docker's client would have found the mistake by itself. */
+struct copy_options {
+    bool follow;       /* a source that is a symlink: what it leads to */
+    bool archive;      /* to the host: owners, set-user-ID bits, devices too */
+    const char *asked; /* the container as the user named it */
+    void (*progress)(void *context, uint64_t bytes); /* may be NULL */
+    void *context;
+};
+int engine_copy_out(struct engine *e, const struct container *c, const char *from, const char *to,
+                    const struct copy_options *options, uint64_t *ret_bytes, struct err *err);
+int engine_copy_in(struct engine *e, const struct container *c, const char *from, const char *to,
+                   const struct copy_options *options, uint64_t *ret_bytes, struct err *err);
+/* As a tar to a descriptor; from one (this one needs libarchive: cooper-image only). */
+int engine_copy_out_tar(struct engine *e, const struct container *c, const char *from, int out,
+                        const struct copy_options *options, struct err *err);
+int engine_copy_in_tar(struct engine *e, const struct container *c, int tar, const char *to,
+                       const struct copy_options *options, uint64_t *ret_bytes, struct err *err);
+/* All files of a container, without what is mounted on them, as a tar. */
+int engine_export(struct engine *e, const struct container *c, int out, struct err *err);
+
 /* Bytes the container wrote. */
 uint64_t engine_container_size(struct engine *e, const struct container *c);
 /* Removes all containers that do not run and that the filter allows. The lists are filled also when

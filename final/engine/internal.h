@@ -163,6 +163,14 @@ struct spec_input {
 };
 json_t *spec_build(const struct spec_input *input, struct err *err);
 
+/* --- start.c */
+
+/* The lock that the starting command and then the shim hold, on run/<id>. Waits for it, or returns
+ * -EWOULDBLOCK without a message. */
+int container_lock_run(struct engine *e, const char *id, bool wait, struct err *err);
+/* To call before the overlay of a container that has ended is mounted again. */
+int container_allow_mount(struct engine *e, const struct container *c, struct err *err);
+
 /* --- spawn.c: starting a shim */
 struct shim_report;
 /* Descriptors for a shim beside the one of its order. */
@@ -205,6 +213,13 @@ int container_tree_open(struct engine *e, const struct container *c, struct cont
 /* Points into `t`. */
 const struct layer_below *container_tree_below(struct container_tree *t);
 void container_tree_close(struct container_tree *t);
+
+/* --- copy_root.c */
+
+/* All files of a container as its processes would find them if nothing was mounted on them,
+ * read-only; a descriptor (O_PATH) that is good in this process only, which gets a mount namespace
+ * of its own. */
+int container_open_files(struct engine *e, const struct container *c, struct err *err);
 
 /* --- still.c: a container whose processes stand still for a moment */
 

@@ -141,7 +141,7 @@ static int record_started(struct engine *e, struct container *c, const struct sh
 /* This process and then the shim hold the lock, through one open file: it is free when both are
  * gone, and until then nobody takes the container for abandoned, whatever they have recorded so
  * far. */
-static int lock_run_dir(struct engine *e, const char *id, struct err *err)
+int container_lock_run(struct engine *e, const char *id, bool wait, struct err *err)
 {
     /* The shim of the run before may still be cleaning up: it removes the directory, then lets go.
      */
@@ -152,8 +152,10 @@ static int lock_run_dir(struct engine *e, const char *id, struct err *err)
 
         if (run < 0)
             return run;
-        while ((r = flock(run, LOCK_EX)) < 0 && errno == EINTR)
+        while ((r = flock(run, LOCK_EX | (wait ? 0 : LOCK_NB))) < 0 && errno == EINTR)
             ;
+        if (r < 0 && errno == EWOULDBLOCK)
+            return -EWOULDBLOCK;
         if (r < 0 || fstat(run, &ours) < 0)
             return err_errno(err, "cannot lock '%s/%s'", e->store->run, id);
         if (!fstatat(e->store->run_fd, id, &named, AT_SYMLINK_NOFOLLOW) &&
@@ -200,7 +202,7 @@ static int start(struct engine *e, struct container *c, const struct start_optio
     r = shim_arguments(e, c, options, ret_attach != NULL, &argv, err);
     add_number(&argv, "--restart-delay", (unsigned long long)delay_ms);
     if (!r) {
-        run = lock_run_dir(e, c->id, err);
+        run = container_lock_run(e, c->id, true, err);
         r = run < 0 ? run : 0;
     }
     if (!r)
@@ -220,12 +222,12 @@ static int start(struct engine *e, struct container *c, const struct start_optio
 }
 
 /* The overlay of a container with --rm is mounted "volatile", which the kernel allows once: after
- * an unclean end its files cannot be trusted. `restart` ended it in order. */
-static int allow_next_mount(struct engine *e, const struct container *c, struct err *err)
+ * an unclean end its files could not be trusted. `restart` and `cp` end in order. */
+int container_allow_mount(struct engine *e, const struct container *c, struct err *err)
 {
     cleanup_free char *mark = str_format("containers/%s/work/work/incompat", c->id);
 
-    return c->auto_remove && c->started_ns ? file_remove_tree(e->store->root_fd, mark, err) : 0;
+    return c->auto_remove ? file_remove_tree(e->store->root_fd, mark, err) : 0;
 }
 
 /* Somebody wants it to run, whatever was before: a stop, and restarts by the policy. */
@@ -235,7 +237,7 @@ static int start_by_hand(struct engine *e, struct container *c, const struct sta
     int r = strcmp(c->state, "exited") ? 0 : remove_file(e, c->id, "stopped", err);
 
     if (!r)
-        r = allow_next_mount(e, c, err);
+        r = container_allow_mount(e, c, err);
     c->restarts = 0;
     return r < 0 ? r : start(e, c, options, 0, ret_attach, err);
 }

@@ -150,6 +150,10 @@ int layer_complete(int staging_fd, struct layer_fixups *fixups, const int *lower
                    struct err *err);
 void layer_fixups_free(struct layer_fixups *f); /* NULL is fine */
 
+/* Copies the extended attributes that a file of an image may have from one descriptor to the other.
+ */
+int layer_copy_xattrs(int from, int to, struct err *err);
+
 /* --- layers: overlayfs form to tar (tar.h) ------------------------------------------------------
  */
 

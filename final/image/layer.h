@@ -95,15 +95,17 @@ int layer_make_entry(struct layer_tree *t, struct archive *tar, struct archive_e
 int layer_root_entry(struct layer_tree *t, struct archive_entry *entry, struct err *err);
 int layer_set_dir_times(struct layer_tree *t, struct err *err);
 
-/* --- layer_xattr.c ------------------------------------------------------------------------------
+/* --- layer_xattr.c, layer_xattr_set.c (libarchive) ----------------------------------------------
  */
+
+bool layer_xattr_allowed(const char *name);
+/* After a failed attempt to set one: does it matter? */
+int layer_xattr_judge(const char *name, struct err *err);
 
 /* Sets the entry's extended attributes that an image may have; the others are left out. */
 int layer_set_xattrs(int fd, struct archive_entry *entry, struct err *err);
 /* The same for what has no descriptor to operate on (symlinks, devices): by name. */
 int layer_set_xattrs_at(int dirfd, const char *name, struct archive_entry *entry, struct err *err);
-/* Copies those attributes from one descriptor to the other. */
-int layer_copy_xattrs(int from, int to, struct err *err);
 
 /* Those attributes of a file, by name; for `at` as above. */
 struct layer_xattrs {
@@ -139,6 +141,12 @@ int layer_fixups_imply(struct layer_tree *t, const char *path, struct err *err);
 void layer_fixups_named(struct layer_fixups *f, const char *path);
 /* A hard link whose target is not in this layer. */
 int layer_fixups_link(struct layer_tree *t, const char *path, const char *target, struct err *err);
+
+/* --- layer_tar.c --------------------------------------------------------------------------------
+ */
+
+/* layer_pack() that counts the bytes of regular files. */
+int layer_write(int tree_fd, tar_sink *sink, void *context, uint64_t *ret_size, struct err *err);
 
 /* --- layer_below.c ------------------------------------------------------------------------------
  */

@@ -168,7 +168,7 @@ int tar_writer_add_tree(struct tar_writer *w, int dirfd, const char *name, const
 /* --- a layer ------------------------------------------------------------------------------------
  */
 
-static int write_layer(int tree, tar_sink *sink, void *context, uint64_t *ret_size, struct err *err)
+int layer_write(int tree, tar_sink *sink, void *context, uint64_t *ret_size, struct err *err)
 {
     struct packing p = {.writer = tar_writer_new(sink, context), .as = "."};
     int r = add_tree(&p, tree, ".", err);
@@ -185,24 +185,5 @@ int layer_pack(int tree_fd, tar_sink *sink, void *context, struct err *err)
 {
     uint64_t size;
 
-    return write_layer(tree_fd, sink, context, &size, err);
-}
-
-static int add_to_hash(void *context, const void *data, size_t len, struct err *err)
-{
-    (void)err;
-    hasher_add(context, data, len);
-    return 0;
-}
-
-int layer_digest(int tree_fd, char ret_diff_id[DIGEST_LEN + 1], uint64_t *ret_size, struct err *err)
-{
-    struct hasher *hasher = hasher_new();
-    int r = write_layer(tree_fd, add_to_hash, hasher, ret_size, err);
-
-    if (r < 0)
-        hasher_free(hasher);
-    else
-        hasher_finish(hasher, ret_diff_id);
-    return r;
+    return layer_write(tree_fd, sink, context, &size, err);
 }

@@ -4,8 +4,6 @@
  * file system (trusted.overlay.redirect would let a layer show a directory of another layer under a
  * name of its choice; rootless overlays read the same from user.overlay.*), nor to the host's
  * security modules. So this is a list of what is allowed, and what is not on it is left out. */
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +15,7 @@
 
 #define CAPABILITY "security.capability"
 
-static bool allowed(const char *name)
+bool layer_xattr_allowed(const char *name)
 {
     if (str_starts(name, "user."))
         return !str_starts(name, "user.overlay.") && strcmp(name, "user.overlay") != 0;
@@ -28,61 +26,11 @@ static bool allowed(const char *name)
 /* A file system without ACLs or user attributes still runs the image; without the capability the
  * program would fail in a way nobody could explain. EPERM: user attributes exist on files and
  * directories only. */
-static int judge(const char *name, struct err *err)
+int layer_xattr_judge(const char *name, struct err *err)
 {
     if ((errno == ENOTSUP || errno == EPERM) && strcmp(name, CAPABILITY) != 0)
         return 0;
     return err_errno(err, "cannot set extended attribute '%s'", name);
-}
-
-static int set_all(const char *path, struct archive_entry *entry, struct err *err)
-{
-    const char *name;
-    const void *value;
-    size_t size;
-
-    archive_entry_xattr_reset(entry);
-    while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
-        int r = 0;
-
-        if (name && allowed(name) && lsetxattr(path, name, value, size, 0) < 0)
-            r = judge(name, err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-int layer_set_xattrs(int fd, struct archive_entry *entry, struct err *err)
-{
-    const char *name;
-    const void *value;
-    size_t size;
-
-    if (!entry || !archive_entry_xattr_count(entry))
-        return 0;
-    archive_entry_xattr_reset(entry);
-    while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
-        int r = 0;
-
-        if (name && allowed(name) && fsetxattr(fd, name, value, size, 0) < 0)
-            r = judge(name, err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-/* There is no setxattrat(2) before Linux 6.13: through the directory's entry in /proc, which nobody
- * can redirect because the last component is not followed. */
-int layer_set_xattrs_at(int dirfd, const char *name, struct archive_entry *entry, struct err *err)
-{
-    cleanup_free char *path = NULL;
-
-    if (!entry || !archive_entry_xattr_count(entry))
-        return 0;
-    path = str_format("/proc/self/fd/%d/%s", dirfd, name);
-    return set_all(path, entry, err);
 }
 
 int layer_copy_xattrs(int from, int to, struct err *err)
@@ -95,13 +43,13 @@ int layer_copy_xattrs(int from, int to, struct err *err)
     for (const char *name = names; name < names + len; name += strlen(name) + 1) {
         int r = 0;
 
-        if (!allowed(name))
+        if (!layer_xattr_allowed(name))
             continue;
         size = fgetxattr(from, name, value, sizeof value);
         if (size < 0)
             return err_errno(err, "cannot read extended attribute '%s'", name);
         if (fsetxattr(to, name, value, (size_t)size, 0) < 0)
-            r = judge(name, err);
+            r = layer_xattr_judge(name, err);
         if (r < 0)
             return r;
     }
@@ -165,11 +113,11 @@ static int get_all(const struct source *s, struct layer_xattrs *ret, struct err 
                    ? 0
                    : err_errno(err, "cannot list extended attributes");
     for (const char *name = names; name < names + len; name += strlen(name) + 1) {
-        ssize_t size = allowed(name) ? get_value(s, name, value, sizeof value) : 0;
+        ssize_t size = layer_xattr_allowed(name) ? get_value(s, name, value, sizeof value) : 0;
 
         if (size < 0 && errno != ENODATA)
             return err_errno(err, "cannot read extended attribute '%s'", name);
-        if (size >= 0 && allowed(name))
+        if (size >= 0 && layer_xattr_allowed(name))
             add(ret, name, value, (size_t)size);
     }
     if (ret->len)

@@ -107,6 +107,17 @@ struct runtime_exec_request {
 int runtime_exec(const struct runtime_exec_request *request, pid_t *ret_pid, int *ret_console,
                  struct err *err);
 
+/* --- files without processes
+ * ----------------------------------------------------------------------- */
+
+/* Mounts the root of a container that does not run, with the binds of `config` on it, in a new mount
+ * namespace of the calling process, which must have one thread only. Returns a descriptor of that
+ * root (O_PATH); all of it goes with the process. */
+int runtime_assemble(const char *bundle, const json_t *config, struct err *err);
+/* The same with a read-only overlay of directories only, named relative to `base` as overlayfs
+ * takes them ("c:b:a", top first), shown at the directory `place`. */
+int runtime_show_layers(const char *base, const char *layers, const char *place, struct err *err);
+
 /* --- capabilities and the syscall filter, for the engine's use
  * ------------------------------------ */
 
