@@ -85,6 +85,58 @@ START_TEST(a_tenth_of_a_processor)
 }
 END_TEST
 
+/* --- devices -------------------------------------------------------------------------------------
+ * 10:200 is tun, which needs no power to be opened. Opened for reading only, it says that it is not
+ * set up: EBADFD. */
+
+static const struct {
+    const char *rule; /* after "everything is denied" */
+    const char *write, *read, *mknod;
+} accesses[] = {
+    {NULL, "EPERM", "EPERM", "ok"},
+    {"{'allow':true,'type':'c','major':10,'minor':200,'access':'rwm'}", "ok", "EBADFD", "ok"},
+    {"{'allow':true,'type':'c','major':10,'access':'rw'}", "ok", "EBADFD", "ok"},
+    {"{'allow':true,'type':'c','major':10,'minor':200,'access':'r'}", "EPERM", "EBADFD", "ok"},
+    {"{'allow':true,'type':'c','major':10,'minor':200,'access':'w'}", "EPERM", "EPERM", "ok"},
+    {"{'allow':true,'type':'b','major':10,'minor':200,'access':'rwm'}", "EPERM", "EPERM", "ok"},
+    {"{'allow':true,'type':'c','major':10,'minor':201,'access':'rwm'}", "EPERM", "EPERM", "ok"},
+    {"{'allow':true,'type':'c','major':11,'minor':200,'access':'rwm'}", "EPERM", "EPERM", "ok"},
+    /* of all devices one thing: version 1's kernel would take that for everything */
+    {"{'allow':true,'type':'a','access':'m'}", "EPERM", "EPERM", "ok"},
+    {"{'allow':true,'access':'r'}", "EPERM", "EBADFD", "ok"},
+    {"{'allow':true,'type':'a','major':10,'access':'rwm'}", "ok", "EBADFD", "ok"},
+};
+
+START_TEST(a_device_opens_as_far_as_it_is_allowed)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config =
+        container_config(bundle, "mknod /tmp/tun c 10 200 + open /tmp/tun + size /tmp/tun");
+    cleanup_outcome struct outcome o = {0};
+
+    if (accesses[_i].rule) {
+        cleanup_free char *rule = str_copy(accesses[_i].rule);
+        struct err err = {0};
+
+        for (char *c = rule; *c; c++)
+            *c = *c == '\'' ? '"' : *c;
+        container_append(config, "linux.resources.devices",
+                         json_parse(rule, strlen(rule), "rule", &err));
+    }
+    container_run(bundle, config, &o);
+    ck_assert_msg(!o.created && !o.started, "%s", o.err.message);
+    ck_assert_str_eq(answer(&o, "mknod /tmp/tun c 10 200"), accesses[_i].mknod);
+    ck_assert_str_eq(answer(&o, "open /tmp/tun"), accesses[_i].write);
+    ck_assert_str_eq(answer(&o, "size /tmp/tun"), accesses[_i].read);
+}
+END_TEST
+
+static const char *no_tun(void)
+{
+    return access("/sys/class/misc/tun", F_OK) ? "this kernel has no tun" : NULL;
+}
+TAG("needs-tun", no_tun)
+
 /* --- huge pages ----------------------------------------------------------------------------------
  */
 
@@ -355,6 +407,10 @@ SUITE(limits_devices)
     tcase_add_unchecked_fixture(t, container_setup, container_teardown);
     tcase_add_loop_test(t, only_these_processors, 0, sizeof cpu_lists / sizeof *cpu_lists);
     tcase_add_test(t, a_tenth_of_a_processor);
+    t = new_case(suite, "devices", "needs-tun");
+    tcase_add_unchecked_fixture(t, container_setup, container_teardown);
+    tcase_add_loop_test(t, a_device_opens_as_far_as_it_is_allowed, 0,
+                        sizeof accesses / sizeof *accesses);
     t = new_case(suite, "huge pages", "needs-huge-pages");
     tcase_add_unchecked_fixture(t, container_setup, container_teardown);
     tcase_add_test(t, huge_pages_up_to_the_limit);
