@@ -39,13 +39,16 @@ struct runtime_cgroup_place {
  * arguments give the same path.
  *   absolute "/a/b"   below the root of each hierarchy
  *   relative "a/b"    the same, as crun reads it (runc: below the caller's own group, which is not
- *                     one place in version 1); for an ordinary user: below the caller's own group
- *   absent            "/cooper/<id>-<number made of bundle>": unique for an id and a bundle
+ *                     one place in version 1); for an ordinary user: beside his own group, because
+ *                     a group with processes cannot have groups with limits
+ *   absent            "/cooper/<id>-<number made of bundle>", likewise: its own by id and bundle
  *   with systemd      "slice:prefix:name" is "/<the slice, unfolded>/<prefix>-<name>.scope"; an
  *                     empty part is system.slice (user.slice), "cooper", the id
  *   with disabled     ""
- * -EINVAL with a message for what would leave the hierarchy or is of another form. The caller frees
- * *ret_path. */
+ *
+ * An ordinary user to whom nothing is delegated, and who asks for no limits, gets a container
+ * without a group all the same: runtime_cgroup_place() says "" then. -EINVAL with a message for
+ * what would leave the hierarchy or is of another form. The caller frees *ret_path. */
 int runtime_cgroup_resolve(enum runtime_cgroup_manager manager, const char *cgroup_root,
                            const char *wanted, const char *id, const char *bundle, char **ret_path,
                            struct err *err);
