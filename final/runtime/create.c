@@ -159,7 +159,6 @@ json_t *runtime_state_document(const struct runtime_request *request, enum state
     const struct state state = {
         .id = (char *)request->id,
         .bundle = (char *)request->bundle,
-        .oci_version = (char *)json_str(request->config, "ociVersion", "1.2.0"),
         .annotations = json_at(request->config, "annotations"),
     };
 

@@ -1,5 +1,6 @@
 #include "runtime/start.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -42,7 +43,22 @@ void start_unpublish(int dir)
     unlinkat(dir, NAME, 0);
 }
 
-int start_accept(int socket, struct err *err)
+static void end(int sig)
+{
+    _exit(128 + sig);
+}
+
+/* The first process of a PID namespace is not sent what it has no handler for, but a container that
+ * waits can be killed like any other. SIGKILL needs no help. */
+static void handle_signals(void (*handler)(int))
+{
+    static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        signal(signals[i], handler);
+}
+
+static int accept_start(int socket, struct err *err)
 {
     for (;;) {
         cleanup_close int connection = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
@@ -53,6 +69,16 @@ int start_accept(int socket, struct err *err)
         if (connection >= 0 && !sync_wait(connection, SYNC_START, NULL, err))
             return steal_fd(&connection);
     }
+}
+
+int start_accept(int socket, struct err *err)
+{
+    int r;
+
+    handle_signals(end);
+    r = accept_start(socket, err);
+    handle_signals(SIG_DFL);
+    return r;
 }
 
 static int connect_in(int dir)

@@ -180,10 +180,10 @@ struct text_member {
     size_t offset;
 };
 static const struct text_member texts[] = {
-    {"ociVersion", offsetof(struct state, oci_version)},
     {"id", offsetof(struct state, id)},
     {"bundle", offsetof(struct state, bundle)},
     {"rootfs", offsetof(struct state, rootfs)},
+    {"boot", offsetof(struct state, boot)},
     {"created", offsetof(struct state, created)},
     {"cgroupManager", offsetof(struct state, cgroup_manager)},
     {"cgroupPath", offsetof(struct state, cgroup_path)},
@@ -192,6 +192,22 @@ static const struct text_member texts[] = {
 static char **text_of(const struct state *state, const struct text_member *member)
 {
     return (char **)((char *)state + member->offset);
+}
+
+/* Where the directory outlives a boot: processes of another one are dead, whoever has their pids
+ * now. A creation that was not finished is still known as one. */
+static int forget_processes_of_other_boots(struct state *state, struct err *err)
+{
+    char now[37];
+
+    if (proc_boot_id(now, err) < 0)
+        return -err->code;
+    if (!strcmp(state->boot, now))
+        return 0;
+    state->init = (struct proc_id){0};
+    if (state->creator.pid)
+        state->creator = (struct proc_id){INT_MAX, 0};
+    return 0;
 }
 
 int state_load(int dir, struct state *ret, struct err *err)
@@ -214,6 +230,10 @@ int state_load(int dir, struct state *ret, struct err *err)
     state.creator = get_process(document, "creator");
     state.annotations = json_incref(json_object_get(document, "annotations"));
     state.no_new_keyring = json_flag(document, "noNewKeyring", false);
+    if (forget_processes_of_other_boots(&state, err) < 0) {
+        state_free(&state);
+        return -err->code;
+    }
     *ret = state;
     return 0;
 }
@@ -286,7 +306,7 @@ json_t *state_document(const struct state *state, enum state_status status, pid_
 {
     json_t *document = json_object();
 
-    json_put_str(document, "ociVersion", state->oci_version);
+    json_put_str(document, "ociVersion", STATE_OCI_VERSION);
     json_put_str(document, "id", state->id);
     json_put_str(document, "status", state_status_name(status));
     if (pid)

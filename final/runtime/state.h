@@ -22,8 +22,12 @@
 #include "base/proc.h"
 #include "runtime/runtime_cgroup.h"
 
+/* The specification that the state document complies with. */
+#define STATE_OCI_VERSION "1.2.0"
+
 struct state {
-    char *id, *bundle, *rootfs, *oci_version;
+    char *id, *bundle, *rootfs;
+    char *boot;    /* of which the pids below are (proc_boot_id()) */
     char *created; /* RFC 3339 */
     char *cgroup_manager, *cgroup_path;
     struct proc_id init;    /* pid 0: not made yet */

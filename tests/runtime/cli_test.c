@@ -25,9 +25,9 @@ static void run_bare(struct run_result *ret, const char *const args[])
 }
 #define BARE(ret, ...) run_bare(ret, (const char *const[]){__VA_ARGS__, NULL})
 
-static const char *const commands[] = {"create", "delete", "events", "exec",  "features",
-                                       "kill",   "list",   "pause",  "ps",    "resume",
-                                       "run",    "spec",   "start",  "state", "update"};
+static const char *const commands[] = {"create", "delete", "events", "exec",  "features", "kill",
+                                       "list",   "mounts", "pause",  "ps",    "resume",   "run",
+                                       "spec",   "start",  "state",  "update"};
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 START_TEST(help_lists_every_command)
@@ -63,8 +63,8 @@ static const struct {
     const char *command, *flags;
 } known[] = {
     {"", "debug log log-format root criu systemd-cgroup rootless version cgroup-manager"},
-    {"create",
-     "bundle console-socket pid-file no-pivot no-new-keyring preserve-fds config no-subreaper"},
+    {"create", "bundle console-socket pid-file pidfd-socket no-pivot no-new-keyring preserve-fds "
+               "config no-subreaper"},
     {"delete", "force regex"},
     {"events", "interval stats"},
     {"exec",
@@ -73,13 +73,14 @@ static const struct {
     {"kill", "all regex"},
     {"list", "format quiet"},
     {"ps", "format"},
-    {"run", "bundle console-socket detach keep pid-file no-subreaper no-pivot no-new-keyring "
-            "preserve-fds config"},
+    {"run",
+     "bundle console-socket detach keep pid-file pidfd-socket no-subreaper no-pivot no-new-keyring "
+     "preserve-fds config"},
     {"spec", "bundle rootless file"},
     {"state", "format"},
     {"update", "resources blkio-weight cpu-period cpu-quota cpu-share cpu-rt-period cpu-rt-runtime "
                "cpuset-cpus cpuset-mems memory memory-reservation memory-swap pids-limit "
-               "kernel-memory kernel-memory-tcp cpu-burst cpu-idle"},
+               "kernel-memory kernel-memory-tcp cpu-burst cpu-idle l3-cache-schema mem-bw-schema"},
 };
 
 START_TEST(the_flags_of_runc_and_crun_are_there)

@@ -163,6 +163,30 @@ START_TEST(a_reused_pid_is_somebody_else)
 }
 END_TEST
 
+/* With a --root that outlives it: nothing of another boot lives, whatever has its pids now. */
+START_TEST(another_boot_has_ended_everything)
+{
+    cleanup_box struct box box;
+    cleanup_free char *path = NULL;
+    cleanup_json json_t *record = NULL;
+    struct err err = {0};
+    pid_t pid;
+
+    tool_box(&box, "term");
+    tool_up(&box, "waiting");
+    pid = tool_pid(box.id);
+    path = record_path(&box, "state.json");
+    record = json_load(AT_FDCWD, path, 1 << 20, &err);
+    json_put_str(record, "boot", "00000000-0000-0000-0000-000000000000");
+    ck_assert(!json_store(AT_FDCWD, path, record, 0600, false, &err));
+    ck_assert_str_eq(tool_status(box.id), "stopped");
+    EXPECT(1, "", "container not running", "kill", box.id, "KILL");
+    ck_assert(!kill(pid, 0));
+    EXPECT(0, "", "", "delete", box.id); /* by its control group, which is this boot's here */
+    tool_gone(&box);
+}
+END_TEST
+
 static const char *const damages[] = {"", "{", "{}", "[1]", "{\"id\":1}"};
 
 START_TEST(a_damaged_record_says_what_to_do)
@@ -215,6 +239,7 @@ SUITE(crash)
     tcase_add_test(t, init_killed_before_its_start);
     tcase_add_test(t, a_start_that_says_nothing_starts_nothing);
     tcase_add_test(t, a_reused_pid_is_somebody_else);
+    tcase_add_test(t, another_boot_has_ended_everything);
     tcase_add_loop_test(t, a_damaged_record_says_what_to_do, 0, 5);
     tcase_add_test(t, left_temporaries_go_with_the_container);
     suite_add_tcase(suite, t);

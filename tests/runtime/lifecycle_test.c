@@ -160,6 +160,20 @@ START_TEST(delete_force_ends_all_of_it)
 }
 END_TEST
 
+/* PID 1 of a namespace is not killed by what it does not handle; one that waits handles it. */
+START_TEST(a_created_container_can_be_killed)
+{
+    cleanup_box struct box box;
+
+    tool_box(&box, "true");
+    CREATE(&box, NULL);
+    EXPECT(0, "", "", "kill", box.id);
+    tool_await_status(box.id, "stopped");
+    EXPECT(0, "", "", "delete", box.id);
+    tool_gone(&box);
+}
+END_TEST
+
 START_TEST(list_shows_all_of_them)
 {
     cleanup_box struct box one, two;
@@ -265,6 +279,7 @@ SUITE(lifecycle)
     tcase_add_test(t, the_bundle_may_go);
     tcase_add_test(t, delete_ends_what_was_only_created);
     tcase_add_test(t, delete_force_ends_all_of_it);
+    tcase_add_test(t, a_created_container_can_be_killed);
     tcase_add_test(t, list_shows_all_of_them);
     tcase_add_test(t, the_pid_file_names_init);
     tcase_add_loop_test(t, create_looks_for_the_program, 0, 3);

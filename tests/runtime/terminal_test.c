@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -63,7 +64,7 @@ static int listen_on(const char *path)
 }
 
 /* One message: a name, and with it one descriptor. */
-static void receive_master(int listener, struct screen *ret)
+static int receive(int listener, const char *expected_name)
 {
     cleanup_close int connection = -1;
     char name[64];
@@ -81,15 +82,20 @@ static void receive_master(int listener, struct screen *ret)
     ssize_t n;
     int fd;
 
-    ck_assert_msg(poll(&p, 1, 60000) == 1, "nobody connects to the console socket");
+    ck_assert_msg(poll(&p, 1, 60000) == 1, "nobody connects to the socket");
     connection = accept(listener, NULL, NULL);
     n = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
-    ck_assert_int_eq(n, strlen("/dev/ptmx"));
-    ck_assert(!memcmp(name, "/dev/ptmx", (size_t)n));
+    ck_assert_int_eq(n, strlen(expected_name));
+    ck_assert(!memcmp(name, expected_name, (size_t)n));
     head = CMSG_FIRSTHDR(&message);
     ck_assert(head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof fd));
     memcpy(&fd, CMSG_DATA(head), sizeof fd);
-    *ret = (struct screen){.master = fd};
+    return fd;
+}
+
+static void receive_master(int listener, struct screen *ret)
+{
+    *ret = (struct screen){.master = receive(listener, "/dev/ptmx")};
 }
 
 START_TEST(create_hands_the_terminal_over)
@@ -174,6 +180,43 @@ START_TEST(a_terminal_needs_somebody_to_hold_it)
     EXPECT(1, "", "cannot use console socket", "run", "--console-socket", "/x", "-b", box.bundle,
            box.id);
     EXPECT(1, "", "cannot connect to the console socket '/no/such'", "create", "--console-socket",
+           "/no/such", "-b", box.bundle, box.id);
+    tool_gone(&box);
+}
+END_TEST
+
+/* --- pidfds -------------------------------------------------------------------------------------
+ */
+
+/* A pidfd is the process itself: it says when it has ended, and signals it. */
+static void expect_pidfd(int pidfd)
+{
+    struct pollfd p = {pidfd, POLLIN, 0};
+
+    ck_assert_int_eq(poll(&p, 1, 0), 0);
+    ck_assert(!pidfd_send_signal(pidfd, SIGKILL, NULL, 0));
+    ck_assert_int_eq(poll(&p, 1, 60000), 1);
+    close(pidfd);
+}
+
+START_TEST(pidfds_are_handed_over)
+{
+    cleanup_box struct box box;
+    cleanup_free char *path = NULL;
+    cleanup_close int listener = -1;
+    int init;
+
+    tool_box(&box, "term");
+    path = str_format("%s/pidfd.sock", box.bundle);
+    listener = listen_on(path);
+    EXPECT(0, NULL, "", "run", "-d", "--pidfd-socket", path, "-b", box.bundle, box.id);
+    init = receive(listener, "standard");
+    EXPECT(0, NULL, "", "exec", "-d", "--pidfd-socket", path, box.id, "/bin/probe", "term");
+    expect_pidfd(receive(listener, "setns"));
+    expect_pidfd(init);
+    tool_await_status(box.id, "stopped");
+    EXPECT(0, "", "", "delete", box.id);
+    EXPECT(1, "", "cannot connect to the pidfd socket '/no/such'", "create", "--pidfd-socket",
            "/no/such", "-b", box.bundle, box.id);
     tool_gone(&box);
 }
@@ -292,6 +335,7 @@ SUITE(terminal)
     tcase_add_test(t, run_and_exec_detached_hand_theirs_over);
     tcase_add_test(t, the_sockets_path_may_be_long);
     tcase_add_test(t, a_terminal_needs_somebody_to_hold_it);
+    tcase_add_test(t, pidfds_are_handed_over);
     tcase_add_test(t, run_relays_a_terminal);
     tcase_add_test(t, ctrl_c_is_the_containers);
     tcase_add_loop_test(t, nothing_of_the_output_is_lost, 0, 5);

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,8 +13,8 @@
 #include "base/proc.h"
 #include "runtime/cli/bundle.h"
 #include "runtime/cli/commands.h"
-#include "runtime/cli/console_socket.h"
 #include "runtime/cli/container.h"
+#include "runtime/cli/fd_socket.h"
 #include "runtime/cli/foreground.h"
 #include "runtime/cli/log.h"
 #include "runtime/runtime.h"
@@ -23,6 +24,8 @@
 static const struct flag exec_flags[] = {
     {0, "console-socket", FLAG_TEXT, NULL,
      "path to an AF_UNIX socket which will receive a file descriptor of the terminal's master"},
+    {0, "pidfd-socket", FLAG_TEXT, NULL,
+     "path to an AF_UNIX socket which will receive a file descriptor of the process"},
     {0, "cwd", FLAG_TEXT, NULL, "current working directory in the container"},
     {'e', "env", FLAG_LIST, NULL, "set environment variables"},
     {'t', "tty", FLAG_BOOL, NULL, "allocate a pseudo-TTY"},
@@ -154,7 +157,7 @@ struct job {
     const struct cli *cli;
     struct container container;
     json_t *config, *process;
-    int init, console_socket, signals, master;
+    int init, console_socket, pidfd_socket, signals, master;
     unsigned descriptors;
     pid_t pid;
 };
@@ -166,6 +169,7 @@ static void job_free(struct job *job)
     json_decref(job->process);
     close_fd(&job->init);
     close_fd(&job->console_socket);
+    close_fd(&job->pidfd_socket);
     close_fd(&job->signals);
     close_fd(&job->master);
 }
@@ -198,6 +202,18 @@ static int check_terminal(const struct job *job, struct err *err)
     return 0;
 }
 
+static int connect_sockets(struct job *job, struct err *err)
+{
+    const char *console = args_text(&job->cli->args, "console-socket");
+    const char *pidfd = args_text(&job->cli->args, "pidfd-socket");
+
+    if (console && (job->console_socket = fd_socket_connect("console", console, err)) < 0)
+        return -err->code;
+    if (pidfd && (job->pidfd_socket = fd_socket_connect("pidfd", pidfd, err)) < 0)
+        return -err->code;
+    return 0;
+}
+
 static int prepare(struct job *job, struct err *err)
 {
     const struct args *args = &job->cli->args;
@@ -213,11 +229,8 @@ static int prepare(struct job *job, struct err *err)
     if (!job->process || check_terminal(job, err) < 0 ||
         bundle_descriptors(args_number(args, "preserve-fds"), NULL, &job->descriptors, err) < 0)
         return -err->code;
-    if (args_given(args, "console-socket")) {
-        job->console_socket = console_socket_connect(args_text(args, "console-socket"), err);
-        if (job->console_socket < 0)
-            return -err->code;
-    }
+    if (connect_sockets(job, err) < 0)
+        return -err->code;
     if (!args_flag(args, "detach"))
         job->signals = foreground_begin(false, err);
     return args_flag(args, "detach") || job->signals >= 0 ? 0 : -err->code;
@@ -261,11 +274,24 @@ static int spawn(struct job *job, struct err *err)
     return 0;
 }
 
+/* Our own child, not reaped yet: the pid is nobody else's. */
+static int send_pidfd(const struct job *job, struct err *err)
+{
+    cleanup_close int pidfd = pidfd_open(job->pid, 0);
+
+    if (pidfd < 0)
+        return err_errno(err, "cannot open process %d", (int)job->pid);
+    return fd_socket_send(job->pidfd_socket, pidfd, "setns", err);
+}
+
 static int hand_over(const struct job *job, struct err *err)
 {
     const char *pid_file = args_text(&job->cli->args, "pid-file");
 
-    if (job->console_socket >= 0 && console_socket_send(job->console_socket, job->master, err) < 0)
+    if (job->console_socket >= 0 &&
+        fd_socket_send(job->console_socket, job->master, "/dev/ptmx", err) < 0)
+        return -err->code;
+    if (job->pidfd_socket >= 0 && send_pidfd(job, err) < 0)
         return -err->code;
     return pid_file ? bundle_write_pid(pid_file, job->pid, err) : 0;
 }
@@ -290,6 +316,7 @@ static int cmd_exec(struct cli *cli)
                                              .container = CONTAINER_NONE,
                                              .init = -1,
                                              .console_socket = -1,
+                                             .pidfd_socket = -1,
                                              .signals = -1,
                                              .master = -1};
     struct err err = {0};

@@ -1,5 +1,6 @@
 /* ps: the container's processes as the host's ps(1) shows them, which formats them in all the ways
  * its options say; ours is which lines are the container's. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +24,15 @@ static const struct flag ps_flags[] = {
     {'f', "format", FLAG_TEXT, "table", "select one of: table or json"},
     FLAGS_END,
 };
+
+static void add_pid(struct runtime_pids *pids, pid_t pid)
+{
+    if (pids->len == pids->room) {
+        pids->room = pids->room ? 2 * pids->room : 16;
+        pids->items = mem_grow(pids->items, pids->room, sizeof *pids->items);
+    }
+    pids->items[pids->len++] = pid;
+}
 
 static bool contains(const struct runtime_pids *pids, long long pid)
 {
@@ -133,24 +144,57 @@ static int print_table(const struct args *args, const struct runtime_pids *pids,
     return 0;
 }
 
+/* A container without a control group (an ordinary user's, or of the manager "disabled") is known
+ * by its PID namespace; and if that is ours, by its first process only. */
+static int add_by_namespace(const struct container *c, struct runtime_pids *ret, struct err *err)
+{
+    cleanup_free char *own = str_format("/proc/%d/ns/pid", (int)c->state.init.pid);
+    cleanup_closedir DIR *proc = opendir("/proc");
+    struct stat wanted, ours, found;
+    struct dirent *entry;
+
+    if (!proc || stat("/proc/self/ns/pid", &ours) < 0)
+        return err_errno(err, "cannot read /proc");
+    if (stat(own, &wanted) < 0)
+        return 0; /* it has ended */
+    if (wanted.st_ino == ours.st_ino) {
+        add_pid(ret, c->state.init.pid);
+        return 0;
+    }
+    while ((entry = readdir(proc))) {
+        char path[300];
+
+        snprintf(path, sizeof path, "/proc/%s/ns/pid", entry->d_name);
+        if (!stat(path, &found) && found.st_ino == wanted.st_ino)
+            add_pid(ret, atoi(entry->d_name));
+    }
+    return 0;
+}
+
+/* One that has stopped has no group any more, or an empty one. */
+static int find_pids(const struct container *c, struct runtime_pids *ret, struct err *err)
+{
+    const struct runtime_cgroup_place place = state_cgroup(&c->state);
+    int r = runtime_cgroup_pids(&place, true, ret, err);
+
+    if (!r || (r != -ENOENT && r != -ENOTSUP))
+        return r;
+    err_clear(err);
+    return container_status(c) == STATE_STOPPED ? 0 : add_by_namespace(c, ret, err);
+}
+
 static int show(struct cli *cli, struct err *err)
 {
     const char *format = args_text(&cli->args, "format");
     cleanup_container struct container c = CONTAINER_NONE;
     cleanup_with(runtime_pids_free) struct runtime_pids pids = {0};
-    struct runtime_cgroup_place place;
 
     if (container_open(cli, cli->args.rest[0], &c, err) < 0)
         return -err->code;
     if (strcmp(format, "table") && strcmp(format, "json"))
         return err_set(err, EINVAL, "invalid format option");
-    place = state_cgroup(&c.state);
-    /* One that has stopped has no group any more, or an empty one. */
-    if (runtime_cgroup_pids(&place, true, &pids, err) < 0) {
-        if (err->code != ENOENT)
-            return -err->code;
-        err_clear(err);
-    }
+    if (find_pids(&c, &pids, err) < 0)
+        return -err->code;
     if (pids.len)
         qsort(pids.items, pids.len, sizeof *pids.items, by_number);
     if (!strcmp(format, "table"))

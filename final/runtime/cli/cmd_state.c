@@ -15,7 +15,7 @@ static json_t *describe(const struct container *c, const char *owner)
     enum state_status status = container_status(c);
     json_t *document = json_object();
 
-    json_put_str(document, "ociVersion", c->state.oci_version);
+    json_put_str(document, "ociVersion", STATE_OCI_VERSION);
     json_put_str(document, "id", c->state.id);
     json_put(document, "pid", json_integer(status == STATE_STOPPED ? 0 : c->state.init.pid));
     json_put_str(document, "status", state_status_name(status));

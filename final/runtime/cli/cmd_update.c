@@ -33,6 +33,8 @@ static const struct flag update_flags[] = {
     {0, "kernel-memory", FLAG_TEXT, NULL, "kernel memory limit"},
     {0, "kernel-memory-tcp", FLAG_TEXT, NULL, "kernel memory limit for tcp buffers"},
     {0, "pids-limit", FLAG_NUMBER, NULL, "maximum number of pids allowed in the container"},
+    {0, "l3-cache-schema", FLAG_TEXT, NULL, "refused: Intel RDT is not managed"},
+    {0, "mem-bw-schema", FLAG_TEXT, NULL, "refused: Intel RDT is not managed"},
     FLAGS_END,
 };
 
@@ -150,6 +152,11 @@ static json_t *load(const char *path, struct err *err)
 static json_t *wanted(const struct args *args, struct err *err)
 {
     cleanup_json json_t *resources = NULL;
+
+    if (args_given(args, "l3-cache-schema") || args_given(args, "mem-bw-schema")) {
+        err_set(err, ENOTSUP, "Intel RDT: container has no schema to update");
+        return NULL;
+    }
 
     if (args_given(args, "resources")) {
         resources = load(args_text(args, "resources"), err);

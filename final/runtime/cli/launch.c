@@ -21,7 +21,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "runtime/cli/bundle.h"
-#include "runtime/cli/console_socket.h"
+#include "runtime/cli/fd_socket.h"
 #include "runtime/cli/foreground.h"
 #include "runtime/cli/log.h"
 #include "runtime/start.h"
@@ -44,6 +44,19 @@ static int check_terminal(const struct launch *l, bool detach, struct err *err)
     return 0;
 }
 
+/* First of all: a supervisor that is not there is the cheapest failure. */
+static int connect_sockets(struct launch *l, struct err *err)
+{
+    const char *console = args_text(&l->cli->args, "console-socket");
+    const char *pidfd = args_text(&l->cli->args, "pidfd-socket");
+
+    if (console && (l->console_socket = fd_socket_connect("console", console, err)) < 0)
+        return -err->code;
+    if (pidfd && (l->pidfd_socket = fd_socket_connect("pidfd", pidfd, err)) < 0)
+        return -err->code;
+    return 0;
+}
+
 static int prepare(struct launch *l, bool detach, struct err *err)
 {
     const struct args *args = &l->cli->args;
@@ -55,11 +68,8 @@ static int prepare(struct launch *l, bool detach, struct err *err)
             0 ||
         check_terminal(l, detach, err) < 0)
         return -err->code;
-    if (args_given(args, "console-socket")) {
-        l->console_socket = console_socket_connect(args_text(args, "console-socket"), err);
-        if (l->console_socket < 0)
-            return -err->code;
-    }
+    if (connect_sockets(l, err) < 0)
+        return -err->code;
     if (detach)
         l->listener = start_socket(err);
     return detach && l->listener < 0 ? -err->code : 0;
@@ -112,19 +122,21 @@ static char *rootfs_path(const struct launch *l)
 static int begin_record(struct launch *l, struct err *err)
 {
     struct state *state = &l->container.state;
-    char now[40];
+    char now[40], boot[37];
 
     clock_format(clock_now(), now);
     *state = (struct state){
         .id = str_copy(l->id),
         .bundle = str_copy(l->bundle),
         .rootfs = rootfs_path(l),
-        .oci_version = str_copy(json_str(l->config, "ociVersion", "")),
         .created = str_copy(now),
         .cgroup_manager = str_copy(runtime_cgroup_manager_name(l->cli->cgroup_manager)),
         .annotations = json_incref(json_at(l->config, "annotations")),
         .no_new_keyring = args_flag(&l->cli->args, "no-new-keyring"),
     };
+    if (proc_boot_id(boot, err) < 0)
+        return -err->code;
+    state->boot = str_copy(boot);
     if (proc_identify_self(&state->creator, err) < 0 ||
         runtime_cgroup_resolve(l->cli->cgroup_manager, NULL,
                                json_str(l->config, "linux.cgroupsPath", NULL), l->id, l->bundle,
@@ -187,7 +199,10 @@ static int hand_over(struct launch *l, struct err *err)
     const char *pid_file = args_text(&l->cli->args, "pid-file");
 
     if (l->console_socket >= 0 &&
-        console_socket_send(l->console_socket, runtime_console(l->made), err) < 0)
+        fd_socket_send(l->console_socket, runtime_console(l->made), "/dev/ptmx", err) < 0)
+        return -err->code;
+    if (l->pidfd_socket >= 0 &&
+        fd_socket_send(l->pidfd_socket, runtime_pidfd(l->made), "standard", err) < 0)
         return -err->code;
     return pid_file ? bundle_write_pid(pid_file, runtime_pid(l->made), err) : 0;
 }
@@ -225,6 +240,7 @@ void launch_free(struct launch *l)
     json_decref(l->config);
     buf_free(&l->text);
     close_fd(&l->console_socket);
+    close_fd(&l->pidfd_socket);
     close_fd(&l->listener);
     container_close(&l->container);
     runtime_free(l->made);

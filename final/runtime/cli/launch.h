@@ -15,6 +15,8 @@
         {0, "console-socket", FLAG_TEXT, NULL,                                                     \
          "path to an AF_UNIX socket which will receive a file descriptor of the terminal's "       \
          "master"},                                                                                \
+        {0, "pidfd-socket", FLAG_TEXT, NULL,                                                       \
+         "path to an AF_UNIX socket which will receive a file descriptor of the init process"},    \
         {0, "pid-file", FLAG_TEXT, NULL, "specify the file to write the process id to"},           \
         {0, "no-pivot", FLAG_BOOL, NULL, "do not use pivot_root; for a root on top of a ramdisk"}, \
         {0, "no-new-keyring", FLAG_BOOL, NULL,                                                     \
@@ -30,18 +32,18 @@
 struct launch {
     const struct cli *cli;
     const char *id;
-    char *bundle;               /* absolute, no symlinks */
-    json_t *config;             /* config.json, parsed, with the environment of LISTEN_FDS added */
-    struct buf text;            /* config.json, as it stands there */
-    unsigned descriptors;       /* --preserve-fds and LISTEN_FDS */
-    int console_socket;         /* connected, or -1 */
-    int listener;               /* start.h, or -1 */
-    struct container container; /* locked */
+    char *bundle;         /* absolute, no symlinks */
+    json_t *config;       /* config.json, parsed, with the environment of LISTEN_FDS added */
+    struct buf text;      /* config.json, as it stands there */
+    unsigned descriptors; /* --preserve-fds and LISTEN_FDS */
+    int console_socket, pidfd_socket; /* connected, or -1 */
+    int listener;                     /* start.h, or -1 */
+    struct container container;       /* locked */
     struct runtime_container *made;
 };
 #define LAUNCH_NONE                                                                                \
     {                                                                                              \
-        .console_socket = -1, .listener = -1, .container = CONTAINER_NONE                          \
+        .console_socket = -1, .pidfd_socket = -1, .listener = -1, .container = CONTAINER_NONE      \
     }
 void launch_free(struct launch *launch);
 #define cleanup_launch __attribute__((cleanup(launch_free)))

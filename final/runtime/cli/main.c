@@ -12,8 +12,7 @@
 #include "runtime/cli/log.h"
 #include "runtime/cli/protect.h"
 #include "runtime/runtime.h"
-
-#define SPEC_VERSION "1.2.0"
+#include "runtime/state.h"
 
 const struct flag global_flags[] = {
     {0, "debug", FLAG_BOOL, NULL, "enable debug logging"},
@@ -44,8 +43,8 @@ int cli_fail(const char *what, const struct err *err)
 static int print_version(void)
 {
     /* containerd and dockerd read these lines by their first words. */
-    printf(PROGRAM " version " COOPER_VERSION "\ncommit: " COOPER_COMMIT "\nspec: " SPEC_VERSION
-                   "\n");
+    printf(PROGRAM " version " COOPER_VERSION "\ncommit: " COOPER_COMMIT
+                   "\nspec: " STATE_OCI_VERSION "\n");
     return 0;
 }
 

@@ -1,4 +1,4 @@
-#include "runtime/cli/console_socket.h"
+#include "runtime/cli/fd_socket.h"
 
 #include <fcntl.h>
 #include <libgen.h>
@@ -12,7 +12,7 @@
 #include "base/str.h"
 
 /* A path too long for a socket address goes through a descriptor of its directory. */
-static int make_address(const char *path, struct sockaddr_un *ret, int *ret_dir, struct err *err)
+static int make_address(const char *path, struct sockaddr_un *ret, int *ret_dir)
 {
     cleanup_free char *parent = str_copy(path), *name = str_copy(path);
 
@@ -24,30 +24,32 @@ static int make_address(const char *path, struct sockaddr_un *ret, int *ret_dir,
     }
     *ret_dir = open(dirname(parent), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (*ret_dir < 0)
-        return err_errno(err, "cannot open the directory of the console socket '%s'", path);
+        return -errno;
     if (snprintf(ret->sun_path, sizeof ret->sun_path, "/proc/self/fd/%d/%s", *ret_dir,
                  basename(name)) >= (int)sizeof ret->sun_path)
-        return err_set(err, ENAMETOOLONG, "the name of the console socket '%s' is too long", path);
+        return -ENAMETOOLONG;
     return 0;
 }
 
-int console_socket_connect(const char *path, struct err *err)
+int fd_socket_connect(const char *what, const char *path, struct err *err)
 {
     cleanup_close int fd = -1, dir = -1;
     struct sockaddr_un address;
+    int r = make_address(path, &address, &dir);
 
-    if (make_address(path, &address, &dir, err) < 0)
-        return -err->code;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
-        return err_errno(err, "cannot connect to the console socket '%s'", path);
+    if (!r) {
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        r = fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
+    }
+    if (r < 0)
+        return err_set(err, -r, "cannot connect to the %s socket '%s': %s", what, path,
+                       strerror(-r));
     return steal_fd(&fd);
 }
 
-int console_socket_send(int socket, int master, struct err *err)
+int fd_socket_send(int socket, int fd, const char *name, struct err *err)
 {
-    static char name[] = "/dev/ptmx"; /* what the receiver shows it as; without its NUL */
-    struct iovec data = {name, sizeof name - 1};
+    struct iovec data = {(void *)(size_t)name, strlen(name)};
     union {
         struct cmsghdr head;
         char room[CMSG_SPACE(sizeof(int))];
@@ -58,10 +60,10 @@ int console_socket_send(int socket, int master, struct err *err)
                              .msg_controllen = sizeof control};
     ssize_t n;
 
-    control.head = (struct cmsghdr){CMSG_LEN(sizeof master), SOL_SOCKET, SCM_RIGHTS};
-    memcpy(CMSG_DATA(&control.head), &master, sizeof master);
+    control.head = (struct cmsghdr){CMSG_LEN(sizeof fd), SOL_SOCKET, SCM_RIGHTS};
+    memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
     do
         n = sendmsg(socket, &message, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
-    return n < 0 ? err_errno(err, "cannot send the terminal to the console socket") : 0;
+    return n < 0 ? err_errno(err, "cannot send '%s' through its socket", name) : 0;
 }
