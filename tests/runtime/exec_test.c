@@ -100,7 +100,7 @@ static const struct {
     {"--additional-gids", "staff", "invalid value"},
     {"--process", "/no/such", "/no/such"},
     {"--console-socket", "/no/such", "cannot use console socket"},
-    {"--cgroup", "nosuch", "there is no control group '/nosuch'"},
+    {"--cgroup", "nosuch", "nosuch"},
     {"--preserve-fds", "77", "unable to stat preserved-fd"},
 };
 

@@ -102,6 +102,8 @@ START_TEST(a_users_life_with_containers)
     said = AS_USER(0, "", "exec", "second", "/bin/probe", "ids", "+", "list", "/proc/1/task");
     ck_assert_ptr_ne(strstr(said, "ids: 0 0 ["), NULL);
     ck_assert_ptr_ne(strstr(said, "task: [1 ]"), NULL);
+    said = AS_USER(0, "", "ps", "--format", "json", "second");
+    ck_assert_msg(*said == '[' && said[1] != ']', "%s", said); /* also without a control group */
     AS_USER(0, "", "delete", "--force", "second");
     ck_assert_ptr_eq(strstr(AS_USER(0, "", "list"), "second"), NULL);
 }

@@ -12,6 +12,7 @@
 #include "runtime/cli/bundle.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/container.h"
+#include "runtime/rdt.h"
 
 static const struct flag update_flags[] = {
     {'r', "resources", FLAG_TEXT, NULL,
@@ -33,8 +34,10 @@ static const struct flag update_flags[] = {
     {0, "kernel-memory", FLAG_TEXT, NULL, "kernel memory limit"},
     {0, "kernel-memory-tcp", FLAG_TEXT, NULL, "kernel memory limit for tcp buffers"},
     {0, "pids-limit", FLAG_NUMBER, NULL, "maximum number of pids allowed in the container"},
-    {0, "l3-cache-schema", FLAG_TEXT, NULL, "refused: Intel RDT is not managed"},
-    {0, "mem-bw-schema", FLAG_TEXT, NULL, "refused: Intel RDT is not managed"},
+    {0, "l3-cache-schema", FLAG_TEXT, NULL,
+     "the string of Intel RDT/CAT L3 cache schema, for a container with linux.intelRdt"},
+    {0, "mem-bw-schema", FLAG_TEXT, NULL,
+     "the string of Intel RDT/MBA memory bandwidth schema, likewise"},
     FLAGS_END,
 };
 
@@ -153,11 +156,6 @@ static json_t *wanted(const struct args *args, struct err *err)
 {
     cleanup_json json_t *resources = NULL;
 
-    if (args_given(args, "l3-cache-schema") || args_given(args, "mem-bw-schema")) {
-        err_set(err, ENOTSUP, "Intel RDT: container has no schema to update");
-        return NULL;
-    }
-
     if (args_given(args, "resources")) {
         resources = load(args_text(args, "resources"), err);
         drop_unset(resources);
@@ -169,6 +167,37 @@ static json_t *wanted(const struct args *args, struct err *err)
             return NULL;
     drop_unset(resources);
     return json_incref(resources);
+}
+
+static void put_schema(json_t *rdt, const char *member, const char *schema)
+{
+    if (schema)
+        json_put_str(rdt, member, schema);
+    else
+        json_object_del(rdt, member);
+}
+
+/* Only what is named is written into the container's class. One it does not have is not made:
+ * `delete` would not know of it. */
+static int update_rdt(const struct args *args, const struct container *c, struct err *err)
+{
+    const char *cache = args_text(args, "l3-cache-schema"),
+               *bandwidth = args_text(args, "mem-bw-schema");
+    cleanup_json json_t *config = NULL;
+    json_t *rdt;
+
+    if (!cache && !bandwidth)
+        return 0;
+    config = container_config(c, err);
+    if (!config)
+        return -err->code;
+    rdt = json_at(config, "linux.intelRdt");
+    if (!json_is_object(rdt))
+        return err_set(err, ENOTSUP, "Intel RDT: the container was made without linux.intelRdt");
+    json_object_del(rdt, "schemata");
+    put_schema(rdt, "l3CacheSchema", cache);
+    put_schema(rdt, "memBwSchema", bandwidth);
+    return rdt_create(NULL, config, c->state.id, c->state.init.pid, err);
 }
 
 static int update(struct cli *cli, struct err *err)
@@ -185,7 +214,9 @@ static int update(struct cli *cli, struct err *err)
     if (container_status(&c) == STATE_STOPPED)
         return err_set(err, ESRCH, "container not running");
     place = state_cgroup(&c.state);
-    return runtime_cgroup_update(&place, resources, err);
+    if (runtime_cgroup_update(&place, resources, err) < 0)
+        return -err->code;
+    return update_rdt(&cli->args, &c, err);
 }
 
 static int cmd_update(struct cli *cli)

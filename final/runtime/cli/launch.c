@@ -157,9 +157,14 @@ static int record_init(void *context, pid_t init, struct err *err)
     return state_store(l->container.dir, &l->container.state, err);
 }
 
+/* An ordinary user's container may have had to go without a control group. */
 int launch_record_done(struct launch *l, struct err *err)
 {
-    l->container.state.creator = (struct proc_id){0};
+    struct state *state = &l->container.state;
+
+    free(state->cgroup_path);
+    state->cgroup_path = str_copy(runtime_cgroup_place(l->made).path);
+    state->creator = (struct proc_id){0};
     return state_store(l->container.dir, &l->container.state, err);
 }
 
