@@ -11,6 +11,7 @@
 #   sudo make deps       install the Debian or Ubuntu packages that are missing (tests/deps.sh has the list)
 #   sudo make install    into PREFIX=/usr/local (below DESTDIR= if given); make uninstall takes it out
 #   sudo make check-vm   the suites in a virtual machine with Debian's kernel and nothing but cgroup v2
+#   sudo make check-crash   every command killed and failed at every point of its run
 #   sudo make check-peers   docker, Podman and containerd with cooper-runtime under them
 #   sudo make asan       the suites again with AddressSanitizer and UndefinedBehaviorSanitizer
 #   sudo make bench      speed and memory beside crun, runc, podman and docker

@@ -40,6 +40,7 @@ FORCE:
 .PHONY: FORCE
 
 include tests/grade/grade.mk
+include tests/crash/crash.mk
 
 # --- running them ------------------------------------------------------------------------------------
 # Packages are installed before the rest of the makefile is read again (pkg-config answers differently
@@ -47,7 +48,7 @@ include tests/grade/grade.mk
 
 JOBS  ?= 2
 # The kinds that have a test here.
-KINDS := $(foreach k,unit system runtime engine steps tutorial,$(if $(wildcard tests/$(k)/*_test.c),$(k)))
+KINDS := $(foreach k,unit system runtime engine steps tutorial crash,$(if $(wildcard tests/$(k)/*_test.c),$(k)))
 TESTS := $(addprefix $(BUILD)/tests/,$(KINDS))
 SUBMAKE = +@$(MAKE) --no-print-directory
 

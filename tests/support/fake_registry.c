@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct connection {
     struct fake_registry *server;
     pthread_t thread;
     int fd;
+    atomic_bool done; /* its thread has no more to do */
 };
 
 struct fake_registry {
@@ -332,7 +334,25 @@ static void *converse(void *context)
     free(reply.data);
     free(reply.challenge);
     shutdown(c->fd, SHUT_RDWR); /* closed when joined: nobody may get the number before */
+    c->done = true;
     return NULL;
+}
+
+static void end_connection(struct connection *c)
+{
+    pthread_join(c->thread, NULL);
+    close(c->fd);
+    free(c);
+}
+
+/* Those that are done make room. Called with the lock. */
+static void forget_done(struct fake_registry *f)
+{
+    for (size_t i = f->connection_count; i-- > 0;)
+        if (f->connections[i]->done) {
+            end_connection(f->connections[i]);
+            f->connections[i] = f->connections[--f->connection_count];
+        }
 }
 
 static void *accept_all(void *context)
@@ -350,6 +370,7 @@ static void *accept_all(void *context)
         c->server = f;
         c->fd = fd;
         pthread_mutex_lock(&f->lock);
+        forget_done(f);
         ck_assert_uint_lt(f->connection_count, CONNECTIONS_MAX);
         f->connections[f->connection_count++] = c;
         pthread_mutex_unlock(&f->lock);
@@ -382,9 +403,7 @@ static void end_connections(struct fake_registry *f)
 {
     for (size_t i = 0; i < f->connection_count; i++) {
         shutdown(f->connections[i]->fd, SHUT_RDWR);
-        pthread_join(f->connections[i]->thread, NULL);
-        close(f->connections[i]->fd);
-        free(f->connections[i]);
+        end_connection(f->connections[i]);
     }
 }
 
