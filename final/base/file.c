@@ -110,10 +110,9 @@ static int fill_and_sync(int fd, const void *data, size_t len, mode_t mode, bool
     return durable && fsync(fd) < 0 ? -errno : 0;
 }
 
-int file_store(int dirfd, const char *path, const void *data, size_t len, mode_t mode, bool durable,
-               struct err *err)
+int file_store_through(int dirfd, const char *temporary, const char *path, const void *data,
+                       size_t len, mode_t mode, bool durable, struct err *err)
 {
-    cleanup_free char *temporary = str_format("%s.%d.tmp", path, (int)getpid());
     cleanup_close int fd =
         openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     int r;
@@ -129,6 +128,14 @@ int file_store(int dirfd, const char *path, const void *data, size_t len, mode_t
         return err_errno(err, "cannot write '%s'", path);
     }
     return 0;
+}
+
+int file_store(int dirfd, const char *path, const void *data, size_t len, mode_t mode, bool durable,
+               struct err *err)
+{
+    cleanup_free char *temporary = str_format("%s.%d.tmp", path, (int)getpid());
+
+    return file_store_through(dirfd, temporary, path, data, len, mode, durable, err);
 }
 
 int file_create(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
@@ -235,6 +242,17 @@ static int remove_entry(struct removal *removal, int fd, const char *name, int l
     return 0;
 }
 
+struct dirent *file_next_entry(DIR *dir)
+{
+    struct dirent *entry;
+
+    do {
+        errno = 0;
+        entry = readdir(dir);
+    } while (entry && (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")));
+    return entry;
+}
+
 static int remove_children(struct removal *removal, int fd, int level, struct err *err)
 {
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -244,16 +262,13 @@ static int remove_children(struct removal *removal, int fd, int level, struct er
     if (!dir)
         return err_errno(err, "cannot list the directory");
     rewinddir(dir); /* a copy shares its position with the original */
-    while ((entry = readdir(dir))) {
-        int r;
+    while ((entry = file_next_entry(dir))) {
+        int r = remove_entry(removal, fd, entry->d_name, level, err);
 
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-            continue;
-        r = remove_entry(removal, fd, entry->d_name, level, err);
         if (r < 0)
             return r;
     }
-    return 0;
+    return errno ? err_errno(err, "cannot list the directory") : 0;
 }
 
 int file_remove_tree(int dirfd, const char *path, struct err *err)
@@ -305,11 +320,9 @@ static int add_tree_size(int fd, struct inode_set *seen, unsigned long long *byt
 
     if (!dir)
         return err_errno(err, "cannot list the directory");
-    while ((entry = readdir(dir))) {
+    while ((entry = file_next_entry(dir))) {
         struct stat st;
 
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-            continue;
         if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue; /* it went while we looked */
         if (S_ISREG(st.st_mode) && (st.st_nlink == 1 || !inode_seen(seen, st.st_ino)))
@@ -322,7 +335,7 @@ static int add_tree_size(int fd, struct inode_set *seen, unsigned long long *byt
                 return err_wrap(err, "'%s'", entry->d_name);
         }
     }
-    return 0;
+    return errno ? err_errno(err, "cannot list the directory") : 0;
 }
 
 int file_tree_size(int dirfd, const char *path, unsigned long long *ret_bytes, struct err *err)

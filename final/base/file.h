@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -30,6 +31,11 @@ int file_poke(int dirfd, const char *path, const char *text, struct err *err);
 int file_store(int dirfd, const char *path, const void *data, size_t len, mode_t mode, bool durable,
                struct err *err);
 
+/* The same, through a temporary of the caller's choice (on the same file system): where a kill half
+ * way must leave it in a place that is cleaned up. */
+int file_store_through(int dirfd, const char *temporary, const char *path, const void *data,
+                       size_t len, mode_t mode, bool durable, struct err *err);
+
 /* Writes a new file; -EEXIST if there is one. For directories that nobody looks into yet, where a
  * half-written file harms nobody: two system calls less than file_store(). */
 int file_create(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
@@ -42,6 +48,10 @@ int file_make_dirs(int dirfd, const char *path, mode_t mode, struct err *err);
 /* rm -r beneath dirfd, never following a symlink and never crossing into another mount. A path that
  * does not exist is success. */
 int file_remove_tree(int dirfd, const char *path, struct err *err);
+
+/* The next entry but "." and ".."; NULL at the end, with errno 0, and when it cannot be read: with
+ * readdir(3) alone a list that broke off looks complete. */
+struct dirent *file_next_entry(DIR *dir);
 
 /* Sum of st_blocks-independent file sizes below `path`, each hard-linked inode once (docker's
  * SIZE). */

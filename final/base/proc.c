@@ -23,10 +23,10 @@ static int read_stat(pid_t pid, char *ret_state, unsigned long long *ret_start)
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return -ESRCH;
+        return errno == ENOENT ? -ESRCH : -errno;
     n = file_read(fd, text, sizeof text - 1);
     if (n <= 0)
-        return -ESRCH;
+        return n < 0 ? (int)n : -ESRCH; /* ESRCH also from read(2): it ended after we opened */
     text[n] = 0;
     p = strrchr(text, ')');
     if (!p ||
@@ -61,20 +61,26 @@ int proc_identify_self(struct proc_id *ret, struct err *err)
 bool proc_alive(const struct proc_id *id)
 {
     struct proc_id now;
+    int r = proc_identify(id->pid, &now);
 
-    return !proc_identify(id->pid, &now) && now.start == id->start;
+    return r < 0 ? r != -ESRCH : now.start == id->start;
 }
 
 int proc_open(const struct proc_id *id)
 {
     cleanup_close int fd = -1;
+    struct proc_id now;
+    int r;
 
     if (id->pid <= 0)
         return -ESRCH;
     fd = (int)syscall(SYS_pidfd_open, id->pid, 0);
     if (fd < 0)
-        return -errno;
-    return proc_alive(id) ? steal_fd(&fd) : -ESRCH;
+        return errno == EINVAL ? -ESRCH : -errno; /* EINVAL: a thread has the number now */
+    r = proc_identify(id->pid, &now);
+    if (r < 0)
+        return r;
+    return now.start == id->start ? steal_fd(&fd) : -ESRCH;
 }
 
 int proc_signal_fd(int pidfd, int sig)

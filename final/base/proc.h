@@ -12,14 +12,16 @@ struct proc_id {
     unsigned long long start; /* clock ticks since boot */
 };
 
-/* Fills *ret for a living pid; -ESRCH if there is none (zombies count as dead). */
+/* Fills *ret for a living pid; -ESRCH if there is none (zombies count as dead). Other errors: it is
+ * not known (no descriptor free, say). */
 int proc_identify(pid_t pid, struct proc_id *ret);
 /* This process. Fails only where /proc is missing. */
 int proc_identify_self(struct proc_id *ret, struct err *err);
+/* In doubt true: who is taken for dead is cleaned up after. */
 bool proc_alive(const struct proc_id *id);
 
-/* A pidfd of exactly this process, checked after opening; -ESRCH when it is gone. pidfd_open(2),
- * Linux 5.3. */
+/* A pidfd of exactly this process, checked after opening; -ESRCH when it is gone, another -errno
+ * when that is not known. pidfd_open(2), Linux 5.3. */
 int proc_open(const struct proc_id *id);
 int proc_signal_fd(int pidfd, int sig); /* pidfd_send_signal(2); -errno */
 

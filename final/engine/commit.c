@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "engine/internal.h"
@@ -77,12 +78,8 @@ static bool has_entries(int dir)
 {
     int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     cleanup_closedir DIR *list = copy < 0 ? NULL : fdopendir(copy);
-    struct dirent *entry;
 
-    while (list && (entry = readdir(list)))
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-            return true;
-    return false;
+    return !list || file_next_entry(list) || errno; /* in doubt there are some */
 }
 
 /* Nothing but the root, and that as the layers below have it: such a layer would say nothing. */

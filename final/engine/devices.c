@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "engine/internal.h"
 
@@ -45,12 +46,11 @@ static int add_host_devices(json_t *devices, const char *path, int level, struct
 
     if (!dir)
         return err_errno(err, "cannot list '%s'", path);
-    while ((entry = readdir(dir))) {
+    while ((entry = file_next_entry(dir))) {
         cleanup_free char *child = str_format("%s/%s", path, entry->d_name);
         struct stat st;
 
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
-            (!level && is_skipped(entry->d_name)) || lstat(child, &st) < 0)
+        if ((!level && is_skipped(entry->d_name)) || lstat(child, &st) < 0)
             continue;
         if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
             add_node(devices, child, &st);
@@ -58,7 +58,7 @@ static int add_host_devices(json_t *devices, const char *path, int level, struct
                  add_host_devices(devices, child, level + 1, err) < 0)
             return -err->code;
     }
-    return 0;
+    return errno ? err_errno(err, "cannot list '%s'", path) : 0;
 }
 
 static json_t *rule(bool allow, const char *access)

@@ -174,6 +174,8 @@ static int follow(struct reader *reader, const struct container *c, struct err *
     if (watch < 0 ||
         inotify_add_watch(watch, dir, IN_MODIFY | IN_MOVE | IN_CREATE | IN_DELETE_SELF) < 0)
         return err_errno(err, "cannot watch '%s'", dir);
+    if (pidfd < 0 && pidfd != -ESRCH)
+        return err_set(err, -pidfd, "cannot follow container %s: %s", c->name, strerror(-pidfd));
     for (;;) {
         struct pollfd p[] = {{watch, POLLIN, 0}, {pidfd, POLLIN, 0}};
         bool ended = pidfd < 0 || !access(exit_file, F_OK);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "image/layer.h"
 
@@ -30,9 +31,10 @@ static int list(int fd, struct strv *ret, struct err *err)
 
     if (!dir)
         return err_errno(err, "cannot list the directory");
-    while ((entry = readdir(dir)))
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-            strv_add(ret, entry->d_name);
+    while ((entry = file_next_entry(dir)))
+        strv_add(ret, entry->d_name);
+    if (errno)
+        return err_errno(err, "cannot list the directory");
     if (ret->len)
         qsort(ret->items, ret->len, sizeof *ret->items, by_bytes);
     return 0;

@@ -210,16 +210,14 @@ static int copy_directory(struct seed *seed, int from, int to, const char *path,
         return err_errno(err, "cannot list '%s'", path);
     if (depth > MAX_DEPTH)
         return err_set(err, ELOOP, "'%s' is more than %d directories deep", path, MAX_DEPTH);
-    while ((entry = readdir(dir))) {
-        cleanup_free char *child = NULL;
+    while ((entry = file_next_entry(dir))) {
+        cleanup_free char *child =
+            *path ? str_format("%s/%s", path, entry->d_name) : str_copy(entry->d_name);
 
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-            continue;
-        child = *path ? str_format("%s/%s", path, entry->d_name) : str_copy(entry->d_name);
         if (copy_entry(seed, from, to, entry->d_name, child, depth, err) < 0)
             return -err->code;
     }
-    return 0;
+    return errno ? err_errno(err, "cannot list '%s'", path) : 0;
 }
 
 /* 1 if there is nothing in it; a lone lost+found counts as nothing: the volume is a fresh file
@@ -232,11 +230,10 @@ static int is_empty(int dirfd)
 
     if (!dir)
         return -errno;
-    while ((entry = readdir(dir)))
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
-            strcmp(entry->d_name, "lost+found"))
+    while ((entry = file_next_entry(dir)))
+        if (strcmp(entry->d_name, "lost+found"))
             return 0;
-    return 1;
+    return errno ? -errno : 1;
 }
 
 int seed_directory(int from_path, int to_path, bool metadata, struct err *err)

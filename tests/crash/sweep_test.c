@@ -1,0 +1,80 @@
+/* The sweeps themselves: those points that once went wrong. `make check-crash` makes them all. */
+#include "crash/sweep.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "crash/scenario.h"
+#include "support/suite.h"
+
+/* Lines of attempts that failed; the caller frees. */
+static char *failures(FILE *out)
+{
+    struct buf printed = {0}, ret = {0};
+    struct strv lines = {0};
+    struct err err = {0};
+
+    ck_assert(!lseek(fileno(out), 0, SEEK_SET));
+    ck_assert(!file_load_fd(fileno(out), 16 << 20, &printed, &err));
+    strv_split(&lines, printed.data, '\n');
+    buf_add_str(&ret, "");
+    for (size_t i = 0; i < lines.len; i++)
+        if (!str_starts(lines.items[i], "ok\t") && !str_starts(lines.items[i], "unreached\t"))
+            buf_printf(&ret, "%s\n", lines.items[i]);
+    strv_free(&lines);
+    buf_free(&printed);
+    return buf_steal(&ret);
+}
+
+static void sweep(const char *name, struct sweep_options *options, struct sweep_result *ret)
+{
+    const struct scenario *s = scenario_find(name);
+    cleanup_free char *failed = NULL;
+    struct err err = {0};
+    int r;
+
+    ck_assert_msg(s != NULL, "no scenario '%s'", name);
+    options->out = tmpfile();
+    ck_assert(options->out != NULL);
+    r = sweep_scenario(s, options, ret, &err);
+    failed = failures(options->out);
+    fclose(options->out);
+    ck_assert_msg(!r, "%s: %s\n%s", name, err.message, failed);
+    ck_assert_msg(!ret->failed, "--seed %u:\n%s", options->seed, failed);
+}
+
+/* What each of these found, and where it was mended. */
+static const struct mended {
+    const char *scenario, *injury, *point;
+} mended[] = {
+    /* In doubt a process lives: these killed running containers, or took a stop for done. */
+    {"exec", "EMFILE", "openat(/proc/N/stat"}, {"exec", "EIO", "boot_id"},
+    {"stop", "EMFILE", "openat(/proc/N/stat"}, {"stop", "ENOMEM", "pidfd_open"},
+    {"kill", "EIO", "read(/proc/N/stat"},
+};
+
+START_TEST(what_once_went_wrong)
+{
+    const struct mended *m = &mended[_i];
+    struct sweep_options options = {.injury = m->injury, .point = m->point};
+    struct sweep_result result;
+
+    sweep(m->scenario, &options, &result);
+    ck_assert_msg(result.attempts > result.unreached, "%s: nothing like '%s' any more", m->scenario,
+                  m->point);
+}
+END_TEST
+
+SUITE(sweep)
+{
+    TCase *t = tcase_create("sweep");
+
+    tcase_set_tags(t, "needs-root");
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, what_once_went_wrong, 0, sizeof mended / sizeof *mended);
+    suite_add_tcase(suite, t);
+}
