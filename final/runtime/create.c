@@ -326,6 +326,8 @@ int runtime_start(struct runtime_container *c, struct err *err)
     r = sync_send(c->socket, SYNC_START, -1, err);
     if (!r)
         r = sync_wait_end(c->socket, err);
+    if (!r)
+        r = spawn_check_executed(c->pid, c->pidfd, err);
     close_fd(&c->socket);
     if (r < 0) {
         if (!err->exit_status)

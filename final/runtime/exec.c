@@ -302,6 +302,8 @@ int runtime_exec(const struct runtime_exec_request *request, pid_t *ret_pid, int
         r = sync_wait(j.sockets[0], SYNC_READY, &console, err);
     if (!r)
         r = sync_wait_end(j.sockets[0], err);
+    if (!r)
+        r = spawn_check_executed(pid, j.pidfd, err);
     if (r < 0) {
         spawn_kill(j.pidfd);
         err->exit_status = err->exit_status ? err->exit_status : 125;

@@ -37,7 +37,7 @@ struct init {
     const struct spec *spec;
     int socket, listener, null, root, cwd;
     int master, slave; /* of the terminal, or -1 */
-    bool in_cgroup;
+    bool in_cgroup, detached;
     struct mounts mounts;
     struct strv env;
     char program[PATH_MAX];
@@ -222,13 +222,17 @@ static int wait_for_start(struct init *init, struct err *err)
     close_fd(&init->socket);
     init->socket = start_accept(init->listener, err);
     close_fd(&init->listener); /* nobody waits any more: that is how others see it (start.h) */
+    init->detached = true;
     return init->socket;
 }
 
 static int execute(struct init *init, struct err *err)
 {
     struct process_setup setup = setup_of(init);
+    struct err ignored = {0}; /* `start` was killed: it is started all the same */
 
+    if (init->detached)
+        sync_send(init->socket, SYNC_EXEC, -1, &ignored);
     return process_exec(&setup, init->program, &init->env, err);
 }
 

@@ -2,14 +2,18 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
+#include "base/str.h"
 
 static pid_t spawn(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err)
 {
@@ -54,6 +58,43 @@ pid_t spawn_inside(int member, int cgroup_dir, int *ret_pidfd, struct err *err)
     if (pid && setns(own, CLONE_NEWPID) < 0 && pid > 0)
         return err_errno(err, "cannot return to our own PID namespace");
     return pid;
+}
+
+/* As ps shows it; a zombie has a name, too. */
+static int read_name(pid_t pid, char ret[32], struct err *err)
+{
+    char path[32];
+    cleanup_close int fd = -1;
+    ssize_t n;
+
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(err, "cannot see whether the program was executed: '%s'", path);
+    n = file_read(fd, ret, 31);
+    if (n < 0)
+        return err_set(err, (int)-n, "cannot see whether the program was executed");
+    ret[n] = 0;
+    return 0;
+}
+
+/* Until execve(2) a process is called after the stage it is in (init.c, exec.c). The kernel closes
+ * descriptors a moment before it gives the new name: so as long as the process lives, wait. */
+int spawn_check_executed(pid_t pid, int pidfd, struct err *err)
+{
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    char name[32];
+
+    for (bool ended = false;; ended = poll(&end, 1, 1) > 0) {
+        if (read_name(pid, name, err) < 0)
+            return -err->code;
+        if (!str_starts(name, "init:") && !str_starts(name, "exec:"))
+            return 0;
+        if (ended)
+            return err_set(err, EPIPE,
+                           "the container's process was killed before it executed "
+                           "its program");
+    }
 }
 
 void spawn_kill(int pidfd)

@@ -15,6 +15,9 @@ pid_t spawn_brother(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *
 /* As spawn_process(), without new namespaces, but the child is in the PID namespace of the process
  * that `member` is a pidfd of. */
 pid_t spawn_inside(int member, int cgroup_dir, int *ret_pidfd, struct err *err);
+/* The synchronisation socket has ended: because execve(2) closed it, or because the process, a child,
+ * was killed before? -EPIPE then. */
+int spawn_check_executed(pid_t pid, int pidfd, struct err *err);
 /* Kills and reaps a child; a child that somebody else reaped already is fine. */
 void spawn_kill(int pidfd);
 /* Reaps a child that has ended or is about to. */

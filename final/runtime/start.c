@@ -63,7 +63,8 @@ static int accept_start(int socket, struct err *err)
     for (;;) {
         cleanup_close int connection = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
 
-        if (connection < 0 && errno != EINTR && errno != ECONNABORTED)
+        /* The container is made and its maker gone: a lack of memory shall not be its end. */
+        if (connection < 0 && errno != EINTR && errno != ECONNABORTED && errno != ENOMEM)
             return err_errno(err, "cannot wait to be started");
         /* Somebody who only looked whether we wait, or a `start` that was killed, says nothing. */
         if (connection >= 0 && !sync_wait(connection, SYNC_START, NULL, err))
@@ -97,7 +98,8 @@ int start_call(int dir, struct err *err)
 
     if (connection < 0)
         return err_set(err, -connection, "the container's init does not wait any more");
-    if (sync_send(connection, SYNC_START, -1, err) < 0)
+    if (sync_send(connection, SYNC_START, -1, err) < 0 ||
+        sync_wait(connection, SYNC_EXEC, NULL, err) < 0)
         return -err->code;
     return sync_wait_end(connection, err);
 }

@@ -7,9 +7,13 @@
  *       | binds start.sock           |                                    |
  *       | SYNC_DETACH -------------> | accept(2)                          |
  *       | ends                       | <-- connect, SYNC_START ---------- |
- *                                    | hooks, filter, execve              |
+ *                                    | hooks                              |
+ *                                    | SYNC_EXEC -----------------------> |
+ *                                    | filter, execve                     |
  *                                    | SYNC_ERROR or end of file -------> |
  *
+ * An end without SYNC_EXEC means that init was killed: it is not `start`'s child, so the end says
+ * nothing by itself. (The parent of a child can look: spawn_check_executed.)
  * If init dies, connecting is refused or the connection ends; if `start` dies before it has said
  * SYNC_START, init accepts the next one. So nobody waits for the dead, and whether a container
  * waits to be started can be asked of the kernel: somebody listens or nobody does. (runc uses a

@@ -108,10 +108,10 @@ static int receive_message(int socket, struct sync_message *ret, int *ret_fd)
 
     *ret_fd = -1;
     /* A side that ends without having read everything resets the connection, and that is reported
-     * once, before what it said last. */
+     * once, before what it said last. ENOMEM is the kernel's of the moment: the message stays. */
     do
         n = recvmsg(socket, &packet, MSG_CMSG_CLOEXEC);
-    while (n < 0 && (errno == EINTR || (errno == ECONNRESET && !reset++)));
+    while (n < 0 && (errno == EINTR || errno == ENOMEM || (errno == ECONNRESET && !reset++)));
     if (n < 0)
         return errno == ECONNRESET ? 0 : -errno;
     if (!n)

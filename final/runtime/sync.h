@@ -40,6 +40,7 @@ enum sync_kind {
     SYNC_ERROR,
     SYNC_SOURCE,
     SYNC_LISTENER,
+    SYNC_EXEC, /* only where SYNC_START came through the other socket (start.h) */
     /* Before that, with an usher (usher.h): */
     SYNC_NEW_USER,
     SYNC_MAPPED,

@@ -52,9 +52,19 @@ static const struct mended {
     const char *scenario, *injury, *point;
 } mended[] = {
     /* In doubt a process lives: these killed running containers, or took a stop for done. */
-    {"exec", "EMFILE", "openat(/proc/N/stat"}, {"exec", "EIO", "boot_id"},
-    {"stop", "EMFILE", "openat(/proc/N/stat"}, {"stop", "ENOMEM", "pidfd_open"},
+    {"exec", "EMFILE", "openat(/proc/N/stat"},
+    {"exec", "EIO", "boot_id"},
+    {"stop", "EMFILE", "openat(/proc/N/stat"},
+    {"stop", "ENOMEM", "pidfd_open"},
     {"kill", "EIO", "read(/proc/N/stat"},
+    /* Killed before its program was executed, the process seemed to have run it. */
+    {"run-rm", "kill-before", "init:exec"},
+    {"exec", "kill-before", "exec:joining"},
+    {"oci-start", "ENOMEM", "accept4"},
+    /* An error of the moment was taken for a damaged or missing record. */
+    {"oci-delete-f", "EMFILE", "state.json"},
+    {"oci-create", "EIO", "read(/proc/N/stat"},
+    {"oci-run", "EMFILE", "openat(/proc/N/stat"},
 };
 
 START_TEST(what_once_went_wrong)

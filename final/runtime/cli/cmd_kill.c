@@ -109,12 +109,20 @@ static const struct flag delete_flags[] = {
     FLAGS_END,
 };
 
+/* What is there makes no sense. That it cannot be read at the moment is something else. */
+static bool is_damaged(const struct err *err)
+{
+    return err->code == EINVAL || err->code == EFBIG;
+}
+
 /* Nothing is made before the record, so without a readable one there is nothing to end. */
 static int remove_without_record(const struct cli *cli, const char *id, const struct container *c,
                                  struct err *err)
 {
     struct err why = *err;
 
+    if (why.code != ENOENT && !is_damaged(&why))
+        return -err->code;
     if (why.code != ENOENT && !args_flag(&cli->args, "force"))
         return err_wrap(err, "delete --force removes it");
     err_clear(err);

@@ -144,9 +144,10 @@ int container_destroy(const struct cli *cli, struct container *c, const json_t *
     cleanup_json json_t *stored = config ? NULL : container_config(c, &ignored);
 
     log_debug("removing %s: its process %d, control group %s", c->state.id, (int)c->state.init.pid,
-              *place.path ? place.path : "(none)");
-    /* The group first: what is frozen dies with it, and only with it. */
-    if (runtime_cgroup_destroy_at(&place, err) < 0 || kill_init(c, err) < 0 ||
+              place.path && *place.path ? place.path : "(none)");
+    /* The group first: what is frozen dies with it, and only with it. Without a path the record was
+     * not even begun. */
+    if ((place.path && runtime_cgroup_destroy_at(&place, err) < 0) || kill_init(c, err) < 0 ||
         rdt_destroy(NULL, config ? config : stored, c->state.id, err) < 0)
         return -err->code;
     run_poststop(c, config ? config : stored);

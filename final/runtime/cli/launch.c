@@ -151,9 +151,12 @@ static int begin_record(struct launch *l, struct err *err)
 static int record_init(void *context, pid_t init, struct err *err)
 {
     struct launch *l = context;
+    int r = proc_identify(init, &l->container.state.init);
 
-    if (proc_identify(init, &l->container.state.init) < 0)
+    if (r == -ESRCH)
         return 0; /* it has failed already, and is about to say why */
+    if (r < 0)
+        return err_set(err, -r, "cannot identify the container's init: %s", strerror(-r));
     return state_store(l->container.dir, &l->container.state, err);
 }
 
