@@ -69,10 +69,10 @@ static int act_on_all(struct cli *cli, act_function *act, bool missing_is_fine, 
     return code;
 }
 
-/* Or about to be. */
+/* Or about to be: one that is "creating" and found is being started by a `run`. */
 static bool alive(const struct container *c)
 {
-    static const char *const states[] = {"starting", "running", "paused", "restarting"};
+    static const char *const states[] = {"creating", "starting", "running", "paused", "restarting"};
 
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
         if (!strcmp(c->state, states[i]))

@@ -130,7 +130,7 @@ int engine_remove(struct engine *e, const struct container *c, bool force, bool 
     if (being_removed(c))
         return leave_removal(e, c, force, err);
     if (!force &&
-        (container_running(c) || !strcmp(c->state, "restarting") || !strcmp(c->state, "starting")))
+        (container_running(c) || !strcmp(c->state, "restarting") || container_starting(c)))
         return refuse_removal(c, err);
     AFTER_START(e, c, now, err, engine_remove(e, &now, force, volumes, err));
     r = container_end_now(e, c, err);

@@ -6,7 +6,8 @@
  * exit.json, or, when the shim was killed before it could write one, kills what is left in the
  * control group and says so.
  *
- *   creating  by a living command: not there yet       dead: half-made, removed
+ *   creating  by a living command: not there yet       dead: running if its shim lives, else
+ *                                                      half-made: removed
  *   starting  by a living command: not running yet     dead: running if its shim lives, else as
  * below running   shim alive and no exit.json: true        else: exited, and --rm containers are
  * removed
@@ -61,12 +62,13 @@ void container_set_state(struct container *c, const char *state)
     c->state = str_copy(state);
 }
 
+/* In doubt yes: then its processes are looked at, and those of another boot do not fit. */
 static bool this_boot(const struct container *c)
 {
     struct err ignored;
     char boot[37];
 
-    return !proc_boot_id(boot, &ignored) && !strcmp(boot, c->boot_id);
+    return proc_boot_id(boot, &ignored) < 0 || !strcmp(boot, c->boot_id);
 }
 
 bool container_starting(const struct container *c)
@@ -76,30 +78,40 @@ bool container_starting(const struct container *c)
     return !strcmp(c->state, "starting");
 }
 
-static json_t *load_exit(struct engine *e, const char *id)
+static json_t *load_exit(struct engine *e, const char *id, struct err *err)
 {
     cleanup_free char *path = str_format("containers/%s/exit.json", id);
-    struct err ignored;
 
-    return json_load(e->store->root_fd, path, EXIT_FILE_MAX, &ignored);
+    return json_load(e->store->root_fd, path, EXIT_FILE_MAX, err);
 }
 
-/* containers/<id>/exit.json into the record. False while it is not there. */
-static bool read_exit(struct engine *e, struct container *c)
+/* Why a file that may be there cannot be read at the moment. */
+static bool only_for_now(int code)
 {
-    cleanup_json json_t *record = load_exit(e, c->id);
+    return code == EMFILE || code == ENFILE || code == ENOMEM || code == EIO || code == EINTR;
+}
 
+/* containers/<id>/exit.json into the record. 1; 0 while it is not there, or when it is of no use.
+ */
+static int read_exit(struct engine *e, struct container *c, struct err *err)
+{
+    cleanup_json json_t *record = load_exit(e, c->id, err);
+
+    if (!record && only_for_now(err->code))
+        return err_wrap(err, "cannot find out how container %s ended", c->name);
+    err_clear(err);
     if (!record)
-        return false;
+        return 0;
     c->exit_code = (int)json_int(record, "exit_code", 255);
     c->oom_killed = json_flag(record, "oom_killed", false);
     c->finished_ns = json_int(record, "finished_ns", 0);
-    return true;
+    return 1;
 }
 
 bool container_restart_note(struct engine *e, const char *id, struct restart_note *ret)
 {
-    cleanup_json json_t *record = load_exit(e, id);
+    struct err ignored;
+    cleanup_json json_t *record = load_exit(e, id, &ignored);
     const json_t *note = json_object_get(record, "restart");
 
     if (!note)
@@ -159,6 +171,29 @@ static bool run_dir_locked(struct engine *e, const struct container *c)
     return run >= 0 && flock(run, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
+static bool has_run_dir(struct engine *e, const struct container *c)
+{
+    return !faccessat(e->store->run_fd, c->id, F_OK, AT_SYMLINK_NOFOLLOW);
+}
+
+/* What its shim does at the end, unless it is at it, or the next start is: whose lock we then hold.
+ * Its run directory goes last, so if that is there the control group may be left as well. */
+static int finish_if_idle(struct engine *e, const struct container *c, struct err *err)
+{
+    bool left = has_run_dir(e, c);
+    cleanup_close int run = store_run_dir(e->store, c->id, true, err);
+    int r;
+
+    if (run < 0)
+        return run;
+    if (flock(run, LOCK_EX | LOCK_NB) < 0)
+        return 0;
+    r = left ? container_destroy_cgroup(c, err) : 0;
+    if (!r)
+        r = network_down(e, c->id, err);
+    return r < 0 ? r : file_remove_tree(e->store->run_fd, c->id, err);
+}
+
 /* --rm, unless `restart` is between its stop and its start. */
 static bool removed_at_end(struct engine *e, const struct container *c)
 {
@@ -177,15 +212,13 @@ static void tell_end(struct engine *e, const struct container *c)
 
 static int settle_ended(struct engine *e, struct container *c, struct err *err)
 {
-    bool shim_killed = false;
-    int r = 0;
+    int r = read_exit(e, c, err);
+    bool shim_killed = !r;
 
-    if (!read_exit(e, c)) {
+    if (shim_killed)
         r = clean_after_killed_shim(c, err);
-        shim_killed = !r;
-    }
-    if (!r)
-        r = network_down_if_idle(e, c->id, err);
+    if (r >= 0)
+        r = finish_if_idle(e, c, err);
     if (r < 0)
         return r;
     container_set_state(c, "exited");
@@ -203,9 +236,10 @@ static int settle_ended(struct engine *e, struct container *c, struct err *err)
 static int settle_between_runs(struct engine *e, struct container *c,
                                const struct restart_note *note, struct err *err)
 {
-    int r;
+    int r = read_exit(e, c, err);
 
-    read_exit(e, c);
+    if (r < 0)
+        return r;
     c->owner = note->process;
     c->restarts = note->count;
     container_set_state(c, "restarting");
@@ -225,8 +259,11 @@ static int settle_after_run(struct engine *e, struct container *c, struct err *e
     return settle_ended(e, c, err);
 }
 
+/* For `start`, or for a `run` that is making it. */
 static int settle_starting(struct engine *e, struct container *c, struct err *err)
 {
+    int r;
+
     if (this_boot(c) && proc_alive(&c->owner))
         return 0;
     if (this_boot(c) && read_pids(e, c) && proc_alive(&c->owner)) {
@@ -235,6 +272,9 @@ static int settle_starting(struct engine *e, struct container *c, struct err *er
     }
     if (this_boot(c) && run_dir_locked(e, c))
         return 0; /* the command was killed, its shim is at work and will record itself */
+    r = strcmp(c->state, "creating") ? 1 : read_exit(e, c, err);
+    if (r <= 0)
+        return r < 0 ? r : drop_record(e, c, err); /* half-made */
     return settle_after_run(e, c, err);
 }
 
@@ -280,21 +320,27 @@ static int settle_restarting(struct engine *e, struct container *c, struct err *
     return settle_ended(e, c, err);
 }
 
+/* --rm, and the command that was to remove it after the end was killed; or the shim was killed
+ * after it had told the end, while it tidied up. */
+static int settle_exited(struct engine *e, struct container *c, struct err *err)
+{
+    if (removed_at_end(e, c))
+        return drop_record(e, c, err);
+    return has_run_dir(e, c) ? finish_if_idle(e, c, err) : 0;
+}
+
 int container_settle(struct engine *e, struct container *c, struct err *err)
 {
     if (!strcmp(c->state, "running") || !strcmp(c->state, "paused"))
         return settle_running(e, c, err);
     if (!strcmp(c->state, "restarting"))
         return settle_restarting(e, c, err);
-    if (!strcmp(c->state, "starting"))
+    if (!strcmp(c->state, "starting") || !strcmp(c->state, "creating"))
         return settle_starting(e, c, err);
-    if ((!strcmp(c->state, "creating") || !strcmp(c->state, "removing")) &&
-        !(this_boot(c) && proc_alive(&c->owner)))
+    if (!strcmp(c->state, "removing") && !(this_boot(c) && proc_alive(&c->owner)))
         return drop_record(e, c, err);
-    /* --rm, and the command that was to remove it after the end was killed; or it was created for a
-     * command that never started it. */
-    if (!strcmp(c->state, "exited") && removed_at_end(e, c))
-        return drop_record(e, c, err);
+    if (!strcmp(c->state, "exited"))
+        return settle_exited(e, c, err);
     return 0;
 }
 
@@ -366,10 +412,12 @@ int container_await_start(struct engine *e, const char *id, struct container *re
     return container_await_change(e, id, container_starting, ret, err);
 }
 
-/* Another command is making it: there is no container yet, only a name that is taken. */
-static bool still_being_made(const struct container *c)
+/* Another command is making it: there is no container yet, only a name that is taken. Once a shim
+ * is at work (run/<id>), or has been (exit.json), it is being started. */
+static bool still_being_made(struct engine *e, const struct container *c)
 {
-    return !strcmp(c->state, "creating") && c->owner.pid != getpid();
+    return !strcmp(c->state, "creating") && c->owner.pid != getpid() && !exit_recorded(e, c) &&
+           !has_run_dir(e, c);
 }
 
 int engine_find(struct engine *e, const char *name_or_id, struct container *ret, struct err *err)
@@ -379,7 +427,7 @@ int engine_find(struct engine *e, const char *name_or_id, struct container *ret,
 
     if (!r) {
         r = container_settle(e, &c, err);
-        if (!r && still_being_made(&c))
+        if (!r && still_being_made(e, &c))
             r = -ENOENT;
         if (r < 0)
             container_free(&c);
@@ -406,7 +454,7 @@ int engine_list(struct engine *e, struct container_list *ret, struct err *err)
 
         if (settled < 0 && settled != -ENOENT && !r)
             r = settled;
-        if (settled < 0 || still_being_made(&all.items[i]))
+        if (settled < 0 || still_being_made(e, &all.items[i]))
             container_free(&all.items[i]);
         else
             kept.items[kept.len++] = all.items[i];
@@ -440,6 +488,8 @@ int container_wait_exit(struct engine *e, const struct container *c, int timeout
 
     if (watch < 0 || inotify_add_watch(watch, dir, IN_MOVED_TO | IN_DELETE_SELF) < 0)
         return errno == ENOENT ? 0 : err_errno(err, "cannot watch '%s'", dir);
+    if (pidfd < 0 && pidfd != -ESRCH)
+        return err_set(err, -pidfd, "cannot wait for container %s: %s", c->name, strerror(-pidfd));
     clock_gettime(CLOCK_MONOTONIC, &deadline);
     deadline.tv_sec += timeout_ms / 1000;
     deadline.tv_nsec += timeout_ms % 1000 * 1000000L;

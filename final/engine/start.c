@@ -79,6 +79,13 @@ static int remove_file(struct engine *e, const char *id, const char *name, struc
     return 0;
 }
 
+/* `run` goes on with what it is making. Until it runs there is no container: if we are killed,
+ * whoever comes next takes away what we made, and the name is free. */
+static bool being_made(const struct container *c)
+{
+    return !strcmp(c->state, "creating");
+}
+
 /* From here until the shim reports, this process answers for the container. */
 static int claim(struct engine *e, struct container *c, struct err *err)
 {
@@ -86,13 +93,14 @@ static int claim(struct engine *e, struct container *c, struct err *err)
 
     if (r < 0)
         return r;
-    container_set_state(c, "starting");
     c->exit_code = 0;
     c->oom_killed = false;
     free(c->error);
     c->error = str_copy("");
-    r = store_container_update(e->store, c, err);
-    return r < 0 ? r : remove_file(e, c->id, "exit.json", err);
+    if (being_made(c)) /* and recorded as ours */
+        return 0;
+    container_set_state(c, "starting");
+    return store_container_update(e->store, c, err);
 }
 
 static void record_failure(struct engine *e, struct container *c, const struct err *why)
@@ -112,14 +120,21 @@ static void record_failure(struct engine *e, struct container *c, const struct e
     file_remove_tree(e->store->run_fd, c->id, &ignored);
 }
 
+/* The shim or init was killed. */
+static bool broken_off(const struct err *why)
+{
+    return why->code == EPIPE || why->code == ECONNRESET;
+}
+
 /* Docker leaves a container that could not start as Created, with the reason; --rm means none is
- * left. */
+ * left, and so does a `run` whose processes were killed while they made it. */
 static void after_failure(struct engine *e, struct container *c, const struct err *why)
 {
+    bool remove = c->auto_remove || (being_made(c) && broken_off(why));
     struct err ignored = {0};
 
     record_failure(e, c, why);
-    if (c->auto_remove)
+    if (remove)
         engine_remove(e, c, true, true, &ignored);
 }
 
@@ -199,7 +214,9 @@ static int start(struct engine *e, struct container *c, const struct start_optio
 
     if (r < 0)
         return r;
-    r = shim_arguments(e, c, options, ret_attach != NULL, &argv, err);
+    r = remove_file(e, c->id, "exit.json", err);
+    if (!r)
+        r = shim_arguments(e, c, options, ret_attach != NULL, &argv, err);
     add_number(&argv, "--restart-delay", (unsigned long long)delay_ms);
     if (!r) {
         run = container_lock_run(e, c->id, true, err);
@@ -276,7 +293,7 @@ static int attach_to_running(struct engine *e, const struct container *c, int *r
 static bool startable(const struct container *c)
 {
     return !strcmp(c->state, "created") || !strcmp(c->state, "exited") ||
-           (!strcmp(c->state, "creating") && c->owner.pid == getpid());
+           (being_made(c) && c->owner.pid == getpid());
 }
 
 int engine_start(struct engine *e, const char *id, const struct start_options *options,

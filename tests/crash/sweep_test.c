@@ -65,6 +65,17 @@ static const struct mended {
     {"oci-delete-f", "EMFILE", "state.json"},
     {"oci-create", "EIO", "read(/proc/N/stat"},
     {"oci-run", "EMFILE", "openat(/proc/N/stat"},
+    /* Output was lost when poll(2) had no memory. */
+    {"run-rm", "ENOMEM", "cooper-shim poll("},
+    /* A name was taken by a container that never ran. */
+    {"run", "kill-all", "run/ID"},
+    {"run-d", "kill-before", "cooper-shim mkdir("},
+    {"run-d", "kill-after", "init:mounts fsconfig("},
+    /* A control group stayed, for ever or until the container was removed. */
+    {"run-rm", "kill-before", "rmdir(/sys/fs/cgroup/"},
+    {"stop", "kill-before", "rmdir(/sys/fs/cgroup/"},
+    /* A container that did not start was said to have ended. */
+    {"start", "EIO", "exit.json"},
 };
 
 START_TEST(what_once_went_wrong)

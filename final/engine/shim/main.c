@@ -224,8 +224,9 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
     owner_present = shim_relay_owner_present(relay);
     if (runtime_destroy(c, err) < 0)
         r = -err->code;
-    remove_run_dir(o);
-    close(o->order_fd); /* the lock: the cgroup and run/<id> are free for the next start */
+    else
+        remove_run_dir(o); /* if it stays, the next command tries the same */
+    close(o->order_fd);    /* the lock: the cgroup and run/<id> are free for the next start */
     shim_relay_finish(relay);
     shim_network_forget(network);
     after_end(o, &end, owner_present);
@@ -363,13 +364,30 @@ static int spawn_process(const struct shim_options *o, const struct proc_id *ini
 
     if (!process)
         return -err->code;
-    if (pidfd < 0)
+    if (pidfd == -ESRCH)
         return err_set(err, ESRCH, "Container %s is not running", o->id);
+    if (pidfd < 0)
+        return err_set(err, -pidfd, "cannot find the first process of container %s: %s", o->id,
+                       strerror(-pidfd));
     r = prepare_stdio(o, json_flag(process, "terminal", false), ret_io, request.stdio, err);
     if (!r)
         r = runtime_exec(&request, ret_pid, &ret_io->console, err);
     close_theirs(request.stdio);
     return r;
+}
+
+/* It is our child, so even if it has ended its pid is kept for us until we reap it. A process that
+ * we cannot watch is not left to itself. */
+static int open_child(pid_t pid, struct err *err)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    if (pidfd >= 0)
+        return pidfd;
+    err_errno(err, "cannot open the new process %d", (int)pid);
+    kill(pid, SIGKILL);
+    reap(pid);
+    return -err->code;
 }
 
 static int exec_process(const struct shim_options *o, struct err *err)
@@ -382,16 +400,14 @@ static int exec_process(const struct shim_options *o, struct err *err)
     pid_t pid;
     int code, r = spawn_process(o, &init, &pid, &io, err);
 
+    if (!r)
+        r = pidfd = open_child(pid, err);
     if (r < 0) {
         report_failure(err);
         return r;
     }
     started.init_pid = pid;
     report(&started);
-    /* It is our child, so even if it has ended its pid is kept for us until we reap it. */
-    pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (pidfd < 0)
-        return err_errno(err, "cannot open the new process %d", (int)pid);
     relay = shim_relay_new(o, &io, -1, NULL, NULL);
     add_first_client(o, relay);
     r = shim_relay_run(relay, pidfd, err);

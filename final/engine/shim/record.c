@@ -19,8 +19,10 @@ int shim_record_pids(const struct shim_options *o, pid_t init, struct shim_repor
 
     if (!r)
         r = proc_identify(init, &child);
+    if (r == -ESRCH) /* EPIPE, as for every talk that its end breaks off */
+        return err_set(err, EPIPE, "the container's init ended before it was recorded");
     if (r < 0)
-        return err_set(err, -r, "the container's init ended before it was recorded");
+        return err_set(err, -r, "cannot identify the container's init: %s", strerror(-r));
     ret->shim_pid = self.pid;
     ret->shim_start = self.start;
     ret->init_pid = child.pid;

@@ -337,8 +337,8 @@ int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err)
         fill_poll(relay, pidfd, p);
         beside = shim_network_poll(relay->network, p + POLL_FIXED + count, beside, &patience);
         ready = poll(p, POLL_FIXED + count + beside, patience);
-        if (ready < 0 && errno == EINTR)
-            continue;
+        if (ready < 0 && (errno == EINTR || errno == ENOMEM || errno == EAGAIN))
+            continue; /* the kernel is short of memory: the container shall not suffer for it */
         if (ready < 0)
             return err_errno(err, "poll");
         if (!ready && !settled && patience == SETTLED_AFTER_MS) {
