@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "storage/storage.h"
+#include "storage/internal.h"
 
 static void blob_path(const char *digest, char ret[96])
 {
@@ -155,7 +155,7 @@ int store_blob_put(struct store *s, const char *digest, const void *data, size_t
     if (store_has_blob(s, digest, NULL))
         return 0;
     blob_path(digest, path);
-    return file_store(s->root_fd, path, data, len, 0600, true, err);
+    return store_file(s, path, data, len, true, err);
 }
 
 int store_hold(struct store *s, struct err *err)

@@ -1,7 +1,11 @@
 /* collect.c - removes what nobody refers to. The records go first, in one transaction; a directory
  * is moved into staging/ by rename(2) before it is emptied, so that a kill half way leaves no half
- * layer behind a valid name: what lies in staging/ under a dead process's name is garbage, and the
- * next collection's. */
+ * layer behind a valid name: what lies in staging/ under a dead process's name is garbage.
+ *
+ * So that a kill between the two leaves nothing for ever, staging/collect is made before records go
+ * and removed after everything is collected. Every command looks into staging/ when it opens the
+ * store (store_tidy), and finds there what is to be done. While one collects, the mark is called
+ * staging/collecting: who makes a new one meanwhile is not forgotten. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +16,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "storage/db.h"
-#include "storage/storage.h"
+#include "storage/internal.h"
+
+#define MARK       "collect"
+#define MARK_TAKEN "collecting"
 
 #define PARTIAL_KEPT_S (24 * 3600) /* a broken-off download is worth resuming for a day */
 
@@ -27,17 +34,26 @@ static int for_each_entry(struct store *s, const char *path, visit_entry *visit,
 
     if (!dir)
         return err_errno(err, "cannot list '%s/%s'", s->root, path);
-    while (r >= 0 && (entry = readdir(dir)))
+    while (r >= 0 && (entry = file_next_entry(dir)))
         if (*entry->d_name != '.')
             r = visit(s, entry->d_name, err);
+    if (r >= 0 && errno)
+        return err_errno(err, "cannot list '%s/%s'", s->root, path);
     return r;
 }
 
-/* Staged directories are named after their maker: PID-START-N. */
+static bool is_mark(const char *name)
+{
+    return !strcmp(name, MARK) || !strcmp(name, MARK_TAKEN);
+}
+
+/* What is staged is named after its maker: PID-START-N. */
 static int collect_stage(struct store *s, const char *name, struct err *err)
 {
     struct proc_id maker;
 
+    if (is_mark(name))
+        return 0;
     if (sscanf(name, "%d-%llu-", &maker.pid, &maker.start) == 2 && proc_alive(&maker))
         return 0;
     return store_stage_drop(s, name, err);
@@ -102,6 +118,29 @@ int store_collect_stages(struct store *s, struct err *err)
     return for_each_entry(s, "staging", collect_stage, err);
 }
 
+int store_mark_garbage(struct store *s, struct err *err)
+{
+    cleanup_close int fd =
+        openat(s->root_fd, "staging/" MARK, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    return fd < 0 ? err_errno(err, "cannot create '%s/staging/" MARK "'", s->root) : 0;
+}
+
+static int take_mark(struct store *s, struct err *err)
+{
+    if (renameat(s->root_fd, "staging/" MARK, s->root_fd, "staging/" MARK_TAKEN) < 0 &&
+        errno != ENOENT)
+        return err_errno(err, "cannot rename '%s/staging/" MARK "'", s->root);
+    return 0;
+}
+
+static int drop_mark(struct store *s, struct err *err)
+{
+    if (unlinkat(s->root_fd, "staging/" MARK_TAKEN, 0) < 0 && errno != ENOENT)
+        return err_errno(err, "cannot remove '%s/staging/" MARK_TAKEN "'", s->root);
+    return 0;
+}
+
 int store_collect(struct store *s, struct err *err)
 {
     cleanup_close int hold =
@@ -112,7 +151,9 @@ int store_collect(struct store *s, struct err *err)
         return err_errno(err, "cannot open '%s/hold'", s->root);
     if (flock(hold, LOCK_EX | LOCK_NB) < 0)
         return errno == EWOULDBLOCK ? 0 : err_errno(err, "cannot lock '%s/hold'", s->root);
-    r = forget_unused_layers(s, err);
+    r = take_mark(s, err);
+    if (r >= 0)
+        r = forget_unused_layers(s, err);
     if (r >= 0)
         r = for_each_entry(s, "layers", collect_layer_directory, err);
     if (r >= 0)
@@ -121,5 +162,19 @@ int store_collect(struct store *s, struct err *err)
         r = for_each_entry(s, "blobs/partial", collect_partial, err);
     if (r >= 0)
         r = store_collect_stages(s, err);
+    if (r >= 0)
+        r = drop_mark(s, err);
     return r < 0 ? err_wrap(err, "cannot collect what is unused") : 0;
+}
+
+static int tidy_entry(struct store *s, const char *name, struct err *err)
+{
+    return is_mark(name) ? store_collect(s, err) : collect_stage(s, name, err);
+}
+
+void store_tidy(struct store *s)
+{
+    struct err ignored;
+
+    for_each_entry(s, "staging", tidy_entry, &ignored);
 }

@@ -141,8 +141,10 @@ static int delete_rows(struct store *s, const char *image_id, struct strv *ret_d
 int store_image_remove(struct store *s, const char *image_id, struct strv *ret_deleted,
                        uint64_t *ret_bytes, struct err *err)
 {
-    int r = db_begin(s->db, err);
+    int r = store_mark_garbage(s, err);
 
+    if (!r)
+        r = db_begin(s->db, err);
     if (r < 0)
         return r;
     r = db_end(s->db, delete_rows(s, image_id, ret_deleted, ret_bytes, err), err);

@@ -10,12 +10,12 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "storage/db.h"
-#include "storage/storage.h"
+#include "storage/internal.h"
 
 #define LAYER_NAME_LEN 24
 
-/* "PID-START-N": whose it is, so that it can be collected when its maker is gone. */
-static int name_stage(char ret_name[64], char ret_path[96], struct err *err)
+/* Whose it is, so that it can be collected when its maker is gone. */
+int store_stage_name(char ret_name[64], char ret_path[96], struct err *err)
 {
     static atomic_uint counter;
     struct proc_id me;
@@ -31,7 +31,7 @@ static int name_stage(char ret_name[64], char ret_path[96], struct err *err)
 int store_blob_begin(struct store *s, char ret_name[64], struct err *err)
 {
     char path[96];
-    int fd, r = name_stage(ret_name, path, err);
+    int fd, r = store_stage_name(ret_name, path, err);
 
     if (r < 0)
         return r;
@@ -42,7 +42,7 @@ int store_blob_begin(struct store *s, char ret_name[64], struct err *err)
 int store_stage(struct store *s, char ret_name[64], struct err *err)
 {
     char path[96];
-    int fd, r = name_stage(ret_name, path, err);
+    int fd, r = store_stage_name(ret_name, path, err);
 
     if (r < 0)
         return r;

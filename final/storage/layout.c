@@ -38,6 +38,7 @@ int layout_write_index(struct store *s, struct err *err)
 {
     cleanup_query sqlite3_stmt *query = NULL;
     cleanup_json json_t *index = json_object();
+    cleanup_free char *text = NULL;
     json_t *manifests = json_array();
     int r =
         db_query(s->db, &query, err,
@@ -53,5 +54,8 @@ int layout_write_index(struct store *s, struct err *err)
         if (entry)
             json_push(manifests, entry);
     }
-    return r < 0 ? r : json_store(s->root_fd, "index.json", index, 0600, false, err);
+    if (r < 0)
+        return r;
+    text = json_text(index, JSON_COMPACT);
+    return store_file(s, "index.json", text, strlen(text), false, err);
 }

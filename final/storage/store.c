@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "storage/db.h"
+#include "storage/internal.h"
 
 #define DEFAULT_RUN "/run/cooper"
 
@@ -49,17 +50,28 @@ static int open_directory(int at, const char *path)
     return openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-static int make_directories(int root_fd, struct err *err)
+int store_file(struct store *s, const char *path, const void *data, size_t len, bool durable,
+               struct err *err)
+{
+    char name[64], staged[96];
+    int r = store_stage_name(name, staged, err);
+
+    if (r < 0)
+        return r;
+    return file_store_through(s->root_fd, staged, path, data, len, 0600, durable, err);
+}
+
+static int make_directories(struct store *s, struct err *err)
 {
     static const char layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
 
     for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
-        if (mkdirat(root_fd, directories[i], 0700) < 0 && errno != EEXIST)
+        if (mkdirat(s->root_fd, directories[i], 0700) < 0 && errno != EEXIST)
             return err_errno(err, "cannot make directory '%s' in the state directory",
                              directories[i]);
-    if (file_store(root_fd, "oci-layout", layout, strlen(layout), 0600, false, err) < 0)
+    if (store_file(s, "oci-layout", layout, strlen(layout), false, err) < 0)
         return -err->code;
-    if (mkdirat(root_fd, "layers", 0700) < 0 && errno != EEXIST)
+    if (mkdirat(s->root_fd, "layers", 0700) < 0 && errno != EEXIST)
         return err_errno(err, "cannot make directory 'layers' in the state directory");
     return 0;
 }
@@ -82,7 +94,7 @@ static int open_root(struct store *s, struct err *err)
         return r;
     s->layers_fd = open_directory(s->root_fd, "layers");
     if (s->layers_fd < 0) {
-        r = make_directories(s->root_fd, err);
+        r = make_directories(s, err);
         if (r < 0)
             return r;
         s->layers_fd = open_directory(s->root_fd, "layers");
@@ -125,6 +137,7 @@ int store_open(const char *root, struct store **ret, struct err *err)
         store_close(s);
         return r;
     }
+    store_tidy(s);
     *ret = s;
     return 0;
 }

@@ -76,6 +76,9 @@ static const struct mended {
     {"stop", "kill-before", "rmdir(/sys/fs/cgroup/"},
     /* A container that did not start was said to have ended. */
     {"start", "EIO", "exit.json"},
+    /* What an image had left stayed after its record was gone. */
+    {"rmi", "kill-before", "index.json"},
+    {"rmi", "ENOMEM", "getdents64"},
 };
 
 START_TEST(what_once_went_wrong)
