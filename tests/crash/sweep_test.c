@@ -1,4 +1,5 @@
-/* The sweeps themselves: those points that once went wrong. `make check-crash` makes them all. */
+/* The sweeps themselves: a sample of all points of all scenarios, another one each time; and every
+ * time those that once went wrong. `make check-crash` makes them all. */
 #include "crash/sweep.h"
 
 #include <stdio.h>
@@ -10,6 +11,10 @@
 #include "base/file.h"
 #include "crash/scenario.h"
 #include "support/suite.h"
+
+/* For one scenario's sample. All of them together shall not take half a minute. */
+#define BUDGET_MS 300
+#define SAMPLE    200
 
 /* Lines of attempts that failed; the caller frees. */
 static char *failures(FILE *out)
@@ -46,6 +51,22 @@ static void sweep(const char *name, struct sweep_options *options, struct sweep_
     ck_assert_msg(!r, "%s: %s\n%s", name, err.message, failed);
     ck_assert_msg(!ret->failed, "--seed %u:\n%s", options->seed, failed);
 }
+
+START_TEST(a_sample_of_each_scenario)
+{
+    const struct scenario *s = scenario_at((size_t)_i);
+    const char *seed = getenv("COOPER_SWEEP_SEED"), *why;
+    struct sweep_options options = {.sample = SAMPLE,
+                                    .seed = seed ? (unsigned)atoi(seed) : (unsigned)getpid(),
+                                    .budget_ms = BUDGET_MS};
+    struct sweep_result result;
+
+    if (!scenario_possible(s, &why))
+        return;
+    sweep(s->name, &options, &result);
+    ck_assert_msg(result.attempts > 0, "%s: no attempt was made", s->name);
+}
+END_TEST
 
 /* What each of these found, and where it was mended. */
 static const struct mended {
@@ -96,9 +117,13 @@ END_TEST
 SUITE(sweep)
 {
     TCase *t = tcase_create("sweep");
+    int scenarios = 0;
 
+    while (scenario_at((size_t)scenarios))
+        scenarios++;
     tcase_set_tags(t, "needs-root");
     tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, a_sample_of_each_scenario, 0, scenarios);
     tcase_add_loop_test(t, what_once_went_wrong, 0, sizeof mended / sizeof *mended);
     suite_add_tcase(suite, t);
 }
