@@ -27,7 +27,7 @@ int container_connect(struct engine *e, const struct container *c, struct err *e
 
     dir = store_run_dir(e->store, c->id, false, err);
     if (dir < 0)
-        return dir;
+        return err_wrap(err, "cannot attach to container %s", c->name);
     fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_errno(err, "cannot make a socket");
@@ -60,6 +60,13 @@ int engine_attach(struct engine *e, const struct container *c, struct err *err)
     return fd;
 }
 
+static bool restarts(const struct container *c)
+{
+    const char *policy = json_str(c->config, "HostConfig.RestartPolicy.Name", "");
+
+    return *policy && strcmp(policy, "no");
+}
+
 /* containers/<id>/stopped: the end to come is meant. No policy starts the container again, and
  * `unless-stopped` remembers it over a boot. */
 static int mark_stopped(struct engine *e, const struct container *c, struct err *err)
@@ -67,10 +74,12 @@ static int mark_stopped(struct engine *e, const struct container *c, struct err 
     cleanup_free char *path = str_format("containers/%s/stopped", c->id);
     int r = file_create(e->store->root_fd, path, "", 0, 0600, err);
 
-    if (r != -EEXIST && r != -ENOENT) /* -ENOENT: it is being removed */
-        return r;
-    err_clear(err);
-    return 0;
+    if (r == -EEXIST || r == -ENOENT || /* -ENOENT: it is being removed */
+        (r < 0 && !restarts(c))) {      /* and can be stopped though the disk is full */
+        err_clear(err);
+        r = 0;
+    }
+    return r;
 }
 
 static int stop_signal(const struct container *c)

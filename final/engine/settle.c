@@ -171,9 +171,24 @@ static bool run_dir_locked(struct engine *e, const struct container *c)
     return run >= 0 && flock(run, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
+/* Nothing can be written: the disk is full, or nobody may write to it. */
+static bool is_unwritable(int code)
+{
+    return code == ENOSPC || code == EDQUOT || code == EROFS;
+}
+
 static bool has_run_dir(struct engine *e, const struct container *c)
 {
     return !faccessat(e->store->run_fd, c->id, F_OK, AT_SYMLINK_NOFOLLOW);
+}
+
+static int finish(struct engine *e, const struct container *c, bool left, struct err *err)
+{
+    int r = left ? container_destroy_cgroup(c, err) : 0;
+
+    if (!r)
+        r = network_down(e, c->id, err);
+    return r < 0 ? r : file_remove_tree(e->store->run_fd, c->id, err);
 }
 
 /* What its shim does at the end, unless it is at it, or the next start is: whose lock we then hold.
@@ -182,16 +197,17 @@ static int finish_if_idle(struct engine *e, const struct container *c, struct er
 {
     bool left = has_run_dir(e, c);
     cleanup_close int run = store_run_dir(e->store, c->id, true, err);
-    int r;
+    int r = run < 0 ? run : 0;
 
-    if (run < 0)
-        return run;
-    if (flock(run, LOCK_EX | LOCK_NB) < 0)
+    if (!r && flock(run, LOCK_EX | LOCK_NB) < 0)
         return 0;
-    r = left ? container_destroy_cgroup(c, err) : 0;
     if (!r)
-        r = network_down(e, c->id, err);
-    return r < 0 ? r : file_remove_tree(e->store->run_fd, c->id, err);
+        r = finish(e, c, left, err);
+    if (r < 0 && is_unwritable(-r)) { /* it is no less true that the container has ended */
+        err_clear(err);
+        r = 0;
+    }
+    return r;
 }
 
 /* --rm, unless `restart` is between its stop and its start. */
@@ -210,6 +226,19 @@ static void tell_end(struct engine *e, const struct container *c)
     container_event(e, c, "die", "exitCode", code, NULL);
 }
 
+/* Writes down what was found. 1: done; 0: another command was faster, or it cannot be written: then
+ * it is true all the same, and for the next command that can to write down. */
+static int record(struct engine *e, struct container *c, struct err *err)
+{
+    int r = store_container_update(e->store, c, err);
+
+    if (r < 0 && r != -EAGAIN && !is_unwritable(-r))
+        return r;
+    if (r < 0)
+        err_clear(err);
+    return r < 0 ? 0 : 1;
+}
+
 static int settle_ended(struct engine *e, struct container *c, struct err *err)
 {
     int r = read_exit(e, c, err);
@@ -222,14 +251,12 @@ static int settle_ended(struct engine *e, struct container *c, struct err *err)
     if (r < 0)
         return r;
     container_set_state(c, "exited");
-    r = store_container_update(e->store, c, err);
-    if (r == -EAGAIN) { /* another command settled it in the meantime */
-        err_clear(err);
-        r = 0;
-    } else if (!r && shim_killed) {
+    r = record(e, c, err);
+    if (r < 0)
+        return r;
+    if (r && shim_killed)
         tell_end(e, c); /* which else its shim does */
-    }
-    return !r && removed_at_end(e, c) ? drop_record(e, c, err) : r;
+    return removed_at_end(e, c) ? drop_record(e, c, err) : 0;
 }
 
 /* Its shim waits to start it again. */
@@ -243,10 +270,8 @@ static int settle_between_runs(struct engine *e, struct container *c,
     c->owner = note->process;
     c->restarts = note->count;
     container_set_state(c, "restarting");
-    r = store_container_update(e->store, c, err);
-    if (r == -EAGAIN) /* another command noted it, or it is starting */
-        err_clear(err);
-    return r == -EAGAIN ? 0 : r;
+    r = record(e, c, err);
+    return r < 0 ? r : 0;
 }
 
 /* The exit is recorded, or its shim is gone. */
@@ -268,7 +293,8 @@ static int settle_starting(struct engine *e, struct container *c, struct err *er
         return 0;
     if (this_boot(c) && read_pids(e, c) && proc_alive(&c->owner)) {
         container_set_state(c, "running");
-        return store_container_update(e->store, c, err);
+        r = record(e, c, err);
+        return r < 0 ? r : 0;
     }
     if (this_boot(c) && run_dir_locked(e, c))
         return 0; /* the command was killed, its shim is at work and will record itself */
@@ -291,10 +317,8 @@ static int settle_thawed(struct engine *e, struct container *c, struct err *err)
     int r;
 
     container_set_state(c, "running");
-    r = store_container_update(e->store, c, err);
-    if (r == -EAGAIN)
-        err_clear(err);
-    return r == -EAGAIN ? 0 : r;
+    r = record(e, c, err);
+    return r < 0 ? r : 0;
 }
 
 static int settle_running(struct engine *e, struct container *c, struct err *err)

@@ -8,6 +8,7 @@
  * staging/collecting: who makes a new one meanwhile is not forgotten. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -82,7 +83,8 @@ static int collect_partial(struct store *s, const char *name, struct err *err)
 
     if (fstatat(s->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
-    if (st.st_mtime + PARTIAL_KEPT_S > clock_now() / 1000000000)
+    /* Also one from the future: the clock was wrong then, and may be right for years. */
+    if (llabs(clock_now() / 1000000000 - st.st_mtime) < PARTIAL_KEPT_S)
         return 0;
     if (unlinkat(s->root_fd, path, 0) < 0 && errno != ENOENT)
         return err_errno(err, "cannot remove '%s'", path);
@@ -162,6 +164,8 @@ int store_collect(struct store *s, struct err *err)
         r = for_each_entry(s, "blobs/partial", collect_partial, err);
     if (r >= 0)
         r = store_collect_stages(s, err);
+    if (r >= 0)
+        r = layout_write_index(s, err);
     if (r >= 0)
         r = drop_mark(s, err);
     return r < 0 ? err_wrap(err, "cannot collect what is unused") : 0;

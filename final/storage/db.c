@@ -1,12 +1,22 @@
 #include "storage/db.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
 
 #define BUSY_MS       30000
 #define CHECKPOINT_AT 64 /* pages of 4 KiB in the log */
+
+/* What frees space must be recorded, too, so there must be room to record it when there is no
+ * other. The log is written from its beginning again after each checkpoint and never cut: one that
+ * is twice as long as it ever gets need not grow. And the database grows by more than it needs. */
+#define LOG_RESERVE (2 * CHECKPOINT_AT * 4120 + 32)
+#define GROWS_BY    (128 << 10)
 
 static int fail(sqlite3 *db, struct err *err, const char *what)
 {
@@ -17,6 +27,12 @@ static int fail(sqlite3 *db, struct err *err, const char *what)
                  : code == SQLITE_READONLY                      ? EROFS
                                                                 : EIO;
 
+    if (code == SQLITE_FULL)
+        return err_set(err, number, "the database cannot grow: no space left on device");
+    if (code == SQLITE_READONLY)
+        return err_set(err, number, "the database cannot be written: read-only file system");
+    if (code != SQLITE_ERROR) /* not our mistake, so the statement is of no interest */
+        return err_set(err, number, "the database: %s", sqlite3_errmsg(db));
     return err_set(err, number, "the database: %s: %s", what, sqlite3_errmsg(db));
 }
 
@@ -56,12 +72,24 @@ static int migrate_to_next(sqlite3 *db, struct err *err)
     return db_end(db, r < 0 ? r : 0, err);
 }
 
+/* Pages of zeros are no part of a log: SQLite reads up to the first that does not fit. */
+static int reserve_log(const char *path, struct err *err)
+{
+    cleanup_free char *log = str_format("%s-wal", path);
+    cleanup_close int fd = open(log, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int r = fd < 0 ? errno : posix_fallocate(fd, 0, LOG_RESERVE);
+
+    return r ? err_set(err, r, "cannot reserve room for '%s': %s", log, strerror(r)) : 0;
+}
+
 static int migrate(sqlite3 *db, const char *path, struct err *err)
 {
     int version = user_version(db, err), r = version < 0 ? version : 0;
 
     if (!version)
         r = run_script(db, "PRAGMA journal_mode=WAL", err);
+    if (!r && !version)
+        r = reserve_log(path, err);
     while (r >= 0 && version >= 0 && version < db_schema_version) {
         r = migrate_to_next(db, err);
         version = r < 0 ? r : user_version(db, err);
@@ -78,8 +106,8 @@ static int migrate(sqlite3 *db, const char *path, struct err *err)
 
 int db_open(const char *path, sqlite3 **ret, struct err *err)
 {
+    int grows_by = GROWS_BY, r;
     sqlite3 *db = NULL;
-    int r;
 
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK) {
         r = db ? fail(db, err, path) : err_set(err, ENOMEM, "cannot open the database '%s'", path);
@@ -89,6 +117,7 @@ int db_open(const char *path, sqlite3 **ret, struct err *err)
     sqlite3_busy_timeout(db, BUSY_MS);
     sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_wal_autocheckpoint(db, CHECKPOINT_AT);
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_CHUNK_SIZE, &grows_by);
     r = run_script(db, "PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON", err);
     if (!r)
         r = migrate(db, path, err);

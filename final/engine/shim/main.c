@@ -247,6 +247,8 @@ static int prepare(void *context, pid_t init, struct err *err)
     int r = shim_network_plug(p->network, init, err);
 
     p->log = shim_log_new(p->options);
+    if (r >= 0)
+        r = shim_reserve_exit(p->options, err);
     return r < 0 ? r : shim_record_pids(p->options, init, &p->report, err);
 }
 

@@ -47,15 +47,45 @@ static json_t *restart_section(const struct shim_options *o, const struct shim_e
     return section;
 }
 
+/* Room for the record of the end, taken while there is some: a disk that is full by then shall not
+ * cost the exit code. A page holds any. */
+#define RESERVE 4096
+
+static char *reserve_path(const struct shim_options *o)
+{
+    return str_format("%s/exit.json.new", o->dir);
+}
+
+int shim_reserve_exit(const struct shim_options *o, struct err *err)
+{
+    cleanup_free char *path = reserve_path(o);
+    cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int r = fd < 0 ? errno : posix_fallocate(fd, 0, RESERVE);
+
+    return r ? err_set(err, r, "cannot create '%s': %s", path, strerror(r)) : 0;
+}
+
+/* Over what was reserved, and not through an emptied file. */
+static int store_exit(const struct shim_options *o, const json_t *record, struct err *err)
+{
+    cleanup_free char *from = reserve_path(o), *to = str_format("%s/exit.json", o->dir);
+    cleanup_free char *text = json_text(record, JSON_COMPACT);
+    cleanup_close int fd = open(from, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int r = fd < 0 ? -errno : file_write(fd, text, strlen(text));
+
+    if (!r && (ftruncate(fd, (off_t)strlen(text)) < 0 || rename(from, to) < 0))
+        r = -errno;
+    return r < 0 ? err_set(err, -r, "cannot write '%s': %s", to, strerror(-r)) : 0;
+}
+
 int shim_record_exit(const struct shim_options *o, const struct shim_end *end, struct err *err)
 {
     cleanup_json json_t *record = json_object();
-    cleanup_free char *path = str_format("%s/exit.json", o->dir);
 
     json_put(record, "exit_code", json_integer(end->exit_code));
     json_put(record, "oom_killed", json_boolean(end->oom_killed));
     json_put(record, "finished_ns", json_integer(end->finished_ns));
     if (end->restart_delay_ms)
         json_put(record, "restart", restart_section(o, end));
-    return json_store(AT_FDCWD, path, record, 0600, false, err);
+    return store_exit(o, record, err);
 }

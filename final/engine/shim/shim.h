@@ -147,6 +147,8 @@ struct shim_end {
     int restart_delay_ms;
     int64_t finished_ns;
 };
+/* Before the start, so that there is room for it whatever happens. */
+int shim_reserve_exit(const struct shim_options *options, struct err *err);
 int shim_record_exit(const struct shim_options *options, const struct shim_end *end,
                      struct err *err);
 
