@@ -231,9 +231,27 @@ static int move_devices(struct creation *creation, struct err *err)
             creation->netns = fcntl(spec->joins[i].fd, F_DUPFD_CLOEXEC, 3);
     if (creation->netns < 0)
         creation->netns = open(path, O_RDONLY | O_CLOEXEC);
-    if (creation->netns < 0)
-        return err_errno(err, "cannot open the container's network namespace");
+    if (creation->netns < 0) /* ENOENT: init has ended */
+        return err_set(err, errno == ENOENT ? ESRCH : errno,
+                       "cannot open the container's network namespace: %s", strerror(errno));
     return netdevices_move(spec, creation->netns, &creation->devices, err);
+}
+
+/* What only we can give it. */
+static int equip_init(struct creation *creation, struct runtime_container *c, struct err *err)
+{
+    const struct runtime_request *request = creation->request;
+
+    /* init has no power over the host's scheduler there, and waits. */
+    if (creation->spec.user_namespace &&
+        scheduling_apply(&creation->spec.process.scheduling, c->pid, err) < 0)
+        return -err->code;
+    if (move_devices(creation, err) < 0)
+        return -err->code;
+    if (!json_at(request->config, "linux.intelRdt"))
+        return 0;
+    c->rdt = json_incref((json_t *)request->config);
+    return rdt_create(NULL, c->rdt, c->id, c->pid, err);
 }
 
 static int bring_up(struct creation *creation, struct runtime_container *c, struct err *err)
@@ -247,18 +265,7 @@ static int bring_up(struct creation *creation, struct runtime_container *c, stru
     creation->sockets[0] = -1;
     if (make_cgroup(creation, c, err) < 0)
         return -err->code;
-    /* init has no power over the host's scheduler there, and waits. */
-    if (creation->spec.user_namespace &&
-        scheduling_apply(&creation->spec.process.scheduling, c->pid, err) < 0)
-        return -err->code;
-    if (move_devices(creation, err) < 0)
-        return -err->code;
-    if (json_at(request->config, "linux.intelRdt")) {
-        c->rdt = json_incref((json_t *)request->config);
-        if (rdt_create(NULL, c->rdt, c->id, c->pid, err) < 0)
-            return -err->code;
-    }
-    if (sync_send(c->socket, SYNC_CGROUP, -1, err) < 0)
+    if (equip_init(creation, c, err) < 0 || sync_send(c->socket, SYNC_CGROUP, -1, err) < 0)
         return prefer_error_of_init(c, err);
     warn(creation);
     if (request->meanwhile && request->meanwhile(request->context, c->pid, err) < 0)

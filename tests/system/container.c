@@ -373,6 +373,7 @@ void container_exec_process(struct running *r, const char *bundle, const json_t 
     struct runtime_exec_request request = {.init = runtime_pid(r->c),
                                            .init_pidfd = runtime_pidfd(r->c),
                                            .id = strrchr(bundle, '/') + 1,
+                                           .cgroup = runtime_cgroup_place(r->c),
                                            .bundle = bundle,
                                            .config = config,
                                            .process = process,
