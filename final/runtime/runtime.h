@@ -10,7 +10,8 @@
  * runtime_create runs the prestart and createRuntime hooks, the child those of the container; the
  * hooks poststart and poststop are the caller's (hooks.h).
  *
- * Spec: OCI runtime-spec 1.2, config.md and config-linux.md. Extensions, as annotations, all
+ * Spec: OCI runtime-spec 1.2 and what 1.3 adds, config.md and config-linux.md: all of it, for root
+ * and, in a user namespace, for an ordinary user. Extensions, as annotations, all
  * optional: org.cooper.overlay.base     directory to chdir to before mounting the root as an
  * overlay org.cooper.overlay.options  its option string (relative names); mounted at root.path in
  * the new mount namespace, so it vanishes with the container org.cooper.user "name|uid[:group|gid]"
