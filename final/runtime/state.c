@@ -96,24 +96,38 @@ static void wake(int sig)
 
 /* flock(2) with an end, by a signal of our own: its handler is set without SA_RESTART. The timer
  * goes on, so that a signal between two calls cannot be the last. */
-static int lock_in_time(int dir)
+static int lock_until_alarm(int dir)
 {
-    struct sigaction action = {.sa_handler = wake}, old;
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
     struct itimerspec time = {{0, 100000000}, {LOCK_TIME_S, 0}};
     timer_t timer;
     int r;
 
-    if (!flock(dir, LOCK_EX | LOCK_NB))
-        return 0;
-    sigaction(SIGALRM, &action, &old);
     if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
         return -errno;
     timer_settime(timer, 0, &time, NULL);
     r = flock(dir, LOCK_EX) < 0 ? -errno : 0;
     timer_delete(timer);
-    sigaction(SIGALRM, &old, NULL);
     return r == -EINTR ? -ETIMEDOUT : r;
+}
+
+/* `run` may have blocked the signal to forward it. */
+static int lock_in_time(int dir)
+{
+    struct sigaction action = {.sa_handler = wake}, old;
+    sigset_t alarm, mask;
+    int r;
+
+    if (!flock(dir, LOCK_EX | LOCK_NB))
+        return 0;
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    sigaction(SIGALRM, &action, &old);
+    sigprocmask(SIG_UNBLOCK, &alarm, &mask);
+    r = lock_until_alarm(dir);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    sigaction(SIGALRM, &old, NULL);
+    return r;
 }
 
 int state_lock(int dir, const char *id, struct err *err)

@@ -134,6 +134,7 @@ static const struct {
     {{"kill", "a", "9", "b"}, "\\\"kill\\\" requires a maximum of 2 argument(s)"},
     {{"--log-format", "xml", "list"}, "invalid log-format: xml"},
     {{"--log", "/no/such/log", "list"}, "cannot open the log '/no/such/log'"},
+    {{"--rootless", "maybe", "list"}, "invalid value \\\"maybe\\\" for flag -rootless"},
     {{"--cgroup-manager", "mine", "list"}, "unknown cgroup manager specified: mine"},
     {{"run", "--preserve-fds", "x", "id"}, "invalid value \\\"x\\\" for flag -preserve-fds"},
 };

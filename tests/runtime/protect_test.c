@@ -35,8 +35,22 @@ START_TEST(the_programs_file_cannot_be_written_through_init)
 }
 END_TEST
 
-/* An image can have the runtime execute itself. It is then in the container and does nothing for
- * it. */
+/* It was executed, in the container: 3 for a command it does not have. With shared libraries (as
+ * the sanitizers need them) it does not even start there. */
+static void expect_useless(const char *const args[])
+{
+    cleanup_run struct run_result r = {0};
+
+    tool_run(&r, NULL, args);
+    ck_assert_str_eq(r.out.data, "");
+    if (r.code == 127)
+        ck_assert_ptr_ne(strstr(r.err.data, "exec /bin/self: no such file or directory"), NULL);
+    else
+        ck_assert_msg(r.code == 3 && strstr(r.err.data, "there is no command '/bin/self'"), "%d %s",
+                      r.code, r.err.data);
+}
+
+/* An image can have the runtime execute itself: that does nothing for it. */
 START_TEST(an_image_that_executes_the_runtime_gains_nothing)
 {
     cleanup_box struct box box;
@@ -47,11 +61,11 @@ START_TEST(an_image_that_executes_the_runtime_gains_nothing)
     script = str_format("%s/rootfs/bin/self", box.bundle);
     ck_assert(!file_store(AT_FDCWD, script, "#!/proc/self/exe\n", 17, 0755, false, &err));
     tool_up(&box, "waiting");
-    EXPECT(3, "", "there is no command '/bin/self'", "exec", box.id, "/bin/self");
+    expect_useless((const char *const[]){"exec", box.id, "/bin/self", NULL});
     EXPECT(0, "", "", "delete", "--force", box.id);
     container_set(box.config, "process.args", json_pack("[s]", "/bin/self"));
     tool_write(&box);
-    EXPECT(3, "", "there is no command '/bin/self'", "run", "-b", box.bundle, box.id);
+    expect_useless((const char *const[]){"run", "-b", box.bundle, box.id, NULL});
     tool_gone(&box);
 }
 END_TEST

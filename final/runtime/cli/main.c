@@ -24,7 +24,8 @@ const struct flag global_flags[] = {
      "let systemd make control groups; expects cgroupsPath to be \"slice:prefix:name\""},
     {0, "cgroup-manager", FLAG_TEXT, NULL,
      "who makes control groups: cgroupfs, systemd or disabled"},
-    {0, "rootless", FLAG_TEXT, "auto", "ignore cgroup permission errors: true, false or auto"},
+    {0, "rootless", FLAG_TEXT, "auto",
+     "accepted as runc has it; an ordinary user is recognised anyway"},
     {0, "criu", FLAG_TEXT, NULL, "ignored: checkpoints are not supported"},
     {'v', "version", FLAG_BOOL, NULL, "print the version"},
     {'V', "Version", FLAG_BOOL, NULL, NULL},
@@ -111,6 +112,19 @@ static int choose_cgroup_manager(struct cli *cli, struct err *err)
     return 0;
 }
 
+/* Whether we are an ordinary user is seen by itself; the word has to be one of runc's. */
+static int check_rootless(const struct cli *cli, struct err *err)
+{
+    static const char *const words[] = {"auto", "true", "false", "1", "0", "t", "f"};
+    const char *value = args_text(&cli->global, "rootless");
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(value, words[i]))
+            return 0;
+    return err_set(err, EINVAL, "invalid value \"%s\" for flag -rootless: true, false or auto",
+                   value);
+}
+
 static int dispatch(struct cli *cli)
 {
     const struct args *global = &cli->global;
@@ -125,7 +139,7 @@ static int dispatch(struct cli *cli)
     }
     if (log_open(args_text(global, "log"), args_text(global, "log-format"),
                  args_flag(global, "debug"), &err) < 0 ||
-        choose_cgroup_manager(cli, &err) < 0)
+        check_rootless(cli, &err) < 0 || choose_cgroup_manager(cli, &err) < 0)
         return cli_fail(NULL, &err);
     if (!command) {
         log_error("there is no command '%s': " PROGRAM " --help lists them", global->rest[0]);
