@@ -22,6 +22,8 @@
 #include "base/proc.h"
 #include "runtime/runtime_cgroup.h"
 
+#define STATE_FILE "state.json"
+
 /* The specification that the state document complies with. */
 #define STATE_OCI_VERSION "1.2.0"
 

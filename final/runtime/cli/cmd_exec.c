@@ -14,6 +14,7 @@
 #include "runtime/cli/bundle.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/container.h"
+#include "runtime/cli/exec_process.h"
 #include "runtime/cli/fd_socket.h"
 #include "runtime/cli/foreground.h"
 #include "runtime/cli/log.h"
@@ -44,111 +45,6 @@ static const struct flag exec_flags[] = {
     {0, "ignore-paused", FLAG_BOOL, NULL, "allow exec in a paused container"},
     FLAGS_END,
 };
-
-/* --- the process document -----------------------------------------------------------------------
- */
-
-static json_t *member(json_t *object, const char *name, json_t *(*make)(void))
-{
-    if (!json_object_get(object, name))
-        json_put(object, name, make());
-    return json_object_get(object, name);
-}
-
-/* Into the sets a program keeps over execve(2); the ambient one only where something is
- * inheritable, because an ambient capability has to be. */
-static void add_caps(json_t *process, const struct strv *caps)
-{
-    json_t *sets = member(process, "capabilities", json_object);
-    bool inheritable = json_array_size(json_object_get(sets, "inheritable")) > 0;
-
-    for (size_t i = 0; i < caps->len; i++) {
-        json_push(member(sets, "bounding", json_array), json_string(caps->items[i]));
-        json_push(member(sets, "effective", json_array), json_string(caps->items[i]));
-        json_push(member(sets, "permitted", json_array), json_string(caps->items[i]));
-        if (inheritable)
-            json_push(member(sets, "ambient", json_array), json_string(caps->items[i]));
-    }
-}
-
-static int add_groups(json_t *process, const struct strv *groups, struct err *err)
-{
-    json_t *user = member(process, "user", json_object);
-    unsigned long long gid;
-
-    for (size_t i = 0; i < groups->len; i++) {
-        if (str_to_u64(groups->items[i], &gid) < 0)
-            return err_set(err, EINVAL, "invalid value \"%s\" for flag -additional-gids",
-                           groups->items[i]);
-        json_push(member(user, "additionalGids", json_array), json_integer((json_int_t)gid));
-    }
-    return 0;
-}
-
-/* "uid[:gid]" changes the numbers and leaves the groups, as runc has it; names are looked up in the
- * container (see spawn()). */
-static void add_user(json_t *process, const char *text)
-{
-    json_t *user = member(process, "user", json_object);
-    unsigned long long uid, gid;
-    cleanup_free char *copy = str_copy(text);
-    char *colon = strchr(copy, ':');
-
-    if (colon)
-        *colon++ = 0;
-    if (str_to_u64(copy, &uid) < 0 || (colon && str_to_u64(colon, &gid) < 0))
-        return;
-    json_put(user, "uid", json_integer((json_int_t)uid));
-    if (colon)
-        json_put(user, "gid", json_integer((json_int_t)gid));
-}
-
-static bool is_numeric(const char *user)
-{
-    return user && strspn(user, "0123456789:") == strlen(user);
-}
-
-static int apply_flags(const struct args *args, json_t *process, struct err *err)
-{
-    static const struct {
-        const char *flag, *member;
-    } texts[] = {
-        {"cwd", "cwd"}, {"apparmor", "apparmorProfile"}, {"process-label", "selinuxLabel"}};
-    const struct strv *env = args_list(args, "env");
-
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (args_given(args, texts[i].flag))
-            json_put_str(process, texts[i].member, args_text(args, texts[i].flag));
-    for (size_t i = 0; i < env->len; i++) {
-        if (!strchr(env->items[i], '='))
-            return err_set(err, EINVAL, "invalid environment variable: \"%s\"", env->items[i]);
-        json_push(member(process, "env", json_array), json_string(env->items[i]));
-    }
-    if (args_given(args, "user"))
-        add_user(process, args_text(args, "user"));
-    if (args_given(args, "no-new-privs"))
-        json_put(process, "noNewPrivileges", json_boolean(args_flag(args, "no-new-privs")));
-    if (args_given(args, "cap"))
-        add_caps(process, args_list(args, "cap"));
-    json_put(process, "terminal", json_boolean(args_flag(args, "tty")));
-    return add_groups(process, args_list(args, "additional-gids"), err);
-}
-
-/* What --process says, or what the container was made with and the flags change. */
-static json_t *make_process(const struct args *args, const json_t *config, struct err *err)
-{
-    cleanup_json json_t *process = NULL;
-
-    if (args_given(args, "process"))
-        return json_load_u64(AT_FDCWD, args_text(args, "process"), CONFIG_MAX, err);
-    process = json_deep_copy(json_object_get(config, "process"));
-    if (args->count < 2) {
-        err_set(err, EINVAL, "process args cannot be empty");
-        return NULL;
-    }
-    json_put(process, "args", json_from_argv(args->rest + 1));
-    return apply_flags(args, process, err) < 0 ? NULL : json_incref(process);
-}
 
 /* --- running it ---------------------------------------------------------------------------------
  */
@@ -225,7 +121,7 @@ static int prepare(struct job *job, struct err *err)
     if (job->init < 0)
         return err_set(err, ESRCH, "cannot exec in a stopped container");
     job->config = container_config(&job->container, err);
-    job->process = job->config ? make_process(args, job->config, err) : NULL;
+    job->process = job->config ? exec_process(args, job->config, err) : NULL;
     if (!job->process || check_terminal(job, err) < 0 ||
         bundle_descriptors(args_number(args, "preserve-fds"), NULL, &job->descriptors, err) < 0)
         return -err->code;
@@ -249,7 +145,6 @@ static const char *subgroup_of(const struct args *args)
 static int spawn(struct job *job, struct err *err)
 {
     const struct args *args = &job->cli->args;
-    const char *user = args_text(args, "user");
     struct runtime_exec_request request = {
         .init = job->container.state.init.pid,
         .init_pidfd = job->init,
@@ -258,7 +153,7 @@ static int spawn(struct job *job, struct err *err)
         .no_new_keyring = job->container.state.no_new_keyring,
         .config = job->config,
         .process = job->process,
-        .user = args_given(args, "process") || is_numeric(user) ? NULL : user,
+        .user = exec_user(args),
         .cgroup = state_cgroup(&job->container.state),
         .subgroup = subgroup_of(args),
         .stdio = {0, 1, 2},

@@ -229,15 +229,14 @@ int launch_create(struct launch *l, const struct cli *cli, bool detach, struct e
     return 0;
 }
 
+/* Without our end of the socket pair init ends by itself; container_destroy() does not wait for
+ * that. */
 void launch_undo(struct launch *l)
 {
     struct err ignored = {0};
 
-    if (l->made) {
-        runtime_free(
-            l->made); /* without us init ends; container_destroy() does not wait for that */
-        l->made = NULL;
-    }
+    runtime_free(l->made);
+    l->made = NULL;
     if (container_destroy(l->cli, &l->container, l->config, &ignored) < 0)
         log_warning("%s", ignored.message);
 }
