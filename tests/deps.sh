@@ -17,7 +17,7 @@ vm="qemu-system-x86 busybox-static kmod cpio xz-utils apparmor"
 # Peers (crun, runc, podman, docker.io) are measured where they are installed already.
 bench="iperf3 debootstrap curl docker-registry skopeo umoci"
 # Engines that run cooper-runtime; docker.io brings containerd.
-peers="podman docker.io containerd curl"
+peers="podman uidmap docker.io containerd curl"
 # The browser that looks at the book; without it that test is left out.
 book="pandoc dpic chromium"
 

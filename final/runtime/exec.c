@@ -43,7 +43,8 @@ struct joining {
     struct syscall_filter filter;
     struct cgroup cgroup;
     int sockets[2];
-    int pidfd; /* of the new process */
+    int pidfd;    /* of the new process */
+    bool ushered; /* somebody goes in first and starts it there (usher.h) */
 };
 
 static int open_cgroup(struct joining *j, struct err *err)
@@ -71,6 +72,8 @@ static int prepare(struct joining *j, struct err *err)
         syscall_filter_load(request->config, request->bundle, &j->filter, err) < 0)
         return -err->code;
     j->process.user = request->user;
+    j->ushered = j->namespaces.user_namespace ||
+                 (spec_own_namespaces(&j->namespaces) & CLONE_NEWPID && !spawn_may_return());
     return open_cgroup(j, err) < 0 ? -err->code : sync_pair(j->sockets, err);
 }
 
@@ -93,7 +96,7 @@ static int take_console(const struct joining *j, int root, int *ret_master, stru
 /* The namespaces we were born into. */
 static uint64_t entered(const struct joining *j)
 {
-    return j->namespaces.user_namespace ? usher_entered_container(&j->namespaces) : CLONE_NEWPID;
+    return j->ushered ? usher_entered_container(&j->namespaces) : CLONE_NEWPID;
 }
 
 /* A container without a mount namespace of its own has for its root a directory of somebody else's,
@@ -153,16 +156,15 @@ static int enter(const struct joining *j, int *socket, int *master, struct err *
         .cwd = -1,
         .user_namespace = j->namespaces.user_namespace,
     };
-    bool ushered = j->namespaces.user_namespace;
     struct strv env = {0};
     char program[PATH_MAX];
     int root;
 
-    if (ushered && sync_wait(*socket, SYNC_CGROUP, NULL, err) < 0)
+    if (j->ushered && sync_wait(*socket, SYNC_CGROUP, NULL, err) < 0)
         return -err->code;
     if (process_begin(j->request->stdio, j->request->preserve_fds, keep, err) < 0 ||
         session_begin(&j->process, j->request->id, j->request->no_new_keyring, err) < 0 ||
-        (!ushered && limits_set_oom_score(&j->process, err) < 0) ||
+        (!j->ushered && limits_set_oom_score(&j->process, err) < 0) ||
         lsm_apply(&j->process, err) < 0 || join_container(j, &init_pidfd, err) < 0 ||
         scheduling_bind_finally(&j->process.scheduling, err) < 0)
         return -err->code;
@@ -236,7 +238,7 @@ static pid_t spawn(struct joining *j, struct err *err)
 
     if (scheduling_bind(j->process.scheduling.initial_cpus, &before, err) < 0)
         return -err->code;
-    pid = j->namespaces.user_namespace ? spawn_ushered(j, err) : spawn_beside(j, err);
+    pid = j->ushered ? spawn_ushered(j, err) : spawn_beside(j, err);
     if (scheduling_unbind(&before, err) < 0 && pid >= 0)
         return -err->code;
     return pid;

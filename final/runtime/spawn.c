@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/syscall.h>
@@ -42,6 +43,13 @@ pid_t spawn_process(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *
 pid_t spawn_brother(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err)
 {
     return spawn(flags | CLONE_PARENT, cgroup_dir, ret_pidfd, err);
+}
+
+bool spawn_may_return(void)
+{
+    cleanup_close int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+
+    return own >= 0 && !setns(own, CLONE_NEWPID);
 }
 
 /* setns(2) of a PID namespace counts only for children: there, clone3(2), and back. */

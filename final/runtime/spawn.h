@@ -1,6 +1,7 @@
 /* spawn.h - clone3(2) as create and exec use it. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -12,6 +13,9 @@
 pid_t spawn_process(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err);
 /* The same, but the child is our parent's, not ours: a brother. */
 pid_t spawn_brother(uint64_t flags, int cgroup_dir, int *ret_pidfd, struct err *err);
+/* Whether spawn_inside() could come back: not for the root of a user namespace that our own PID
+ * namespace does not belong to (rootless Podman runs us as one). */
+bool spawn_may_return(void);
 /* As spawn_process(), without new namespaces, but the child is in the PID namespace of the process
  * that `member` is a pidfd of. */
 pid_t spawn_inside(int member, int cgroup_dir, int *ret_pidfd, struct err *err);

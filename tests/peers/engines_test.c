@@ -63,6 +63,58 @@ static void podman_up(void)
     EXPECT(prefix, 0, NULL, "", "load", "-q", "-i", peers_archive());
 }
 
+/* --- Podman of an ordinary user
+ * -------------------------------------------------------------------
+ */
+
+#define USER "61234"
+#define HOME "/run/peer-user"
+
+/* An /etc of our own with one user more, who may map ids. */
+static void add_user(void)
+{
+    static const struct {
+        const char *file, *line;
+    } files[] = {
+        {"/etc/passwd", "peer:x:" USER ":" USER "::" HOME ":/bin/sh"},
+        {"/etc/group", "peer:x:" USER ":"},
+        {"/etc/subuid", "peer:700000:65536"},
+        {"/etc/subgid", "peer:700000:65536"},
+    };
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        cleanup_free char *script =
+            str_format("{ cat %1$s; echo '%2$s'; } >/run/etc-%3$zu && mount --bind "
+                       "/run/etc-%3$zu %1$s",
+                       files[i].file, files[i].line, i);
+        cleanup_run struct run_result r = {0};
+
+        RUN_OK(&r, NULL, "sh", "-c", script);
+    }
+}
+
+static void user_up(void)
+{
+    cleanup_run struct run_result r = {0};
+
+    peers_setup();
+    add_user();
+    RUN_OK(&r, NULL, "mkdir", "-p", HOME "/run");
+    RUN_OK(&r, NULL, "cp", RUNTIME, peers_archive(), HOME);
+    RUN_OK(&r, NULL, "chown", "-R", USER ":" USER, HOME);
+    unsetenv("DOCKER_CONFIG");
+    unsetenv("CONTAINERS_CONF");
+    setenv("HOME", HOME, 1);
+    setenv("XDG_RUNTIME_DIR", HOME "/run", 1);
+    ck_assert(!chdir(HOME));
+    set_prefix((const char *const[]){"setpriv", "--reuid=" USER, "--regid=" USER, "--clear-groups",
+                                     "env", "TMPDIR=" HOME, "podman", "--cgroup-manager",
+                                     "cgroupfs", "--storage-driver", "vfs", "--events-backend",
+                                     "file", "--runtime", HOME "/cooper-runtime", NULL});
+    state_root = HOME "/run/cooper-runtime";
+    EXPECT(prefix, 0, NULL, "", "load", "-q", "-i", HOME "/box.tar");
+}
+
 static void nothing_is_left(void)
 {
     DIR *dir = opendir(state_root);
@@ -151,6 +203,26 @@ START_TEST(update_reaches_the_container)
 }
 END_TEST
 
+/* Without control groups, and in the user namespace that Podman has made: ours may not go back from
+ * the container's PID namespace into the host's. */
+START_TEST(an_ordinary_users_life)
+{
+    const char *maps = "         0      " USER "          1\n         1     700000      65536\n";
+
+    EXPECT(prefix, 0, maps, "", "run", "--rm", LIMITS, IMAGE, "cat", "/proc/self/uid_map");
+    EXPECT(prefix, 127, "", "executable file not found in $PATH", "run", "--rm", LIMITS, IMAGE,
+           "nosuch");
+    EXPECT(prefix, 0, NULL, "", "run", "-d", "--name", "web", LIMITS, IMAGE, "sh", "-c",
+           "echo started; exec sleep 1000");
+    AWAIT(prefix, "started", "logs", "web");
+    EXPECT(prefix, 0, "uid=0 gid=0 groups=0\n", "", "exec", "web", "id");
+    EXPECT(prefix, 3, "", "", "exec", "web", "sh", "-c", "exit 3");
+    EXPECT(prefix, 0, "web\n", "", "stop", "-t", "0", "web");
+    EXPECT(prefix, 0, "web\n", "", "rm", "web");
+    nothing_is_left();
+}
+END_TEST
+
 static const char *no_docker(void)
 {
     return run_has_program("dockerd") && run_has_program("docker") ? NULL : "there is no dockerd";
@@ -161,6 +233,14 @@ static const char *no_podman(void)
     return run_has_program("podman") ? NULL : "there is no podman";
 }
 
+static const char *no_user_podman(void)
+{
+    if (access("/etc/subuid", F_OK) < 0 || access("/etc/subgid", F_OK) < 0)
+        return "there is no /etc/subuid"; /* to mount another over */
+    return run_has_program("newuidmap") ? no_podman() : "there is no newuidmap";
+}
+
+TAG("podman-user", no_user_podman)
 TAG("docker", no_docker)
 TAG("podman", no_podman)
 
@@ -181,6 +261,13 @@ static void add_case(Suite *suite, const char *name, SFun up)
 
 SUITE(engines)
 {
+    TCase *t = tcase_create("podman-user");
+
     add_case(suite, "docker", docker_up);
     add_case(suite, "podman", podman_up);
+    tcase_set_timeout(t, 240);
+    tcase_set_tags(t, "podman-user");
+    tcase_add_unchecked_fixture(t, user_up, peers_teardown);
+    tcase_add_test(t, an_ordinary_users_life);
+    suite_add_tcase(suite, t);
 }

@@ -57,13 +57,32 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-/* The user's own directory is theirs to use; root's is known to everybody. */
+/* The first user namespace maps every id onto itself. */
+static bool in_user_namespace(void)
+{
+    cleanup_fclose FILE *f = fopen("/proc/self/uid_map", "re");
+    unsigned inside, outside, count;
+
+    return f && fscanf(f, "%u %u %u", &inside, &outside, &count) == 3 &&
+           (inside || outside || count != UINT32_MAX);
+}
+
+/* runc's rule. Who is root only in a user namespace (rootless Podman calls us from one) is an
+ * ordinary user outside, unless he says that he is not. */
+static bool has_own_directory(void)
+{
+    const char *user = getenv("USER");
+
+    return geteuid() || (in_user_namespace() && (!user || strcmp(user, "root")));
+}
+
+/* An ordinary user's own directory is his to use; root's is known to everybody. */
 static char *default_root(void)
 {
     const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
+    bool own = runtime_dir && *runtime_dir && has_own_directory();
 
-    return str_format("%s/cooper-runtime",
-                      geteuid() && runtime_dir && *runtime_dir ? runtime_dir : "/run");
+    return str_format("%s/cooper-runtime", own ? runtime_dir : "/run");
 }
 
 static int check_count(const struct command *command, size_t count, struct err *err)
