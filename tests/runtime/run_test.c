@@ -260,7 +260,8 @@ START_TEST(a_bundle_that_is_none_says_so)
     other = str_format("%s/other.json", box.bundle);
     ck_assert(!rename(path, other));
     EXPECT(1, "", "JSON specification file", "run", "-b", box.bundle, box.id);
-    EXPECT(0, "", "", "run", "-b", box.bundle, "--config", "other.json", box.id);
+    EXPECT(1, "", "JSON specification file other.json not found", "run", "-b", box.bundle,
+           "--config", "other.json", box.id);
     EXPECT(0, "", "", "run", "-b", box.bundle, "-f", other, box.id);
     ck_assert(!file_store(AT_FDCWD, path, "{\"ociVersion\":", 14, 0644, false, &err));
     EXPECT(1, "", "config.json", "run", "-b", box.bundle, box.id);

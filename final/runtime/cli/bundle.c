@@ -24,7 +24,7 @@ int bundle_check_version(const char *version, struct err *err)
     return 0;
 }
 
-int bundle_load(const char *directory, const char *name, char **ret_bundle, struct buf *ret_text,
+int bundle_load(const char *directory, const char *config, char **ret_bundle, struct buf *ret_text,
                 json_t **ret_config, struct err *err)
 {
     cleanup_free char *path = NULL;
@@ -33,7 +33,7 @@ int bundle_load(const char *directory, const char *name, char **ret_bundle, stru
     *ret_bundle = realpath(directory, NULL);
     if (!*ret_bundle)
         return err_errno(err, "bundle '%s'", directory);
-    path = *name == '/' ? str_copy(name) : str_format("%s/%s", *ret_bundle, name);
+    path = config ? str_copy(config) : str_format("%s/config.json", *ret_bundle);
     if (access(path, F_OK) < 0 && errno == ENOENT)
         return err_set(err, ENOENT, "JSON specification file %s not found", path);
     if (file_load(AT_FDCWD, path, CONFIG_MAX, ret_text, err) < 0)
@@ -83,7 +83,7 @@ static void add_listen_env(json_t *config, unsigned count)
 
 int bundle_descriptors(long long preserve, json_t *config, unsigned *ret, struct err *err)
 {
-    unsigned listening = socket_activated();
+    unsigned listening = config ? socket_activated() : 0;
 
     if (preserve < 0 || preserve > PRESERVE_MAX)
         return err_set(err, EINVAL, "--preserve-fds %lld is not in the range 0-%d", preserve,

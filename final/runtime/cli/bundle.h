@@ -9,9 +9,10 @@
 
 #define CONFIG_MAX (16u << 20)
 
-/* Reads and checks DIRECTORY/NAME (a NAME that begins with "/" stands alone). The caller owns all
- * three results; buf_free(), free() and json_decref() them also after a failure. */
-int bundle_load(const char *directory, const char *name, char **ret_bundle, struct buf *ret_text,
+/* Reads and checks DIRECTORY/config.json, or the file that `config` names instead (NULL: none),
+ * seen from where we are, as crun has it. The caller owns all three results; buf_free(), free() and
+ * json_decref() them also after a failure. */
+int bundle_load(const char *directory, const char *config, char **ret_bundle, struct buf *ret_text,
                 json_t **ret_config, struct err *err);
 /* config.json's version. */
 #define BUNDLE_VERSION_MIN "1.0.0"

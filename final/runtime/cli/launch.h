@@ -11,7 +11,7 @@
 #define LAUNCH_FLAGS                                                                               \
     {'b', "bundle", FLAG_TEXT, ".",                                                                \
      "path to the root of the bundle directory, defaults to the current directory"},               \
-        {'f', "config", FLAG_TEXT, "config.json", "name of the configuration in the bundle"},      \
+        {'f', "config", FLAG_TEXT, NULL, "file to read instead of the bundle's config.json"},      \
         {0, "console-socket", FLAG_TEXT, NULL,                                                     \
          "path to an AF_UNIX socket which will receive a file descriptor of the terminal's "       \
          "master"},                                                                                \
