@@ -204,8 +204,11 @@ static int notify(struct init *init, struct err *err)
 
 static int report_ready(struct init *init, struct err *err)
 {
-    int r = sync_send(init->socket, SYNC_READY, init->master, err);
+    int r;
 
+    if (init->listener >= 0)
+        start_be_mortal();
+    r = sync_send(init->socket, SYNC_READY, init->master, err);
     close_fd(
         &init->master); /* the last master outside of the parent: its close hangs up the terminal */
     return r;

@@ -48,17 +48,15 @@ static void end(int sig)
     _exit(128 + sig);
 }
 
-/* The first process of a PID namespace is not sent what it has no handler for, but a container that
- * waits can be killed like any other. SIGKILL needs no help. */
-static void handle_signals(void (*handler)(int))
+void start_be_mortal(void)
 {
     static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        signal(signals[i], handler);
+        signal(signals[i], end);
 }
 
-static int accept_start(int socket, struct err *err)
+int start_accept(int socket, struct err *err)
 {
     for (;;) {
         cleanup_close int connection = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
@@ -70,16 +68,6 @@ static int accept_start(int socket, struct err *err)
         if (connection >= 0 && !sync_wait(connection, SYNC_START, NULL, err))
             return steal_fd(&connection);
     }
-}
-
-int start_accept(int socket, struct err *err)
-{
-    int r;
-
-    handle_signals(end);
-    r = accept_start(socket, err);
-    handle_signals(SIG_DFL);
-    return r;
 }
 
 static int connect_in(int dir)

@@ -28,6 +28,10 @@
 int start_socket(struct err *err);
 /* Gives it its name in the state directory: from now on `start` finds it. */
 int start_publish(int socket, int dir, struct err *err);
+/* init, before anybody knows that it waits: the first process of a PID namespace is not sent what
+ * it has no handler for, but a container that waits can be killed like any other. execve(2) ends
+ * this. */
+void start_be_mortal(void);
 /* init: waits for SYNC_START; returns the connection to report on. */
 int start_accept(int socket, struct err *err);
 /* `start`: 0 when the program runs, else init's error with its exit status. */
