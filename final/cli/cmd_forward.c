@@ -62,6 +62,15 @@ static const struct flag load_flags[] = {
     FLAGS_END,
 };
 
+static const struct flag push_flags[] = {
+    {'a', "all-tags", .help = "Push all tags of an image to the repository"},
+    {0, "disable-content-trust", FLAG_BOOL, NULL, NULL, "true", .help = "Skip image signing"},
+    {0, "platform", FLAG_ONE, "string", NULL, NULL,
+     .help = "Push a platform-specific manifest. Image must be for it: \"os[/arch[/variant]]\""},
+    {'q', "quiet", .help = "Suppress verbose output"},
+    FLAGS_END,
+};
+
 int forward_command(struct cli *cli)
 {
     struct err err = {0};
@@ -79,6 +88,17 @@ const struct command command_pull = {
     .arguments = "[OPTIONS] NAME[:TAG|@DIGEST]",
     .summary = "Download an image from a registry",
     .flags = pull_flags,
+    .min_args = 1,
+    .max_args = 1,
+    .common = true,
+    .run = forward_command,
+};
+
+const struct command command_push = {
+    .paths = {"image push", "push"},
+    .arguments = "[OPTIONS] NAME[:TAG]",
+    .summary = "Upload an image to a registry",
+    .flags = push_flags,
     .min_args = 1,
     .max_args = 1,
     .common = true,

@@ -10,6 +10,7 @@ const struct command *const cli_commands[] = {
     &command_exec,
     &command_ps,
     &command_pull,
+    &command_push,
     &command_images,
     &command_version,
     &command_info,

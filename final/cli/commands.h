@@ -30,10 +30,11 @@ extern const struct command command_network_connect, command_network_disconnect,
     command_port; /* cmd_connect.c */
 
 /* cmd_forward.c: run by the program cooper-image, which links what is slow to load. */
-extern const struct command command_pull, command_import, command_commit, command_save,
-    command_load;
-/* Their functions there: cmd_pull.c, cmd_import.c, cmd_commit.c, cmd_save.c. */
+extern const struct command command_pull, command_push, command_import, command_commit,
+    command_save, command_load;
+/* Their functions there: cmd_pull.c, cmd_push.c, cmd_import.c, cmd_commit.c, cmd_save.c. */
 int cmd_pull(struct cli *cli);
+int cmd_push(struct cli *cli);
 int cmd_import(struct cli *cli);
 int cmd_commit(struct cli *cli);
 int cmd_save(struct cli *cli);

@@ -99,7 +99,7 @@ static size_t find_layer(struct progress *p, const char *id)
 /* "Downloading" with what is there; texts that only count up are drawn ten times a second. */
 static bool counts(const char *status)
 {
-    static const char *const counting[] = {"Downloading", "Extracting", "Loading layer"};
+    static const char *const counting[] = {"Downloading", "Extracting", "Loading layer", "Pushing"};
 
     for (size_t i = 0; i < sizeof counting / sizeof *counting; i++)
         if (!strcmp(status, counting[i]))

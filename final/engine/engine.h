@@ -299,3 +299,12 @@ struct save_options {
 /* A name without a tag means all tags of that repository. */
 int engine_save(struct engine *e, char *const *names, const struct save_options *options, int fd,
                 struct err *err);
+
+/* Pushes an image, or every tag of a repository that is here. */
+struct push_options {
+    bool all_tags;
+    const char *platform; /* refuse images for another one; NULL: any */
+    const volatile bool *cancelled;
+};
+int engine_push(struct engine *e, const char *name, const struct push_options *options,
+                const struct pull_progress *progress, struct err *err);

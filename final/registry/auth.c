@@ -30,7 +30,8 @@
 
 struct auth {
     struct http *http;
-    char *domain, *scope;
+    char *domain;
+    struct strv scopes;
     struct credentials credentials;
     pthread_mutex_t
         lock; /* what follows; held while a token is fetched, so that one thread does it */
@@ -46,18 +47,21 @@ static long long now_s(void)
     return now.tv_sec;
 }
 
-struct auth *auth_new(struct http *http, const char *domain, const char *repository,
-                      struct credentials *credentials)
+struct auth *auth_new(struct http *http, const char *domain, struct credentials *credentials)
 {
     struct auth *a = mem_alloc(sizeof *a);
 
     a->http = http;
     a->domain = str_copy(domain);
-    a->scope = str_format("repository:%s:pull", repository);
     a->credentials = *credentials;
     *credentials = (struct credentials){0};
     pthread_mutex_init(&a->lock, NULL);
     return a;
+}
+
+void auth_add_scope(struct auth *a, const char *scope)
+{
+    strv_add(&a->scopes, scope);
 }
 
 static void set_header(struct auth *a, char *header, long long expires_s)
@@ -77,7 +81,7 @@ void auth_free(struct auth *a)
     credentials_free(&a->credentials);
     pthread_mutex_destroy(&a->lock);
     free(a->domain);
-    free(a->scope);
+    strv_free(&a->scopes);
     free(a);
 }
 
@@ -167,7 +171,8 @@ static int ask_for_token(struct auth *a, const struct challenge *c, struct http_
     struct http_request request = {.body_max = TOKEN_ANSWER_MAX, .deadline_s = TOKEN_DEADLINE_S};
 
     add_parameter(&query, "service", c->service);
-    add_parameter(&query, "scope", a->scope);
+    for (size_t i = 0; i < a->scopes.len; i++)
+        add_parameter(&query, "scope", a->scopes.items[i]);
     if (a->credentials.identity_token) {
         add_parameter(&query, "grant_type", "refresh_token");
         add_parameter(&query, "client_id", "cooper");

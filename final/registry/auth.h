@@ -15,8 +15,9 @@
 struct auth;
 
 /* Takes over the content of `credentials`. */
-struct auth *auth_new(struct http *http, const char *domain, const char *repository,
-                      struct credentials *credentials);
+struct auth *auth_new(struct http *http, const char *domain, struct credentials *credentials);
+/* What tokens are asked for: "repository:NAME:pull,push". Before the first request. */
+void auth_add_scope(struct auth *a, const char *scope);
 void auth_free(struct auth *a); /* NULL is fine */
 
 /* The Authorization header to send, as far as one is known and not expired; NULL. The caller frees.

@@ -89,7 +89,7 @@ static int get_once(struct registry *r, struct transfer *t, struct http_answer *
     int result;
 
     t->checked = false;
-    result = conversation_get(r, path, &request, a, err);
+    result = conversation_send(r, path, &request, a, err);
     if (result < 0)
         return result;
     if (a->status == 416 && from) {

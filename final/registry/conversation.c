@@ -17,6 +17,24 @@
 
 #define REDIRECTS_MAX 10
 
+/* What a token is to allow. */
+static void add_scopes(struct registry *r, const struct registry_options *options)
+{
+    cleanup_free char *own =
+        str_format("repository:%s:%s", r->repository, options->push ? "pull,push" : "pull");
+
+    if (options->scope) {
+        auth_add_scope(r->auth, options->scope);
+        return;
+    }
+    auth_add_scope(r->auth, own);
+    for (size_t i = 0; options->mount_from && i < options->mount_from->len; i++) {
+        cleanup_free char *other = str_format("repository:%s:pull", options->mount_from->items[i]);
+
+        auth_add_scope(r->auth, other);
+    }
+}
+
 int registry_open(const char *domain, const char *repository,
                   const struct registry_options *options, struct registry **ret, struct err *err)
 {
@@ -40,7 +58,8 @@ int registry_open(const char *domain, const char *repository,
     r->repository = str_copy(repository);
     r->insecure = options->insecure;
     r->http = http_new(&settings);
-    r->auth = auth_new(r->http, domain, repository, &credentials);
+    r->auth = auth_new(r->http, domain, &credentials);
+    add_scopes(r, options);
     *ret = r;
     return 0;
 }
@@ -74,7 +93,13 @@ static void settle(struct registry *r, enum registry_scheme scheme)
 
 static char *url_of(const struct registry *r, const char *path, bool plain)
 {
-    return str_format("%s://%s/v2/%s/%s", plain ? "http" : "https", r->host, r->repository, path);
+    const char *scheme = plain ? "http" : "https";
+
+    if (str_starts(path, "http://") || str_starts(path, "https://"))
+        return str_copy(path);
+    if (*path == '/')
+        return str_format("%s://%s%s", scheme, r->host, path);
+    return str_format("%s://%s/v2/%s/%s", scheme, r->host, r->repository, path);
 }
 
 int conversation_error(struct registry *r, const char *path, const struct http_answer *answer,
@@ -96,10 +121,12 @@ static bool same_origin(const char *a, const char *b)
     return a_host && a_tls == b_tls && str_equal(a_host, b_host);
 }
 
-static bool is_redirect(const struct http_answer *a)
+static bool is_redirect(const struct http_request *request, const struct http_answer *a)
 {
     static const long statuses[] = {301, 302, 303, 307, 308};
 
+    if (request->body) /* what is written goes to the registry, and nowhere else */
+        return false;
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
         if (a->status == statuses[i])
             return a->location;
@@ -125,23 +152,26 @@ static int check_redirect(const char *from, const char *to, struct err *err)
     return allowed ? 0 : err_set(err, EPROTO, "redirected to plain http at '%s': refused", host);
 }
 
-/* Follows to an answer that is no redirect. *ret_away: it came from another origin than `url`. */
+/* Follows to an answer that is no redirect. *ret_away: it came from another origin than the
+ * registry's own. An upload's address may be elsewhere from the start. */
 static int follow(struct registry *r, const char *url, const char *authorization,
                   const struct http_request *like, struct http_answer *ret, bool *ret_away,
                   struct err *err)
 {
-    cleanup_free char *at = str_copy(url);
+    cleanup_free char *at = str_copy(url), *home = url_of(r, "/v2/", is_plain(r));
 
+    if (scheme_of(r) != SCHEME_UNKNOWN && check_redirect(home, at, err) < 0)
+        return -err->code;
     for (int hops = 0;; hops++) {
         struct http_request request = *like;
         int result;
 
-        *ret_away = !same_origin(url, at);
+        *ret_away = scheme_of(r) != SCHEME_UNKNOWN ? !same_origin(home, at) : !same_origin(url, at);
         request.url = at;
         request.authorization = *ret_away ? NULL : authorization;
         http_answer_free(ret);
         result = http_request(r->http, &request, ret, err);
-        if (result < 0 || !is_redirect(ret))
+        if (result < 0 || !is_redirect(&request, ret))
             return result;
         if (hops == REDIRECTS_MAX)
             return err_set(err, ELOOP, "Get \"%s\": stopped after %d redirects", url,
@@ -205,8 +235,8 @@ static int ask(struct registry *r, const char *path, const char *authorization,
 
 /* --- authentication -------------------------------------------------------------------------- */
 
-int conversation_get(struct registry *r, const char *path, const struct http_request *like,
-                     struct http_answer *ret, struct err *err)
+int conversation_send(struct registry *r, const char *path, const struct http_request *like,
+                      struct http_answer *ret, struct err *err)
 {
     for (bool answered = false;; answered = true) {
         cleanup_free char *authorization = auth_header(r->auth);

@@ -20,9 +20,10 @@ struct registry {
 
 /* Sends `like` for /v2/<repository>/<path> (its url and authorization are filled in here) and
  * follows it to an answer that is neither a 401 that could be answered nor a redirect. 0 with any
- * other status. */
-int conversation_get(struct registry *r, const char *path, const struct http_request *like,
-                     struct http_answer *ret, struct err *err);
+ * other status. A path that begins with "/" is one of the registry's own; "http..." is the address
+ * of an upload, as the registry gave it. Only what reads is redirected. */
+int conversation_send(struct registry *r, const char *path, const struct http_request *like,
+                      struct http_answer *ret, struct err *err);
 
 /* Sets err for an answer that is not what `path` should have given; see answer_error(). */
 int conversation_error(struct registry *r, const char *path, const struct http_answer *answer,

@@ -59,6 +59,18 @@ char *hosts_of_url(const char *text, bool *ret_tls)
     return whole;
 }
 
+char *hosts_resolve(const char *base, const char *location)
+{
+    CURLU *url = curl_url();
+    char *whole = NULL;
+
+    if (url && curl_url_set(url, CURLUPART_URL, base, 0) == CURLUE_OK &&
+        curl_url_set(url, CURLUPART_URL, location, 0) == CURLUE_OK)
+        whole = url_part(url, CURLUPART_URL);
+    curl_url_cleanup(url);
+    return whole;
+}
+
 /* "host:port" or "[v6]:port" -> the host alone. */
 static char *without_port(const char *host)
 {

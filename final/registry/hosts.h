@@ -12,6 +12,9 @@ const char *hosts_api(const char *domain);
  * no http or https URL. Sets *ret_tls. */
 char *hosts_of_url(const char *url, bool *ret_tls);
 
+/* `location` as seen from `base`, absolute; NULL when that makes no address. The caller frees. */
+char *hosts_resolve(const char *base, const char *location);
+
 /* True for 127.0.0.0/8, ::1 and localhost, with or without a port: what never leaves this machine.
  */
 bool hosts_is_loopback(const char *host);

@@ -12,13 +12,13 @@
 #include "registry/http.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "registry/exchange.h"
 #include "registry/hosts.h"
 #include "registry/tls.h"
 
@@ -35,20 +35,6 @@ struct http {
     bool (*cancelled)(void *context);
     void *context;
     char *ca_file, *config_dir;
-};
-
-/* One request while it runs. */
-struct exchange {
-    struct http *http;
-    CURL *curl;
-    const struct http_request *request;
-    struct http_answer *answer;
-    struct err *err;
-    int stopped; /* the negative result of whoever stopped it; its message is in err */
-    bool enough; /* stopped because nothing more is of interest: a success */
-    size_t header_bytes;
-    uint64_t body_bytes;
-    char reason[CURL_ERROR_SIZE];
 };
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -122,6 +108,7 @@ void http_answer_free(struct http_answer *a)
     free(a->content_type);
     free(a->digest);
     free(a->location);
+    free(a->link);
     strv_free(&a->challenges);
     buf_free(&a->body);
     memset(a, 0, sizeof *a);
@@ -172,14 +159,37 @@ static void read_range(struct http_answer *a, const char *value)
     a->range_total = total;
 }
 
+/* "0-99": how much of an upload the registry has. Nothing is "0-0", as is one byte: those who ask
+ * send that byte again. */
+static void read_upload_range(struct http_answer *a, const char *value)
+{
+    unsigned long long start, end;
+
+    value += str_starts(value, "bytes=") ? 6 : 0;
+    if (sscanf(value, "%llu-%llu", &start, &end) != 2 || start)
+        return;
+    a->has_upload_range = true;
+    a->upload_end = end ? end + 1 : 0;
+}
+
+static void read_link(struct http_answer *a, const char *value)
+{
+    replace(&a->link, str_copy(value));
+}
+
+static void read_location(struct http_answer *a, const char *value)
+{
+    replace(&a->location, str_copy(value));
+}
+
 static const struct {
     const char *name;
     void (*read)(struct http_answer *a, const char *value);
 } wanted_headers[] = {
-    {"content-type", read_content_type},
-    {"docker-content-digest", read_digest},
-    {"www-authenticate", read_challenge},
-    {"content-range", read_range},
+    {"content-type", read_content_type},  {"docker-content-digest", read_digest},
+    {"www-authenticate", read_challenge}, {"content-range", read_range},
+    {"range", read_upload_range},         {"link", read_link},
+    {"location", read_location},
 };
 
 static void read_header(struct http_answer *a, const char *line)
@@ -218,15 +228,19 @@ static size_t on_header(char *data, size_t size, size_t count, void *context)
 static void read_status(struct exchange *x)
 {
     curl_off_t length = -1, retry_after = 0;
-    char *location = NULL;
 
     curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &x->answer->status);
     curl_easy_getinfo(x->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     curl_easy_getinfo(x->curl, CURLINFO_RETRY_AFTER, &retry_after);
-    curl_easy_getinfo(x->curl, CURLINFO_REDIRECT_URL, &location);
     x->answer->length = length;
     x->answer->retry_after_s = retry_after ? retry_after : -1;
-    replace(&x->answer->location, str_copy(location));
+}
+
+/* "/v2/..." and "?x=y" are relative to what was asked for. */
+static void resolve_location(struct exchange *x)
+{
+    if (x->answer->location)
+        replace(&x->answer->location, hosts_resolve(x->request->url, x->answer->location));
 }
 
 /* Success goes to the sink, or is kept up to body_max. What is not a success is kept for its error
@@ -279,6 +293,59 @@ static int on_progress(void *context, curl_off_t total, curl_off_t now, curl_off
 
 /* --- the request ----------------------------------------------------------------------------- */
 
+static size_t on_read(char *buffer, size_t size, size_t count, void *context)
+{
+    struct exchange *x = context;
+    const struct http_body *body = x->request->body;
+    uint64_t left = body->len - x->sent;
+    size_t want = size * count < left ? size * count : (size_t)left;
+    ssize_t n = (ssize_t)want;
+
+    if (body->data)
+        memcpy(buffer, (const char *)body->data + x->sent, want);
+    else if (want)
+        n = pread(body->fd, buffer, want, (off_t)(body->offset + x->sent));
+    if (n < 0 || (want && !n)) {
+        x->stopped = err_set(x->err, n < 0 ? errno : EIO, "cannot read what is to be sent");
+        return CURL_READFUNC_ABORT;
+    }
+    x->sent += (uint64_t)n;
+    if (body->sent)
+        body->sent(body->context, x->sent);
+    return (size_t)n;
+}
+
+/* libcurl goes back to the beginning when a connection it kept turns out to be closed. */
+static int on_seek(void *context, curl_off_t offset, int origin)
+{
+    if (origin != SEEK_SET)
+        return CURL_SEEKFUNC_CANTSEEK;
+    ((struct exchange *)context)->sent = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+/* UPLOAD makes it a PUT; the method is given by name in any case. */
+static void set_method(struct exchange *x)
+{
+    const struct http_request *request = x->request;
+
+    if (request->form)
+        curl_easy_setopt(x->curl, CURLOPT_COPYPOSTFIELDS, request->form);
+    if (request->body) {
+        curl_easy_setopt(x->curl, CURLOPT_UPLOAD, 1L);
+        curl_easy_setopt(x->curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->body->len);
+        curl_easy_setopt(x->curl, CURLOPT_READFUNCTION, on_read);
+        curl_easy_setopt(x->curl, CURLOPT_READDATA, x);
+        curl_easy_setopt(x->curl, CURLOPT_SEEKFUNCTION, on_seek);
+        curl_easy_setopt(x->curl, CURLOPT_SEEKDATA, x);
+        curl_easy_setopt(x->curl, CURLOPT_UPLOAD_BUFFERSIZE, 512L << 10);
+    }
+    if (str_equal(request->method, "HEAD"))
+        curl_easy_setopt(x->curl, CURLOPT_NOBODY, 1L);
+    else if (request->method)
+        curl_easy_setopt(x->curl, CURLOPT_CUSTOMREQUEST, request->method);
+}
+
 static void set_callbacks(struct exchange *x)
 {
     curl_easy_setopt(x->curl, CURLOPT_ERRORBUFFER, x->reason);
@@ -300,7 +367,8 @@ static void set_bounds(struct exchange *x)
     curl_easy_setopt(x->curl, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(x->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
     curl_easy_setopt(x->curl, CURLOPT_LOW_SPEED_LIMIT, STALL_RATE);
-    curl_easy_setopt(x->curl, CURLOPT_LOW_SPEED_TIME, (long)x->http->stall_s);
+    curl_easy_setopt(x->curl, CURLOPT_LOW_SPEED_TIME,
+                     (long)(x->request->patience_s ? x->request->patience_s : x->http->stall_s));
     curl_easy_setopt(x->curl, CURLOPT_TIMEOUT, (long)x->request->deadline_s);
     curl_easy_setopt(x->curl, CURLOPT_BUFFERSIZE, 512L << 10);
     /* Transfers in parallel have connections of their own; HTTP/2 would only add copies and
@@ -334,13 +402,28 @@ static int set_trust(struct exchange *x, const char *host)
     return 0;
 }
 
+/* libcurl takes "Name:" for "not this one". */
 static void add_header(struct curl_slist **list, const char *name, const char *value)
 {
-    cleanup_free char *line = str_format("%s: %s", name, value);
+    cleanup_free char *line = str_format(*value ? "%s: %s" : "%s:%s", name, value);
     struct curl_slist *longer = curl_slist_append(*list, line);
 
     if (longer)
         *list = longer;
+}
+
+/* An empty Expect: the server is not asked whether it wants the body, which costs a round trip. */
+static void add_body_headers(struct curl_slist **list, const struct http_body *body)
+{
+    add_header(list, "Content-Type", body->type);
+    add_header(list, "Expect", "");
+    if (body->has_range && body->len) {
+        cleanup_free char *range =
+            str_format("%llu-%llu", (unsigned long long)body->range_from,
+                       (unsigned long long)(body->range_from + body->len - 1));
+
+        add_header(list, "Content-Range", range);
+    }
 }
 
 static struct curl_slist *make_headers(const struct http_request *request)
@@ -357,6 +440,8 @@ static struct curl_slist *make_headers(const struct http_request *request)
 
         add_header(&list, "Range", range);
     }
+    if (request->body)
+        add_body_headers(&list, request->body);
     return list;
 }
 
@@ -373,115 +458,10 @@ static int prepare(struct exchange *x, struct curl_slist *headers)
     curl_easy_setopt(x->curl, CURLOPT_URL, x->request->url);
     curl_easy_setopt(x->curl, CURLOPT_USERAGENT, "cooper/" COOPER_VERSION);
     curl_easy_setopt(x->curl, CURLOPT_HTTPHEADER, headers);
-    if (x->request->form)
-        curl_easy_setopt(x->curl, CURLOPT_COPYPOSTFIELDS, x->request->form);
+    set_method(x);
     if (hosts_is_loopback(host))
         curl_easy_setopt(x->curl, CURLOPT_PROXY, ""); /* whatever $http_proxy says */
     return tls ? set_trust(x, host) : 0;
-}
-
-/* What curl's codes mean here, in the words docker's users know. */
-static const struct failure {
-    CURLcode curl;
-    int code;
-    const char *text;
-} failures[] = {
-    {CURLE_COULDNT_RESOLVE_HOST, EHOSTUNREACH, "dial tcp: lookup"},
-    {CURLE_COULDNT_RESOLVE_PROXY, EHOSTUNREACH, "dial tcp: lookup of the proxy: no such host"},
-    {CURLE_COULDNT_CONNECT, ECONNREFUSED, "dial tcp: connect"},
-    {CURLE_OPERATION_TIMEDOUT, ETIMEDOUT, "timed out"},
-    {CURLE_SSL_CONNECT_ERROR, EPROTONOSUPPORT, "tls: handshake failed"},
-    {CURLE_PEER_FAILED_VERIFICATION, EKEYREJECTED, "tls: failed to verify certificate"},
-    {CURLE_SSL_CACERT_BADFILE, EKEYREJECTED, "tls: a CA certificate file is not valid"},
-    {CURLE_PARTIAL_FILE, ECONNRESET, "unexpected EOF"},
-    {CURLE_GOT_NOTHING, ECONNRESET, "EOF"},
-    {CURLE_RECV_ERROR, ECONNRESET, "connection reset"},
-    {CURLE_SEND_ERROR, ECONNRESET, "connection reset"},
-    {CURLE_WEIRD_SERVER_REPLY, ECONNRESET, "malformed HTTP response"},
-    {CURLE_OUT_OF_MEMORY, EFBIG, "a header line is too long"},
-    {CURLE_OK, EIO, "transfer failed"}, /* anything else */
-};
-
-static const struct failure *find_failure(CURLcode code)
-{
-    const struct failure *f = failures;
-
-    while (f->curl != CURLE_OK && f->curl != code)
-        f++;
-    return f;
-}
-
-/* The reason of a failed connect(2) in words that fit into a sentence, and as errno; 0: not known.
- */
-static int connect_error(CURL *curl, char ret_text[64])
-{
-    const char *text;
-    long number = 0;
-
-    if (curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number) != CURLE_OK || !number)
-        return 0;
-    text = strerrordesc_np((int)number);
-    snprintf(ret_text, 64, "%s", text ? text : "unknown error");
-    *ret_text = (char)tolower((unsigned char)*ret_text);
-    return number == ENETUNREACH ? EHOSTUNREACH : (int)number;
-}
-
-/* Nobody answered at all: that is no stall, and not worth five times the wait. */
-static bool never_sent(CURL *curl)
-{
-    long sent = 0;
-
-    return curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &sent) == CURLE_OK && !sent;
-}
-
-/* Nobody was reached, so what was wanted of them matters little: docker's text, which names the
- * protocol's root and who did not answer. That may be a proxy, which only curl's own message knows.
- * `number` and `why` belong to a failed connect(2). */
-static int explain_dial(struct exchange *x, int number, const char *why)
-{
-    const char *url = x->request->url, *host = strstr(url, "://"), *api = strstr(url, "/v2/");
-    const char *method = x->request->form ? "Post" : "Get";
-    int shown = api ? (int)(api + strlen("/v2/") - url) : (int)strcspn(url, "?");
-    char peer[256] = "";
-    unsigned port = 0;
-
-    host = host ? host + 3 : url;
-    if (!number)
-        return err_set(x->err, EHOSTUNREACH, "%s \"%.*s\": dial tcp: lookup %.*s: no such host",
-                       method, shown, url, (int)strcspn(host, ":/?"), host);
-    if (sscanf(x->reason, "Failed to connect to %255s port %u", peer, &port) != 2)
-        return err_set(x->err, number, "%s \"%.*s\": dial tcp: connect: %s", method, shown, url,
-                       why);
-    return err_set(x->err, number, "%s \"%.*s\": dial tcp %s:%u: connect: %s", method, shown, url,
-                   peer, port, why);
-}
-
-static int explain(struct exchange *x, CURLcode code)
-{
-    const struct failure *f = find_failure(code);
-    const char *detail = *x->reason ? x->reason : curl_easy_strerror(code);
-    int shown = (int)strcspn(x->request->url, "?"); /* the query may hold a signature */
-    int number = 0;
-    char why[64];
-
-    if (x->stopped) {
-        if (x->err->code != ECANCELED)
-            err_wrap(x->err, "Get \"%.*s\"", shown, x->request->url);
-        return x->stopped;
-    }
-    if (code == CURLE_COULDNT_CONNECT)
-        number = connect_error(x->curl, why);
-    if (code == CURLE_COULDNT_RESOLVE_HOST || (code == CURLE_COULDNT_CONNECT && number))
-        return explain_dial(x, number, why);
-    if (code == CURLE_OPERATION_TIMEDOUT && never_sent(x->curl))
-        return err_set(x->err, EHOSTUNREACH, "Get \"%.*s\": dial tcp: i/o timeout", shown,
-                       x->request->url);
-    return err_set(x->err, number ? number : f->code, "%s \"%.*s\": %s: %s%s",
-                   x->request->form ? "Post" : "Get", shown, x->request->url, f->text,
-                   number ? why : detail,
-                   f->code == EKEYREJECTED
-                       ? "; put the CA's certificate into /etc/cooper/certs.d/HOST:PORT/ca.crt"
-                       : "");
 }
 
 int http_request(struct http *h, const struct http_request *request, struct http_answer *ret,
@@ -502,7 +482,8 @@ int http_request(struct http *h, const struct http_request *request, struct http
     if (!r) {
         code = curl_easy_perform(x.curl);
         read_status(&x);
-        r = code == CURLE_OK || x.enough ? 0 : explain(&x, code);
+        resolve_location(&x);
+        r = code == CURLE_OK || x.enough ? 0 : exchange_explain(&x, code);
     }
     give_handle(h, x.curl);
     curl_slist_free_all(headers);

@@ -35,9 +35,12 @@ bool http_cancelled(const struct http *h);
 
 struct http_answer {
     long status;
-    char *content_type;                /* without parameters, lower case; NULL when absent */
-    char *digest;                      /* Docker-Content-Digest */
-    char *location;                    /* of a redirect, made absolute; NULL otherwise */
+    char *content_type;    /* without parameters, lower case; NULL when absent */
+    char *digest;          /* Docker-Content-Digest */
+    char *location;        /* of a redirect or an upload, absolute; NULL: none */
+    char *link;            /* the Link header: where a list goes on; NULL: none */
+    bool has_upload_range; /* a Range header: so many bytes of an upload are there */
+    uint64_t upload_end;
     struct strv challenges;            /* one element for each WWW-Authenticate header */
     int64_t retry_after_s;             /* -1 when absent; dates are converted */
     int64_t length;                    /* Content-Length, -1 when absent */
@@ -52,15 +55,30 @@ void http_answer_free(struct http_answer *a);
 typedef int http_sink(void *context, const struct http_answer *answer, const void *data, size_t len,
                       struct err *err);
 
+/* What goes along with a request; read anew whenever it has to be sent again. */
+struct http_body {
+    const char *type; /* Content-Type */
+    const void *data; /* in memory; NULL: `len` bytes of `fd` from `offset` on, by pread(2) */
+    int fd;
+    uint64_t offset, len;
+    bool has_range; /* a part of something larger: Content-Range "from-to" */
+    uint64_t range_from;
+    void (*sent)(void *context, uint64_t done); /* how far it is, now and then; NULL: not wanted */
+    void *context;
+};
+
 struct http_request {
     const char *url;
+    const char *method;        /* NULL: GET, or POST with a form */
     const char *authorization; /* value of the header; NULL: none */
     const char *accept;        /* NULL: anything */
     const char *form;          /* urlencoded: POST instead of GET */
-    uint64_t range_from;       /* 0: the whole */
-    uint64_t body_max;         /* longer is -EFBIG */
-    unsigned deadline_s;       /* for the whole request; 0: only the stall limit */
-    http_sink *sink;           /* NULL: into answer->body */
+    const struct http_body *body;
+    unsigned patience_s; /* instead of the settings' stall limit; 0: that one */
+    uint64_t range_from; /* 0: the whole */
+    uint64_t body_max;   /* longer is -EFBIG */
+    unsigned deadline_s; /* for the whole request; 0: only the stall limit */
+    http_sink *sink;     /* NULL: into answer->body */
     void *context;
 };
 /* 0 with any status; negative when there is no complete answer:

@@ -64,7 +64,7 @@ static int get_once(struct registry *r, const char *path, struct http_answer *a,
 {
     struct http_request request = {
         .accept = accepted, .body_max = MANIFEST_MAX, .deadline_s = MANIFEST_DEADLINE_S};
-    int result = conversation_get(r, path, &request, a, err);
+    int result = conversation_send(r, path, &request, a, err);
 
     if (result < 0)
         return result;

@@ -21,7 +21,10 @@ struct registry_options {
     bool insecure;       /* plain HTTP allowed for this host */
     const char
         *config_file; /* docker's config.json with "auths"; NULL: $DOCKER_CONFIG, ~/.docker */
-    unsigned stall_s; /* a transfer without progress for so long is broken; 0: 30 */
+    bool push;        /* tokens that allow writing */
+    const struct strv *mount_from; /* other repositories there that blobs may be taken from */
+    const char *scope;             /* instead of all that: what tokens are asked for */
+    unsigned stall_s;              /* a transfer without progress for so long is broken; 0: 30 */
     /* Asked at least once a second during transfers and pauses, from the calling thread; NULL:
      * never. */
     bool (*cancelled)(void *context);
@@ -47,3 +50,32 @@ int registry_manifest(struct registry *r, const char *tag_or_digest, struct buf 
 typedef int registry_sink(void *context, const void *data, size_t len, struct err *err);
 int registry_blob(struct registry *r, const char *digest, uint64_t size, uint64_t offset,
                   registry_sink *sink, void *context, struct err *err);
+
+/* --- writing ------------------------------------------------------------------------------------
+ */
+
+struct registry_upload {
+    const char *digest;
+    uint64_t size;
+    int fd; /* of its content, read by pread(2) */
+    /* Repositories that may have it (a part of the options' mount_from); NULL: none. */
+    const struct strv *mount_from;
+    void (*sent)(void *context, uint64_t done); /* how far it is; may go back; NULL: not wanted */
+    void *context;
+};
+enum registry_uploaded { UPLOAD_SENT, UPLOAD_EXISTS, UPLOAD_MOUNTED };
+/* Sees to it that the repository has the blob: asks whether it is there, takes it over from another
+ * repository, or sends it. A transfer that breaks off goes on where the registry says it is.
+ * *ret_from (UPLOAD_MOUNTED) points into mount_from. */
+int registry_upload(struct registry *r, const struct registry_upload *upload,
+                    enum registry_uploaded *ret_how, const char **ret_from, struct err *err);
+
+/* Puts a manifest under a tag or its digest; the registry must call it by the digest it has. */
+int registry_put_manifest(struct registry *r, const char *tag_or_digest, const char *media_type,
+                          const void *data, size_t len, struct err *err);
+
+/* --- lists --------------------------------------------------------------------------------------
+ */
+
+/* All tags of the repository, page by page. */
+int registry_tags(struct registry *r, struct strv *ret, struct err *err);

@@ -277,6 +277,23 @@ int store_reference_set(struct store *s, const char *canonical, const char *imag
     return r < 0 ? r : layout_write_index(s, err);
 }
 
+int store_repo_digest_set(struct store *s, const char *canonical, const char *image_id,
+                          struct err *err)
+{
+    return set_reference(s, canonical, image_id, 0, err);
+}
+
+int store_blob_repositories(struct store *s, const char *digest, const char *prefix,
+                            struct strv *ret, struct err *err)
+{
+    return db_strings(s->db, ret, err,
+                      "SELECT DISTINCT substr(name, 1, instr(name, '@') - 1) FROM refs"
+                      " JOIN image_blobs ON image_blobs.image = refs.image"
+                      " WHERE image_blobs.digest = ?1 AND instr(name, '@') > 0"
+                      " AND substr(name, 1, length(?2)) = ?2 ORDER BY 1",
+                      "ss", digest, prefix);
+}
+
 int store_reference_remove(struct store *s, const char *image_id, const char *canonical,
                            struct err *err)
 {

@@ -105,6 +105,13 @@ int store_image_blobs(struct store *store, const char *image_id, struct strv *re
 /* Adds or moves a reference to an image that exists. */
 int store_reference_set(struct store *store, const char *canonical, const char *image_id,
                         struct err *err);
+/* Notes that an image is known as "domain/path@digest" somewhere: it was pushed there. */
+int store_repo_digest_set(struct store *store, const char *canonical, const char *image_id,
+                          struct err *err);
+/* Repositories ("domain/path") that begin with `prefix` and have this blob, as far as is known: an
+ * image that has it was pulled from there, or pushed to there. */
+int store_blob_repositories(struct store *store, const char *digest, const char *prefix,
+                            struct strv *ret, struct err *err);
 /* Removes one reference (tag or digest form) or, with NULL, all references of the image. */
 int store_reference_remove(struct store *store, const char *image_id, const char *canonical,
                            struct err *err);

@@ -1,5 +1,7 @@
 #include "support/fake_registry.h"
 
+#include "support/fake_internal.h"
+
 #include <arpa/inet.h>
 #include <check.h>
 #include <fcntl.h>
@@ -16,57 +18,16 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
-#define HEAD_MAX        (64u << 10)
-#define ENDLESS         (1ull << 30)
-#define CONNECTIONS_MAX 1024
-
-struct item {
-    char *path, *type, *data;
-    size_t len;
-};
-
-struct connection {
-    struct fake_registry *server;
-    pthread_t thread;
-    int fd;
-    atomic_bool done; /* its thread has no more to do */
-};
-
-struct fake_registry {
-    int listener, stop;
-    char address[32];
-    pthread_t accepter;
-    pthread_mutex_t lock; /* everything below */
-    struct item *items;
-    size_t item_count;
-    struct {
-        struct fake_rule rule;
-        unsigned used;
-    } rules[32];
-    size_t rule_count;
-    const char *authorization, *challenge;
-    struct strv requests;
-    struct connection *connections[CONNECTIONS_MAX];
-    size_t connection_count;
-};
-
-/* What one request is answered with, copied under the lock. */
-struct reply {
-    struct fake_rule rule;
-    int status;
-    char *type, *data, *challenge;
-    size_t len, from;
-    bool ranged;
-};
+#define HEAD_MAX (64u << 20)
+#define ENDLESS  (1ull << 30)
 
 /* --- what a test says and asks --------------------------------------------------------------- */
 
-void fake_serve(struct fake_registry *f, const char *path, const char *type, const void *data,
-                size_t len)
+void fake_put(struct fake_registry *f, const char *path, const char *type, const void *data,
+              size_t len)
 {
     struct item *item = NULL;
 
-    pthread_mutex_lock(&f->lock);
     for (size_t i = 0; i < f->item_count; i++)
         if (!strcmp(f->items[i].path, path))
             item = &f->items[i];
@@ -78,8 +39,38 @@ void fake_serve(struct fake_registry *f, const char *path, const char *type, con
     free(item->type);
     free(item->data);
     item->type = str_copy(type);
-    item->data = str_copy_n(data, len);
+    item->data = mem_alloc(len + 1);
+    memcpy(item->data, data, len);
     item->len = len;
+}
+
+void fake_serve(struct fake_registry *f, const char *path, const char *type, const void *data,
+                size_t len)
+{
+    pthread_mutex_lock(&f->lock);
+    fake_put(f, path, type, data, len);
+    pthread_mutex_unlock(&f->lock);
+}
+
+char *fake_served(struct fake_registry *f, const char *path, size_t *ret_len)
+{
+    char *copy = NULL;
+
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < f->item_count; i++)
+        if (!strcmp(f->items[i].path, path)) {
+            copy = mem_alloc(f->items[i].len + 1);
+            memcpy(copy, f->items[i].data, f->items[i].len);
+            *ret_len = f->items[i].len;
+        }
+    pthread_mutex_unlock(&f->lock);
+    return copy;
+}
+
+void fake_accept_pushes(struct fake_registry *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->writable = true;
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -128,17 +119,20 @@ const char *fake_address(const struct fake_registry *f)
 
 /* --- deciding on an answer, under the lock --------------------------------------------------- */
 
-static void apply_rule(struct fake_registry *f, const char *target, struct reply *reply)
+/* The rule for a request; `use`: it counts. */
+static const struct fake_rule *find_rule(struct fake_registry *f, const char *method,
+                                         const char *target, bool use)
 {
     for (size_t i = 0; i < f->rule_count; i++) {
         const struct fake_rule *rule = &f->rules[i].rule;
 
-        if (!strstr(target, rule->path) || (rule->times && f->rules[i].used == rule->times))
+        if (!strstr(target, rule->path) || (rule->times && f->rules[i].used == rule->times) ||
+            (rule->method && strcmp(rule->method, method)))
             continue;
-        f->rules[i].used++;
-        reply->rule = *rule;
-        return;
+        f->rules[i].used += use;
+        return rule;
     }
+    return NULL;
 }
 
 static bool is_allowed(const struct fake_registry *f, const char *target, const char *head)
@@ -162,7 +156,8 @@ static void find_content(const struct fake_registry *f, const char *target, stru
             continue;
         reply->status = 200;
         reply->type = str_copy(item->type);
-        reply->data = str_copy_n(item->data, item->len);
+        reply->data = mem_alloc(item->len + 1);
+        memcpy(reply->data, item->data, item->len);
         reply->len = item->len;
     }
 }
@@ -205,23 +200,41 @@ static void apply_range(const char *head, struct reply *reply)
         reply->from = reply->len;
 }
 
-static void decide(struct fake_registry *f, const char *head, struct reply *reply)
+static void split(const char *head, char **ret_method, char **ret_target)
 {
-    cleanup_free char *target = NULL;
-    const char *space = strchr(head, ' ');
+    size_t n = strcspn(head, " ");
 
-    target = space ? str_copy_n(space + 1, strcspn(space + 1, " \r")) : str_copy("");
+    *ret_method = str_copy_n(head, n);
+    *ret_target = head[n] ? str_copy_n(head + n + 1, strcspn(head + n + 1, " \r")) : str_copy("");
+}
+
+static void decide(struct fake_registry *f, const struct buf *request, struct reply *reply)
+{
+    cleanup_free char *method = NULL, *target = NULL;
+    const char *head = request->data, *end = strstr(head, "\r\n\r\n");
+    const struct fake_rule *rule;
+    struct fake_request q;
+
+    split(head, &method, &target);
+    q = (struct fake_request){method, target, end + 4,
+                              request->len - (size_t)(end + 4 - request->data)};
     pthread_mutex_lock(&f->lock);
     strv_add(&f->requests, head);
     reply->status = 404;
-    apply_rule(f, target, reply);
+    rule = find_rule(f, method, target, true);
+    if (rule)
+        reply->rule = *rule;
+    reply->no_body = !strcmp(method, "HEAD");
     if (!is_allowed(f, target, head)) {
         reply->status = 401;
         reply->challenge = str_copy(f->challenge);
-    } else {
+    } else if (!f->writable || (reply->rule.status && !reply->rule.after) ||
+               !fake_write(f, &q, reply)) {
         find_content(f, target, reply);
         spoil(reply);
         apply_range(head, reply);
+    } else if (reply->rule.status) {
+        reply->status = reply->rule.status; /* it was done, and nobody hears of it */
     }
     pthread_mutex_unlock(&f->lock);
 }
@@ -243,31 +256,48 @@ static bool send_all(int fd, const void *data, size_t len)
     return true;
 }
 
-/* The head of a request and the body its Content-Length announces; NULL when the client is gone or
- * speaks no HTTP. */
-static char *receive(int fd)
+/* How much of the body is taken before the connection breaks. */
+static size_t limit_of(struct fake_registry *f, const char *head, size_t expected)
 {
-    struct buf head = {0};
-    size_t expected = 0;
+    cleanup_free char *method = NULL, *target = NULL;
+    const struct fake_rule *rule;
+    size_t limit = expected;
+
+    split(head, &method, &target);
+    pthread_mutex_lock(&f->lock);
+    rule = find_rule(f, method, target, false);
+    if (rule && rule->take && rule->take < expected)
+        limit = (size_t)rule->take;
+    pthread_mutex_unlock(&f->lock);
+    return limit;
+}
+
+/* A request: its head, and of the body its Content-Length announces what is taken. False when the
+ * client is gone or speaks no HTTP. */
+static bool receive(struct fake_registry *f, int fd, struct buf *ret)
+{
+    size_t wanted = SIZE_MAX;
 
     for (;;) {
-        char piece[4096];
+        char piece[65536];
         ssize_t n = recv(fd, piece, sizeof piece, 0);
         const char *end, *length;
 
         if (n > 0)
-            buf_add(&head, piece, (size_t)n);
-        if (n <= 0 || head.len > HEAD_MAX || *head.data == 0x16) /* 0x16: a TLS hello */
-            break;
-        end = strstr(head.data, "\r\n\r\n");
-        length = strcasestr(head.data, "\r\ncontent-length: ");
-        if (length)
-            expected = strtoul(length + 18, NULL, 10);
-        if (end && head.len >= (size_t)(end + 4 - head.data) + expected)
-            return buf_steal(&head);
+            buf_add(ret, piece, (size_t)n);
+        if (n <= 0 || ret->len > HEAD_MAX || *ret->data == 0x16) /* 0x16: a TLS hello */
+            return false;
+        end = strstr(ret->data, "\r\n\r\n");
+        if (end && wanted == SIZE_MAX) {
+            length = strcasestr(ret->data, "\r\ncontent-length: ");
+            wanted = (size_t)(end + 4 - ret->data) +
+                     limit_of(f, ret->data, length ? strtoul(length + 18, NULL, 10) : 0);
+        }
+        if (ret->len >= wanted) {
+            ret->len = wanted;
+            return true;
+        }
     }
-    buf_free(&head);
-    return NULL;
 }
 
 static void send_endless_headers(int fd)
@@ -295,7 +325,8 @@ static char *reply_head(const struct reply *r)
         buf_printf(&head, "WWW-Authenticate: %s\r\n", r->challenge);
     if (r->ranged && r->status == 206)
         buf_printf(&head, "Content-Range: bytes %zu-%zu/%zu\r\n", r->from, r->len - 1, r->len);
-    buf_printf(&head, "%s\r\n", r->rule.headers ? r->rule.headers : "");
+    buf_printf(&head, "%s%s\r\n", r->headers ? r->headers : "",
+               r->rule.headers ? r->rule.headers : "");
     return buf_steal(&head);
 }
 
@@ -307,6 +338,8 @@ static void send_reply(int fd, const struct reply *r)
 
     if (r->rule.cut && r->rule.cut < len)
         len = r->rule.cut;
+    if (r->no_body)
+        len = 0;
     if (!send_all(fd, head, strlen(head)) || !send_all(fd, r->data ? r->data + r->from : "", len))
         return;
     if (r->rule.stall)
@@ -317,12 +350,14 @@ static void send_reply(int fd, const struct reply *r)
 static void *converse(void *context)
 {
     struct connection *c = context;
-    cleanup_free char *head = receive(c->fd);
+    cleanup_buf struct buf request = {0};
     struct reply reply = {0};
 
-    if (head) {
-        decide(c->server, head, &reply);
-        if (reply.rule.endless_headers)
+    if (receive(c->server, c->fd, &request)) {
+        decide(c->server, &request, &reply);
+        if (reply.rule.take)
+            ; /* not a word more */
+        else if (reply.rule.endless_headers)
             send_endless_headers(c->fd);
         else
             send_reply(c->fd, &reply);
@@ -333,6 +368,7 @@ static void *converse(void *context)
     free(reply.type);
     free(reply.data);
     free(reply.challenge);
+    free(reply.headers);
     shutdown(c->fd, SHUT_RDWR); /* closed when joined: nobody may get the number before */
     c->done = true;
     return NULL;
@@ -424,6 +460,7 @@ void fake_stop(struct fake_registry *f)
         free(f->items[i].data);
     }
     free(f->items);
+    fake_uploads_free(f);
     strv_free(&f->requests);
     pthread_mutex_destroy(&f->lock);
     free(f);

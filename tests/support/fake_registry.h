@@ -24,10 +24,17 @@ const char *fake_address(const struct fake_registry *f); /* "127.0.0.1:PORT" */
 void fake_serve(struct fake_registry *f, const char *path, const char *type, const void *data,
                 size_t len);
 
+/* From now on images can be pushed: uploads, mounts from other repositories, manifests. What was
+ * pushed is served. An upload that broke off keeps what came of it. */
+void fake_accept_pushes(struct fake_registry *f);
+/* A copy of what is served there, NUL-terminated; NULL: nothing. The caller frees. */
+char *fake_served(struct fake_registry *f, const char *path, size_t *ret_len);
+
 /* What goes wrong with requests whose target contains `path`. Rules are tried in order; the first
  * that matches and has `times` left counts. Strings must live as long as the server. */
 struct fake_rule {
     const char *path;
+    const char *method;  /* of requests with this one only; NULL: any */
     unsigned times;      /* 0: always */
     int status;          /* answer this instead of the content */
     const char *headers; /* more header lines, each ending in \r\n */
@@ -40,6 +47,8 @@ struct fake_rule {
     long longer;         /* so many bytes more (less) than the content, honestly announced */
     bool no_length;      /* the end of the connection ends the body */
     bool endless_headers;
+    uint64_t take; /* close the connection when so many bytes of the request's body have come */
+    bool after;    /* `status` is answered when what was asked for has been done */
 };
 void fake_break(struct fake_registry *f, const struct fake_rule *rule);
 
