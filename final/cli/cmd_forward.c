@@ -1,4 +1,4 @@
-/* pull, import, commit, save, load: their rows in the table, and how cooper hands them to the
+/* The rows of what cooper-image does, and how cooper hands them to the
  * program that has them.
  */
 #include <fcntl.h>
@@ -12,10 +12,13 @@
 #include "base/proc.h"
 #include "cli/commands.h"
 #include "cli/forward.h"
+#include "cli/values.h"
 
 #define IMAGE_PROGRAM "cooper-image"
 
 static const struct flag pull_flags[] = {
+    {'a', "all-tags", .help = "Download all tagged images in the repository"},
+    {0, "disable-content-trust", FLAG_BOOL, NULL, NULL, "true", .help = "Skip image verification"},
     /* For cooper itself: whose command the pull is a part of; errors are then printed as that
        command's. */
     {0, "part-of", FLAG_ONE, .word = "string"},
@@ -71,6 +74,26 @@ static const struct flag push_flags[] = {
     FLAGS_END,
 };
 
+static const struct flag login_flags[] = {
+    {'p', "password", FLAG_ONE, "string", NULL, NULL,
+     .help = "Password or Personal Access Token (PAT)"},
+    {0, "password-stdin", .help = "Take the Password or Personal Access Token (PAT) from stdin"},
+    {'u', "username", FLAG_ONE, "string", NULL, NULL, .help = "Username"},
+    FLAGS_END,
+};
+
+static const struct flag no_flags[] = {FLAGS_END};
+
+static const struct flag search_flags[] = {
+    {'f', "filter", FLAG_LIST, "filter", value_check_filter, NULL,
+     .help = "Filter output based on conditions provided"},
+    {0, "format", FLAG_ONE, "string", NULL, NULL,
+     .help = "Pretty-print search using a Go template"},
+    {0, "limit", FLAG_ONE, "int", value_check_int, NULL, .help = "Max number of search results"},
+    {0, "no-trunc", .help = "Don't truncate output"},
+    FLAGS_END,
+};
+
 int forward_command(struct cli *cli)
 {
     struct err err = {0};
@@ -99,6 +122,37 @@ const struct command command_push = {
     .arguments = "[OPTIONS] NAME[:TAG]",
     .summary = "Upload an image to a registry",
     .flags = push_flags,
+    .min_args = 1,
+    .max_args = 1,
+    .common = true,
+    .run = forward_command,
+};
+
+const struct command command_login = {
+    .paths = {"login"},
+    .arguments = "[OPTIONS] [SERVER]",
+    .summary = "Authenticate to a registry",
+    .flags = login_flags,
+    .max_args = 1,
+    .common = true,
+    .run = forward_command,
+};
+
+const struct command command_logout = {
+    .paths = {"logout"},
+    .arguments = "[SERVER]",
+    .summary = "Log out from a registry",
+    .flags = no_flags,
+    .max_args = 1,
+    .common = true,
+    .run = forward_command,
+};
+
+const struct command command_search = {
+    .paths = {"search"},
+    .arguments = "[OPTIONS] TERM",
+    .summary = "Search Docker Hub, or a registry, for images",
+    .flags = search_flags,
     .min_args = 1,
     .max_args = 1,
     .common = true,

@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/values.h"
+#include "image/image.h"
 
 /* As a part of `run` or `create`, errors are theirs. */
 static void borrow_command(struct cli *cli)
@@ -20,10 +21,24 @@ static void borrow_command(struct cli *cli)
     cli->path = whole;
 }
 
+static int check_all_tags(const struct options *o, struct err *err)
+{
+    struct reference ref;
+    int r = options_flag(o, "all-tags") ? reference_parse(o->args[0], &ref, err) : 1;
+
+    if (r)
+        return r < 0 ? r : 0;
+    if (!ref.defaulted_tag)
+        r = err_set(err, EINVAL, "tag can't be used with --all-tags/-a");
+    reference_free(&ref);
+    return r;
+}
+
 int cmd_pull(struct cli *cli)
 {
     const struct options *o = &cli->options;
     struct pull_options options = {.platform = options_one(o, "platform"),
+                                   .all_tags = options_flag(o, "all-tags"),
                                    .cancelled = signals_catch()};
     struct pull_progress calls;
     struct progress *progress;
@@ -31,7 +46,7 @@ int cmd_pull(struct cli *cli)
     int r;
 
     borrow_command(cli);
-    if (value_check_image(o->args[0], &err) < 0)
+    if (value_check_image(o->args[0], &err) < 0 || check_all_tags(o, &err) < 0)
         return cli_fail(cli, &err);
     if (cli_engine(cli, &err) < 0)
         return cli_engine_fail(cli, &err);

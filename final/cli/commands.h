@@ -31,11 +31,15 @@ extern const struct command command_network_connect, command_network_disconnect,
 
 /* cmd_forward.c: run by the program cooper-image, which links what is slow to load. */
 extern const struct command command_pull, command_push, command_import, command_commit,
-    command_save, command_load;
-/* Their functions there: cmd_pull.c, cmd_push.c, cmd_import.c, cmd_commit.c, cmd_save.c. */
+    command_save, command_load, command_login, command_logout, command_search;
+/* Their functions there: cmd_pull.c, cmd_push.c, cmd_import.c, cmd_commit.c, cmd_save.c,
+ * cmd_login.c, cmd_search.c. */
 int cmd_pull(struct cli *cli);
 int cmd_push(struct cli *cli);
 int cmd_import(struct cli *cli);
 int cmd_commit(struct cli *cli);
 int cmd_save(struct cli *cli);
 int cmd_load(struct cli *cli);
+int cmd_login(struct cli *cli);
+int cmd_logout(struct cli *cli);
+int cmd_search(struct cli *cli);

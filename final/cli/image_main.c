@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 
-#define COUNT 7
+#define COUNT 10
 
 int main(int argc, char **argv)
 {
@@ -13,8 +13,9 @@ int main(int argc, char **argv)
         const struct command *row;
         command_function *run;
     } carried[COUNT] = {
-        {&command_pull, cmd_pull},     {&command_push, cmd_push}, {&command_import, cmd_import},
-        {&command_commit, cmd_commit}, {&command_save, cmd_save}, {&command_load, cmd_load},
+        {&command_pull, cmd_pull},     {&command_push, cmd_push},     {&command_import, cmd_import},
+        {&command_commit, cmd_commit}, {&command_save, cmd_save},     {&command_load, cmd_load},
+        {&command_login, cmd_login},   {&command_logout, cmd_logout}, {&command_search, cmd_search},
         {&command_cp, cmd_cp_tar},
     };
     struct command commands[COUNT];

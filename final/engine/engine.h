@@ -274,6 +274,7 @@ struct pull_progress {
 };
 struct pull_options {
     const char *platform; /* NULL: the host's */
+    bool all_tags;        /* every tag of the repository */
     const volatile bool *cancelled;
 };
 int engine_pull(struct engine *e, const char *name, const struct pull_options *options,

@@ -285,11 +285,10 @@ static int is_up_to_date(struct pull *p, const struct findings *f, bool *ret, st
 
 /* docker's order of lines is part of its interface: scripts read the digest from them. */
 static int transfer(struct pull *p, struct findings *f, const struct pull_options *options,
-                    struct err *err)
+                    bool *ret_up_to_date, struct err *err)
 {
     cleanup_free char *repo_digest = NULL;
     const char *top;
-    bool up_to_date = false;
     int r = get_manifest(p, f, err);
 
     if (r < 0)
@@ -302,18 +301,21 @@ static int transfer(struct pull *p, struct findings *f, const struct pull_option
     if (!r)
         r = check_config(f, options, err);
     if (!r)
-        r = is_up_to_date(p, f, &up_to_date, err);
+        r = is_up_to_date(p, f, ret_up_to_date, err);
     if (!r)
         r = get_layers(p, f, err);
     if (!r)
         r = record_image(p, f, repo_digest, err);
-    if (r < 0)
-        return r;
-    intake_say(&p->in, "Digest: %s", top);
+    if (!r)
+        intake_say(&p->in, "Digest: %s", top);
+    return r;
+}
+
+static void say_status(struct pull *p, bool up_to_date, const char *familiar, const char *canonical)
+{
     intake_say(&p->in, "Status: %s for %s",
-               up_to_date ? "Image is up to date" : "Downloaded newer image", f->familiar);
-    intake_say(&p->in, "%s", f->canonical);
-    return 0;
+               up_to_date ? "Image is up to date" : "Downloaded newer image", familiar);
+    intake_say(&p->in, "%s", canonical);
 }
 
 #define SCRATCH "docker.io/library/scratch:"
@@ -330,7 +332,7 @@ static int prepare(struct findings *f, const char *name, const struct pull_optio
         return err_set(err, EINVAL, "'scratch' is a reserved name");
     f->familiar = reference_familiar(f->canonical);
     platform_host(&f->platform);
-    return options && options->platform ? platform_parse(options->platform, &f->platform, err) : 0;
+    return options->platform ? platform_parse(options->platform, &f->platform, err) : 0;
 }
 
 static bool stopped(void *context)
@@ -338,35 +340,112 @@ static bool stopped(void *context)
     return intake_stopped(context);
 }
 
-static int open_registry(struct pull *p, const struct findings *f, struct err *err)
+/* From `name`, one image. */
+static int pull_image(struct engine *e, struct registry *registry, const char *name,
+                      const struct pull_options *options, const struct pull_progress *progress,
+                      bool *ret_up_to_date, struct err *err)
 {
-    struct registry_options options = {.cancelled = stopped, .context = &p->in};
+    struct pull p = {.registry = registry};
+    struct findings f = {0};
+    int r = prepare(&f, name, options, err);
 
-    return registry_open(f->ref.domain, f->ref.path, &options, &p->registry, err);
+    intake_init(&p.in, e->store, progress, options->cancelled);
+    p.in.fetch = pull_layer_fetch;
+    p.in.context = &p;
+    p.in.done = "Pull complete";
+    if (!r)
+        r = transfer(&p, &f, options, ret_up_to_date, err);
+    if (!r && !options->all_tags)
+        say_status(&p, *ret_up_to_date, f.familiar, f.canonical);
+    intake_free(&p.in);
+    findings_free(&f);
+    return r;
+}
+
+/* Every tag there is, in the registry's order. */
+static int pull_all(struct engine *e, struct registry *registry, const struct reference *ref,
+                    const struct pull_options *options, const struct pull_progress *progress,
+                    struct err *err)
+{
+    cleanup_free char *canonical = str_format("%s/%s:", ref->domain, ref->path), *familiar = NULL;
+    cleanup_strv struct strv tags = {0};
+    struct pull p = {0};
+    bool all_here = true;
+    int r = registry_tags(registry, &tags, err);
+
+    canonical[strlen(canonical) - 1] = 0;
+    familiar = reference_familiar(canonical);
+    if (r < 0)
+        return r == -ECANCELED ? r : err_wrap(err, "repository %s not found", familiar);
+    for (size_t i = 0; i < tags.len && !r; i++) {
+        cleanup_free char *name = str_format("%s:%s", canonical, tags.items[i]);
+        bool up_to_date = false;
+
+        r = pull_image(e, registry, name, options, progress, &up_to_date, err);
+        all_here &= up_to_date;
+    }
+    if (!tags.len)
+        r = err_set(err, ENOENT, "repository %s has no tags", familiar);
+    intake_init(&p.in, e->store, progress, options->cancelled);
+    if (!r)
+        say_status(&p, all_here, familiar, canonical);
+    intake_free(&p.in);
+    return r;
+}
+
+/* `mirror` NULL: the registry itself. */
+static int pull_from(struct engine *e, const char *name, const struct reference *ref,
+                     const char *mirror, const struct pull_options *options,
+                     const struct pull_progress *progress, struct err *err)
+{
+    struct intake asked = {.cancelled = options->cancelled};
+    const struct registry_options how = {.cancelled = stopped, .context = &asked, .mirror = mirror};
+    struct registry *registry = NULL;
+    bool up_to_date;
+    int r = registry_open(ref->domain, ref->path, &how, &registry, err);
+
+    if (!r)
+        r = options->all_tags ? pull_all(e, registry, ref, options, progress, err)
+                              : pull_image(e, registry, name, options, progress, &up_to_date, err);
+    registry_close(registry);
+    return r;
+}
+
+/* Mirrors first, where there are any; what none of them can give comes from the registry. */
+static int pull_from_any(struct engine *e, const char *name, const struct reference *ref,
+                         const struct pull_options *options, const struct pull_progress *progress,
+                         struct err *err)
+{
+    cleanup_strv struct strv mirrors = {0};
+    int r = registry_mirrors_of(ref->domain, &mirrors, err);
+
+    for (size_t i = 0; i < mirrors.len && !r; i++) {
+        r = pull_from(e, name, ref, mirrors.items[i], options, progress, err);
+        if (!r || r == -ECANCELED)
+            return r;
+        err_clear(err);
+        r = 0;
+    }
+    return r ? r : pull_from(e, name, ref, NULL, options, progress, err);
 }
 
 int engine_pull(struct engine *e, const char *name, const struct pull_options *options,
                 const struct pull_progress *progress, struct err *err)
 {
+    static const struct pull_options none = {0};
+    cleanup_with(reference_free) struct reference ref = {0};
     cleanup_close int hold = store_hold(e->store, err);
     struct pull p = {0};
-    struct findings f = {0};
-    int r = hold < 0 ? hold : prepare(&f, name, options, err);
+    int r = hold < 0 ? hold : reference_parse(name, &ref, err);
 
-    intake_init(&p.in, e->store, progress, options ? options->cancelled : NULL);
-    p.in.fetch = pull_layer_fetch;
-    p.in.context = &p;
-    p.in.done = "Pull complete";
+    options = options ? options : &none;
+    if (!r && options->all_tags && !ref.defaulted_tag)
+        r = err_set(err, EINVAL, "tag can't be used with --all-tags/-a");
     if (!r)
         r = store_collect_stages(e->store, err);
-    if (!r && f.ref.defaulted_tag)
-        intake_say(&p.in, "Using default tag: %s", f.ref.tag);
-    if (!r)
-        r = open_registry(&p, &f, err);
-    if (!r)
-        r = transfer(&p, &f, options, err);
-    registry_close(p.registry);
+    intake_init(&p.in, e->store, progress, options->cancelled);
+    if (!r && ref.defaulted_tag && !options->all_tags)
+        intake_say(&p.in, "Using default tag: %s", ref.tag);
     intake_free(&p.in);
-    findings_free(&f);
-    return r;
+    return r ? r : pull_from_any(e, name, &ref, options, progress, err);
 }

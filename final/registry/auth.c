@@ -32,10 +32,12 @@ struct auth {
     struct http *http;
     char *domain;
     struct strv scopes;
+    bool offline; /* ask for a refresh token, too */
     struct credentials credentials;
     pthread_mutex_t
         lock; /* what follows; held while a token is fetched, so that one thread does it */
     char *header;
+    char *refresh_token;
     long long expires_s; /* CLOCK_MONOTONIC; 0: never */
 };
 
@@ -64,6 +66,19 @@ void auth_add_scope(struct auth *a, const char *scope)
     strv_add(&a->scopes, scope);
 }
 
+void auth_set_password(struct auth *a, const char *username, const char *password)
+{
+    credentials_free(&a->credentials);
+    a->credentials.username = str_copy(username);
+    a->credentials.password = str_copy(password);
+    a->offline = true;
+}
+
+char *auth_refresh_token(struct auth *a)
+{
+    return str_copy(a->refresh_token);
+}
+
 static void set_header(struct auth *a, char *header, long long expires_s)
 {
     if (a->header)
@@ -79,6 +94,9 @@ void auth_free(struct auth *a)
         return;
     set_header(a, NULL, 0);
     credentials_free(&a->credentials);
+    if (a->refresh_token)
+        explicit_bzero(a->refresh_token, strlen(a->refresh_token));
+    free(a->refresh_token);
     pthread_mutex_destroy(&a->lock);
     free(a->domain);
     strv_free(&a->scopes);
@@ -157,6 +175,10 @@ static int read_token(struct auth *a, const struct buf *body, struct err *err)
         life = TOKEN_DEFAULT_LIFE;
     if (life > 86400)
         life = 86400;
+    if (a->offline && token_usable(json_str(answer, "refresh_token", ""))) {
+        free(a->refresh_token);
+        a->refresh_token = str_copy(json_str(answer, "refresh_token", ""));
+    }
     set_header(a, str_format("Bearer %s", token), now_s() + life - life / 10);
     return 0;
 }
@@ -181,6 +203,8 @@ static int ask_for_token(struct auth *a, const struct challenge *c, struct http_
         request.url = c->realm;
     } else {
         add_parameter(&query, "account", a->credentials.username);
+        add_parameter(&query, "offline_token", a->offline ? "true" : NULL);
+        add_parameter(&query, "client_id", a->offline ? "cooper" : NULL);
         basic = a->credentials.username ? credentials_basic(&a->credentials) : NULL;
         url = str_format("%s%c%s", c->realm, strchr(c->realm, '?') ? '&' : '?', query.data);
         request.url = url;

@@ -20,6 +20,11 @@ struct auth *auth_new(struct http *http, const char *domain, struct credentials 
 void auth_add_scope(struct auth *a, const char *scope);
 void auth_free(struct auth *a); /* NULL is fine */
 
+/* These instead of the ones it was made with; a refresh token is asked for as well. For `login`. */
+void auth_set_password(struct auth *a, const char *username, const char *password);
+/* The refresh token that came with the last token; NULL: none. The caller frees. */
+char *auth_refresh_token(struct auth *a);
+
 /* The Authorization header to send, as far as one is known and not expired; NULL. The caller frees.
  */
 char *auth_header(struct auth *a);

@@ -14,6 +14,7 @@
 #include "registry/answer.h"
 #include "registry/credentials.h"
 #include "registry/hosts.h"
+#include "registry/registries.h"
 
 #define REDIRECTS_MAX 10
 
@@ -24,7 +25,8 @@ static void add_scopes(struct registry *r, const struct registry_options *option
         str_format("repository:%s:%s", r->repository, options->push ? "pull,push" : "pull");
 
     if (options->scope) {
-        auth_add_scope(r->auth, options->scope);
+        if (*options->scope)
+            auth_add_scope(r->auth, options->scope);
         return;
     }
     auth_add_scope(r->auth, own);
@@ -48,13 +50,16 @@ int registry_open(const char *domain, const char *repository,
                                      .ca_file = options->ca_file,
                                      .config_dir = config_dir};
     struct credentials credentials;
+    bool tls = true;
+    cleanup_free char *mirror = options->mirror ? hosts_of_url(options->mirror, &tls) : NULL;
     struct registry *r;
 
-    if (credentials_find(config_file, domain, &credentials, err) < 0)
+    if (credentials_find(config_file, mirror ? mirror : domain, &credentials, err) < 0)
         return -err->code;
     r = mem_alloc(sizeof *r);
     r->domain = str_copy(domain);
-    r->host = str_copy(hosts_api(domain));
+    r->host = str_copy(mirror ? mirror : options->host ? options->host : hosts_api(domain));
+    r->scheme = tls ? SCHEME_UNKNOWN : SCHEME_PLAIN; /* the administrator wrote "http://" */
     r->repository = str_copy(repository);
     r->insecure = options->insecure;
     r->http = http_new(&settings);
@@ -62,6 +67,11 @@ int registry_open(const char *domain, const char *repository,
     add_scopes(r, options);
     *ret = r;
     return 0;
+}
+
+int registry_mirrors_of(const char *domain, struct strv *ret, struct err *err)
+{
+    return str_equal(domain, "docker.io") ? registries_mirrors(ret, err) : 0;
 }
 
 void registry_close(struct registry *r)

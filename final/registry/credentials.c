@@ -1,7 +1,5 @@
-/* Docker's client writes this file at `docker login`, and so do podman and skopeo: users log in
- * once for all of them. Passwords that are kept by a credential helper ("credsStore",
- * "credHelpers") are not in the file; a helper would be one more source in credentials_find(),
- * asked when the file has an empty entry for the host.
+/* Docker's client writes this file at `docker login`, and so do podman, skopeo and we: users log in
+ * once for all of them. A credential helper that the file names is asked instead of it.
  *
  * Secrets are wiped before their memory is given back, so that a core dump of a long pull holds
  * only what is in use. */
@@ -17,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "registry/helper.h"
 
 #define CONFIG_MAX     (1u << 20)
 #define DOCKER_HUB_KEY "https://index.docker.io/v1/"
@@ -83,6 +82,20 @@ static int read_entry(const json_t *entry, struct credentials *ret, struct err *
     return 0;
 }
 
+const char *credentials_key(const char *domain)
+{
+    return str_equal(domain, "docker.io") ? DOCKER_HUB_KEY : domain;
+}
+
+const char *credentials_helper(const json_t *config, const char *key)
+{
+    const char *own =
+        json_string_value(json_object_get(json_object_get(config, "credHelpers"), key));
+    const char *all = json_str(config, "credsStore", NULL);
+
+    return own && *own ? own : all && *all ? all : NULL;
+}
+
 /* Keys were URLs once ("https://host/v1/"): the scheme and the path do not count. */
 static bool key_is_for(const char *key, const char *domain)
 {
@@ -104,7 +117,7 @@ static const json_t *find_entry(const json_t *auths, const char *domain)
     const char *key;
     json_t *entry;
 
-    entry = json_object_get(auths, str_equal(domain, "docker.io") ? DOCKER_HUB_KEY : domain);
+    entry = json_object_get(auths, credentials_key(domain));
     if (entry)
         return entry;
     json_object_foreach((json_t *)(size_t)auths, key,
@@ -118,6 +131,7 @@ int credentials_find(const char *config_file, const char *domain, struct credent
     struct credentials found = {0};
     cleanup_json json_t *config = NULL;
     const json_t *entry;
+    const char *helper;
 
     *ret = found;
     if (!config_file || (access(config_file, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR)))
@@ -125,6 +139,9 @@ int credentials_find(const char *config_file, const char *domain, struct credent
     config = json_load(AT_FDCWD, config_file, CONFIG_MAX, err);
     if (!config)
         return err_wrap(err, "cannot read the credentials");
+    helper = credentials_helper(config, credentials_key(domain));
+    if (helper)
+        return helper_get(helper, credentials_key(domain), ret, err);
     entry = find_entry(json_object_get(config, "auths"), domain);
     if (!entry)
         return 0;

@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include <jansson.h>
+#include <stdbool.h>
+
 #include "base/err.h"
 
 struct credentials {
@@ -16,6 +19,19 @@ struct credentials {
 int credentials_find(const char *config_file, const char *domain, struct credentials *ret,
                      struct err *err);
 void credentials_free(struct credentials *c); /* wipes the secrets first */
+
+/* The name a registry has in that file: "https://index.docker.io/v1/" for Docker Hub, else
+ * `domain`. */
+const char *credentials_key(const char *domain);
+/* The helper that keeps a registry's credentials ("credHelpers", "credsStore"), or NULL. */
+const char *credentials_helper(const json_t *config, const char *key);
+
+/* Keeps them: in the helper, or in the file (0600), *ret_plain then. Makes the file. */
+int credentials_store(const char *config_file, const char *domain, const struct credentials *c,
+                      bool *ret_plain, struct err *err);
+/* Forgets them. *ret_found: there were any. */
+int credentials_erase(const char *config_file, const char *domain, bool *ret_found,
+                      struct err *err);
 
 /* "<dir>/config.json" of docker's client: $DOCKER_CONFIG, else $HOME/.docker; NULL when neither is
  * set. The caller frees. */

@@ -7,19 +7,12 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <curl/curl.h>
-#include <fcntl.h>
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/json.h"
 #include "base/str.h"
-
-#define REGISTRIES_FILE "/etc/cooper/registries.json"
-#define REGISTRIES_MAX  (1u << 20)
+#include "registry/registries.h"
 
 const char *hosts_api(const char *domain)
 {
@@ -71,8 +64,7 @@ char *hosts_resolve(const char *base, const char *location)
     return whole;
 }
 
-/* "host:port" or "[v6]:port" -> the host alone. */
-static char *without_port(const char *host)
+char *hosts_without_port(const char *host)
 {
     const char *colon = strrchr(host, ':');
 
@@ -83,7 +75,7 @@ static char *without_port(const char *host)
 
 bool hosts_is_loopback(const char *host)
 {
-    cleanup_free char *name = without_port(host);
+    cleanup_free char *name = hosts_without_port(host);
     struct in6_addr v6;
     struct in_addr v4;
 
@@ -94,21 +86,7 @@ bool hosts_is_loopback(const char *host)
     return inet_pton(AF_INET6, name, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-/* The list is the administrator's; docker's daemon.json has the same member by the same name. */
 int hosts_allow_plain(const char *host, struct err *err)
 {
-    const char *given = getenv("COOPER_REGISTRIES");
-    const char *path = given && *given ? given : REGISTRIES_FILE;
-    cleanup_strv struct strv listed = {0};
-    cleanup_json json_t *file = NULL;
-
-    if (hosts_is_loopback(host))
-        return true;
-    if (access(path, F_OK) < 0 && errno == ENOENT)
-        return false;
-    file = json_load(AT_FDCWD, path, REGISTRIES_MAX, err);
-    if (!file)
-        return err_wrap(err, "cannot read the list of insecure registries");
-    json_strings(json_object_get(file, "insecure-registries"), &listed);
-    return strv_contains(&listed, host);
+    return hosts_is_loopback(host) ? 1 : registries_insecure(host, err);
 }

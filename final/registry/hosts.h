@@ -19,9 +19,9 @@ char *hosts_resolve(const char *base, const char *location);
  */
 bool hosts_is_loopback(const char *host);
 
-/* True when plain HTTP may be spoken with "host[:port]": loopback, or listed under
- * "insecure-registries" in $COOPER_REGISTRIES (default /etc/cooper/registries.json):
- *     {"insecure-registries": ["registry.lab:5000"]}
- * Negative when that file cannot be read or understood: a wrong guess would be unsafe either way.
- */
+/* "host:port" or "[v6]:port" -> the host alone; the caller frees. */
+char *hosts_without_port(const char *host);
+
+/* 1 when plain HTTP may be spoken with "host[:port]": loopback, or listed as insecure
+ * (registries.h). */
 int hosts_allow_plain(const char *host, struct err *err);

@@ -13,6 +13,7 @@
 
 #include <ctype.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -20,6 +21,7 @@
 #include "base/file.h"
 #include "registry/exchange.h"
 #include "registry/hosts.h"
+#include "registry/registries.h"
 #include "registry/tls.h"
 
 #define POOL_SIZE         8
@@ -378,6 +380,13 @@ static void set_bounds(struct exchange *x)
     curl_easy_setopt(x->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 }
 
+static void set_blob(CURL *curl, CURLoption option, const struct buf *pem)
+{
+    struct curl_blob blob = {pem->data, pem->len, CURL_BLOB_COPY};
+
+    curl_easy_setopt(curl, option, &blob);
+}
+
 /* System CAs come from the hashed directory, which is read on demand: parsing the bundle of all of
  * them costs more than the rest of a request. Where libcurl was built without that directory, the
  * bundle. */
@@ -385,7 +394,6 @@ static int set_trust(struct exchange *x, const char *host)
 {
     const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
     cleanup_buf struct buf pem = {0};
-    struct curl_blob blob;
 
     if (tls_trust(host, x->http->ca_file, x->http->config_dir, &pem, x->err) < 0)
         return -x->err->code;
@@ -397,9 +405,41 @@ static int set_trust(struct exchange *x, const char *host)
         return -x->err->code;
     if (!pem.len)
         return 0;
-    blob = (struct curl_blob){pem.data, pem.len, CURL_BLOB_COPY};
-    curl_easy_setopt(x->curl, CURLOPT_CAINFO_BLOB, &blob);
+    set_blob(x->curl, CURLOPT_CAINFO_BLOB, &pem);
     return 0;
+}
+
+/* Our own certificate, where the host has a directory with one; and for a registry listed as
+ * insecure nobody has to vouch. */
+static int set_identity(struct exchange *x, const char *host)
+{
+    cleanup_buf struct buf certificate = {0}, key = {0};
+    int insecure = registries_insecure(host, x->err);
+
+    if (insecure < 0 || tls_client(host, x->http->config_dir, &certificate, &key, x->err) < 0)
+        return -x->err->code;
+    if (certificate.len) {
+        set_blob(x->curl, CURLOPT_SSLCERT_BLOB, &certificate);
+        set_blob(x->curl, CURLOPT_SSLKEY_BLOB, &key);
+        explicit_bzero(key.data, key.len);
+    }
+    if (insecure) {
+        curl_easy_setopt(x->curl, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(x->curl, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    return 0;
+}
+
+/* libcurl reads the environment itself, but of HTTP_PROXY only the lower-case form, because in CGI
+ * programs the other one is the client's to set. We are none. */
+static void set_proxy(struct exchange *x, const char *host, bool tls)
+{
+    const char *upper = getenv("HTTP_PROXY");
+
+    if (hosts_is_loopback(host))
+        curl_easy_setopt(x->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
+    else if (!tls && upper && *upper && !getenv("http_proxy"))
+        curl_easy_setopt(x->curl, CURLOPT_PROXY, upper);
 }
 
 /* libcurl takes "Name:" for "not this one". */
@@ -459,9 +499,10 @@ static int prepare(struct exchange *x, struct curl_slist *headers)
     curl_easy_setopt(x->curl, CURLOPT_USERAGENT, "cooper/" COOPER_VERSION);
     curl_easy_setopt(x->curl, CURLOPT_HTTPHEADER, headers);
     set_method(x);
-    if (hosts_is_loopback(host))
-        curl_easy_setopt(x->curl, CURLOPT_PROXY, ""); /* whatever $http_proxy says */
-    return tls ? set_trust(x, host) : 0;
+    set_proxy(x, host, tls);
+    if (tls && set_trust(x, host) < 0)
+        return -x->err->code;
+    return tls ? set_identity(x, host) : 0;
 }
 
 int http_request(struct http *h, const struct http_request *request, struct http_answer *ret,

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,8 +24,10 @@ struct registry_options {
         *config_file; /* docker's config.json with "auths"; NULL: $DOCKER_CONFIG, ~/.docker */
     bool push;        /* tokens that allow writing */
     const struct strv *mount_from; /* other repositories there that blobs may be taken from */
-    const char *scope;             /* instead of all that: what tokens are asked for */
-    unsigned stall_s;              /* a transfer without progress for so long is broken; 0: 30 */
+    const char *scope;             /* instead of all that: what tokens are asked for; "": nothing */
+    const char *host;              /* where the API is, if not where `domain` says; NULL */
+    const char *mirror; /* "https://mirror.lab": instead, with its own credentials; NULL */
+    unsigned stall_s;   /* a transfer without progress for so long is broken; 0: 30 */
     /* Asked at least once a second during transfers and pauses, from the calling thread; NULL:
      * never. */
     bool (*cancelled)(void *context);
@@ -34,6 +37,10 @@ struct registry_options {
 int registry_open(const char *domain, const char *repository,
                   const struct registry_options *options, struct registry **ret, struct err *err);
 void registry_close(struct registry *r); /* NULL is fine */
+
+/* The addresses to ask before `domain` itself, for `mirror`: those of Docker Hub's mirrors that the
+ * administrator lists (registries.h). */
+int registry_mirrors_of(const char *domain, struct strv *ret, struct err *err);
 
 /* Gets a manifest or index by tag or digest: raw bytes (at most 4 MiB), its media type (NULL when
  * the server names none of use) and digest (computed here and compared with the one asked for and
@@ -79,3 +86,25 @@ int registry_put_manifest(struct registry *r, const char *tag_or_digest, const c
 
 /* All tags of the repository, page by page. */
 int registry_tags(struct registry *r, struct strv *ret, struct err *err);
+/* What has `term` in its name: [{"name", "description", "star_count", "is_official",
+ * "is_automated"}], at most `limit`, appended to `ret`. `domain` NULL: Docker Hub. */
+int registry_search(const char *domain, const char *term, int limit,
+                    const struct registry_options *options, json_t *ret, struct err *err);
+
+/* --- who we are ---------------------------------------------------------------------------------
+ */
+
+/* The domain a user means by the address of a server; the caller frees. */
+char *registry_domain(const char *server);
+/* Asks the registry whether it takes these credentials; `username` NULL: those that are kept. A
+ * token service may have given a refresh token, to be kept instead of the password; else NULL. */
+int registry_login(const char *domain, const char *username, const char *password,
+                   const struct registry_options *options, char **ret_identity_token,
+                   struct err *err);
+/* As whom we are known there: NULL, or a name ("<token>" when only a token is kept). */
+int registry_known_user(const char *domain, char **ret_username, struct err *err);
+/* Keeps credentials where docker's configuration says. *ret_plain_file: the file they are in,
+ * readable for its owner; NULL: a helper has them. */
+int registry_remember(const char *domain, const char *username, const char *password,
+                      const char *identity_token, char **ret_plain_file, struct err *err);
+int registry_forget(const char *domain, bool *ret_found, struct err *err);

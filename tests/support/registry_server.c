@@ -114,6 +114,8 @@ static void write_configuration(struct registry_server *s)
                s->directory);
     if (s->options.tls)
         buf_printf(&y, "  tls:\n    certificate: %s\n    key: %s/key.pem\n", s->ca, s->directory);
+    if (s->options.client_certificate)
+        buf_printf(&y, "    clientcas:\n      - %s\n", s->ca);
     if (s->options.user)
         buf_printf(&y, "auth:\n  htpasswd:\n    realm: test\n    path: %s/htpasswd\n",
                    s->directory);

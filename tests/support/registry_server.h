@@ -20,6 +20,7 @@
 struct registry_server_options {
     const char *user, *password; /* NULL: everybody may read and write */
     bool tls;                    /* a certificate of its own for localhost and 127.0.0.1 */
+    bool client_certificate;     /* needs `tls`: asks for one; its own will do */
     const char *token_realm;     /* needs `tls`: Bearer, with tokens from this address */
     const char *redirect;        /* sends those who ask for blobs to this address ("http://...") */
 };
@@ -30,7 +31,7 @@ struct registry_server {
     char address[32]; /* "127.0.0.1:PORT", or "localhost:PORT" with TLS */
     char *directory;  /* everything it owns */
     char *log;        /* path of its log; one line a request */
-    char *ca;         /* path of the CA's certificate, NULL without TLS */
+    char *ca;         /* path of the CA's certificate, NULL without TLS; beside it key.pem */
     struct registry_server_options options;
 };
 

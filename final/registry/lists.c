@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
-#include "registry/conversation.h"
+#include "registry/lists.h"
 #include "registry/retry.h"
 
 #define PAGE_MAX  (4u << 20)
@@ -54,9 +54,8 @@ static int add_items(const struct buf *body, const char *member, struct strv *re
     return ret->len > ITEMS_MAX ? err_set(err, E2BIG, "the registry's list does not end") : 0;
 }
 
-/* `member` of every page of `path`. */
-static int get_list(struct registry *r, const char *path, const char *member, struct strv *ret,
-                    struct err *err)
+int lists_get(struct registry *r, const char *path, const char *member, struct strv *ret,
+              struct err *err)
 {
     cleanup_free char *query = str_copy("");
     int result = 0;
@@ -78,5 +77,5 @@ static int get_list(struct registry *r, const char *path, const char *member, st
 
 int registry_tags(struct registry *r, struct strv *ret, struct err *err)
 {
-    return get_list(r, "tags/list", "tags", ret, err);
+    return lists_get(r, "tags/list", "tags", ret, err);
 }
