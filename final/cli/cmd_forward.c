@@ -33,6 +33,8 @@ static const struct flag import_flags[] = {
      .help = "Apply Dockerfile instruction to the created image"},
     {'m', "message", FLAG_ONE, "string", NULL, NULL,
      .help = "Set commit message for imported image"},
+    {0, "platform", FLAG_ONE, "string", NULL, NULL,
+     .help = "Set platform of the image: os/arch[/variant]"},
     FLAGS_END,
 };
 
@@ -161,12 +163,22 @@ const struct command command_search = {
 
 const struct command command_import = {
     .paths = {"image import", "import"},
-    .arguments = "[OPTIONS] file|- [REPOSITORY[:TAG]]",
+    .arguments = "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
     .summary = "Import the contents from a tarball to create a filesystem image",
     .flags = import_flags,
     .min_args = 1,
     .max_args = 2,
     .run = forward_command,
+};
+
+const struct command command_insert = {
+    .paths = {"insert"},
+    .arguments = "IMAGE URL PATH",
+    .summary = "Make a new image with a file from a URL in it",
+    .flags = no_flags,
+    .min_args = 3,
+    .max_args = 3,
+    .run = cmd_forward,
 };
 
 const struct command command_commit = {

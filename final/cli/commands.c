@@ -28,6 +28,7 @@ const struct command *const cli_commands[] = {
     &command_history,
     &command_image_prune,
     &command_import,
+    &command_insert,
     &command_inspect,
     &command_container_inspect,
     &command_image_inspect,

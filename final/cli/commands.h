@@ -30,13 +30,14 @@ extern const struct command command_network_connect, command_network_disconnect,
     command_port; /* cmd_connect.c */
 
 /* cmd_forward.c: run by the program cooper-image, which links what is slow to load. */
-extern const struct command command_pull, command_push, command_import, command_commit,
-    command_save, command_load, command_login, command_logout, command_search;
+extern const struct command command_pull, command_push, command_import, command_insert,
+    command_commit, command_save, command_load, command_login, command_logout, command_search;
 /* Their functions there: cmd_pull.c, cmd_push.c, cmd_import.c, cmd_commit.c, cmd_save.c,
  * cmd_login.c, cmd_search.c. */
 int cmd_pull(struct cli *cli);
 int cmd_push(struct cli *cli);
 int cmd_import(struct cli *cli);
+int cmd_insert(struct cli *cli);
 int cmd_commit(struct cli *cli);
 int cmd_save(struct cli *cli);
 int cmd_load(struct cli *cli);

@@ -14,8 +14,9 @@ int main(int argc, char **argv)
         command_function *run;
     } carried[COUNT] = {
         {&command_pull, cmd_pull},     {&command_push, cmd_push},     {&command_import, cmd_import},
-        {&command_commit, cmd_commit}, {&command_save, cmd_save},     {&command_load, cmd_load},
-        {&command_login, cmd_login},   {&command_logout, cmd_logout}, {&command_search, cmd_search},
+        {&command_insert, cmd_insert}, {&command_commit, cmd_commit}, {&command_save, cmd_save},
+        {&command_load, cmd_load},     {&command_login, cmd_login},   {&command_logout, cmd_logout},
+        {&command_search, cmd_search},
         {&command_cp, cmd_cp_tar},
     };
     struct command commands[COUNT];

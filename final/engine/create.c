@@ -187,7 +187,8 @@ static int write_spec(struct engine *e, const struct draft *d, int dir, const st
                                .argv = &d->argv,
                                .mounts = &d->mounts,
                                .security = &d->security};
-    int r = store_overlay_options(e->store, layers, d->c.id, d->c.auto_remove, &overlay, err);
+    cleanup_free char *place = str_format("containers/%s", d->c.id);
+    int r = store_overlay_options(e->store, layers, place, d->c.auto_remove, &overlay, err);
 
     if (!r)
         r = security_filter(&d->security, dir, &input.seccomp, err);

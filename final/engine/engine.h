@@ -254,6 +254,21 @@ int engine_prune_images(struct engine *e, bool all, engine_image_filter *filter,
  * it.
  */
 
+/* One step from an image to the next one, of commit and of builds. */
+struct image_step {
+    const char *parent; /* id of the image it is made on; NULL: of nothing */
+    json_t *config;     /* docker's Config; what belongs to a container only is left out */
+    const char *created_by, *author, *comment; /* NULL or "": none */
+    const char *reference;                     /* NULL: it gets no name */
+    int64_t created_ns;                        /* 0: now */
+};
+/* Makes the image. `stage` is a store_stage() that has become a layer's tree (layer_copy(),
+ * layer_unpack_...), and `stage_fd` its descriptor; NULL, or a tree with nothing in it, for a step
+ * that changes the configuration only. The stage is used up, also on failure. To be called under
+ * store_hold(). */
+int engine_make_image(struct engine *e, const struct image_step *step, const char *stage,
+                      int stage_fd, char ret_id[DIGEST_LEN + 1], struct err *err);
+
 /* A new image from what a container wrote; volumes are left out. */
 struct commit_request {
     const char *reference; /* NULL: it gets no name */
@@ -279,10 +294,21 @@ struct pull_options {
 };
 int engine_pull(struct engine *e, const char *name, const struct pull_options *options,
                 const struct pull_progress *progress, struct err *err);
-/* Imports a root filesystem tar (any compression) from a descriptor as an image of one layer. */
-int engine_import(struct engine *e, int fd, const char *source_name, const char *reference,
-                  const json_t *changes, const char *message, char ret_id[DIGEST_LEN + 1],
-                  struct err *err);
+/* Imports a root filesystem tar (any compression) as an image of one layer. */
+struct import_request {
+    const char *source;    /* what the user calls it: an address that begins with http:// or */
+    int fd;                /* https:// is fetched, anything else is what `fd` reads */
+    const char *reference; /* NULL: it gets no name */
+    const char *platform;  /* what the image is for; NULL: this machine */
+    const char *message;   /* NULL: "Imported from <source>" */
+    const json_t *config;  /* docker's Config */
+    const volatile bool *cancelled;
+};
+int engine_import(struct engine *e, const struct import_request *request,
+                  char ret_id[DIGEST_LEN + 1], struct err *err);
+/* A new image: `image` with the file that `url` gives at `path`, mode 0644. */
+int engine_insert(struct engine *e, const char *image, const char *url, const char *path,
+                  const volatile bool *cancelled, char ret_id[DIGEST_LEN + 1], struct err *err);
 /* Loads all images of an archive (docker's or OCI's, compressed or not) or of an OCI layout's
  * directory. `ret_lines` gets what docker says; also what was loaded before an error. */
 struct load_options {

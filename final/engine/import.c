@@ -9,10 +9,11 @@
 #include "base/json.h"
 #include "engine/engine.h"
 #include "engine/taker.h"
+#include "registry/registry.h"
 
 #define PIECE (256u << 10)
 
-static int feed_all(struct taker *t, int fd, struct err *err)
+static int feed_file(struct taker *t, int fd, const volatile bool *cancelled, struct err *err)
 {
     cleanup_free char *piece = mem_alloc(PIECE);
 
@@ -20,6 +21,8 @@ static int feed_all(struct taker *t, int fd, struct err *err)
         ssize_t n = read(fd, piece, PIECE); /* not file_read: a pipe's writer may be slow */
         int r;
 
+        if (cancelled && *cancelled)
+            return err_set(err, ECANCELED, "cancelled");
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -32,11 +35,37 @@ static int feed_all(struct taker *t, int fd, struct err *err)
     }
 }
 
-static int unpack(struct taker *t, int stage_fd, int fd, struct layer *layer,
-                  struct layer_blob *ret_blob, struct err *err)
+static bool is_url(const char *source)
+{
+    return str_starts(source, "http://") || str_starts(source, "https://");
+}
+
+static bool is_cancelled(void *context)
+{
+    const volatile bool *const *cancelled = context;
+
+    return *cancelled && **cancelled;
+}
+
+static int feed_taker(void *context, const void *data, size_t len, struct err *err)
+{
+    return taker_feed(context, data, len, err);
+}
+
+static int feed_all(struct taker *t, const struct import_request *request, struct err *err)
+{
+    const volatile bool *cancelled = request->cancelled;
+    const struct registry_options options = {.cancelled = is_cancelled, .context = &cancelled};
+
+    return is_url(request->source) ? registry_fetch(request->source, &options, feed_taker, t, err)
+                                   : feed_file(t, request->fd, cancelled, err);
+}
+
+static int unpack(struct taker *t, int stage_fd, const struct import_request *request,
+                  struct layer *layer, struct layer_blob *ret_blob, struct err *err)
 {
     struct layer_result result = {0};
-    int r = feed_all(t, fd, err);
+    int r = feed_all(t, request, err);
 
     if (!r)
         r = taker_finish(t, &result, ret_blob, err);
@@ -56,7 +85,8 @@ static int unpack(struct taker *t, int stage_fd, int fd, struct layer *layer,
 }
 
 /* Unpacks in staging and publishes. The layer is the only one, so its chain ID is its diffID. */
-static int import_layer(struct store *store, int fd, struct layer_blob *ret_blob, struct err *err)
+static int import_layer(struct store *store, const struct import_request *request,
+                        struct layer_blob *ret_blob, struct err *err)
 {
     struct layer layer = {0};
     struct taker *t = NULL;
@@ -69,7 +99,7 @@ static int import_layer(struct store *store, int fd, struct layer_blob *ret_blob
         return stage_fd;
     r = taker_new(store, stage_fd, &t, err);
     if (!r)
-        r = unpack(t, stage_fd, fd, &layer, ret_blob, err);
+        r = unpack(t, stage_fd, request, &layer, ret_blob, err);
     taker_free(t);
     if (!r)
         r = store_layer_publish(store, stage, &layer, err);
@@ -79,8 +109,8 @@ static int import_layer(struct store *store, int fd, struct layer_blob *ret_blob
 }
 
 static int record(struct store *store, const struct layer_blob *blob, const char *canonical,
-                  const char *comment, const json_t *changes, char ret_id[DIGEST_LEN + 1],
-                  struct err *err)
+                  const char *comment, const struct import_request *request,
+                  const struct platform *platform, char ret_id[DIGEST_LEN + 1], struct err *err)
 {
     struct image_record image = {
         .manifest = "", .packed = blob, .packed_count = 1, .reference = canonical};
@@ -92,7 +122,7 @@ static int record(struct store *store, const struct layer_blob *blob, const char
     int r;
 
     strv_add(&diff_ids, blob->diff_id);
-    config = image_config_new(&diff_ids, comment, changes);
+    config = image_config_new(&diff_ids, comment, platform, request->config);
     text = json_text(config, JSON_COMPACT);
     digest_of(text, strlen(text), id);
     chain_id("", blob->diff_id, chain);
@@ -115,15 +145,16 @@ static int record(struct store *store, const struct layer_blob *blob, const char
     return r;
 }
 
-int engine_import(struct engine *e, int fd, const char *source_name, const char *reference,
-                  const json_t *changes, const char *message, char ret_id[DIGEST_LEN + 1],
-                  struct err *err)
+int engine_import(struct engine *e, const struct import_request *request,
+                  char ret_id[DIGEST_LEN + 1], struct err *err)
 {
+    const char *message = request->message, *reference = request->reference;
     cleanup_free char *comment =
-        message && *message ? str_copy(message) : str_format("Imported from %s", source_name);
+        message && *message ? str_copy(message) : str_format("Imported from %s", request->source);
     cleanup_with(reference_free) struct reference ref = {0};
     cleanup_free char *canonical = NULL;
     cleanup_close int hold = -1;
+    struct platform platform;
     struct layer_blob blob;
     int r;
 
@@ -134,11 +165,17 @@ int engine_import(struct engine *e, int fd, const char *source_name, const char 
                        "cannot import digest reference '%s': a digest follows from content",
                        reference);
     canonical = reference ? reference_canonical(&ref) : NULL;
+    platform_host(&platform);
+    if (request->platform && platform_parse(request->platform, &platform, err) < 0)
+        return -err->code;
     hold = store_hold(e->store, err);
     if (hold < 0 || store_collect_stages(e->store, err) < 0)
         return -err->code;
-    r = import_layer(e->store, fd, &blob, err);
+    r = import_layer(e->store, request, &blob, err);
     if (r < 0)
-        return err_wrap(err, "cannot import '%s'", source_name);
-    return record(e->store, &blob, canonical, comment, changes, ret_id, err);
+        return r == -ECANCELED ? r : err_wrap(err, "cannot import '%s'", request->source);
+    r = record(e->store, &blob, canonical, comment, request, &platform, ret_id, err);
+    if (!r)
+        engine_event(e, "image", "import", ret_id, NULL);
+    return r;
 }

@@ -125,19 +125,18 @@ static json_t *new_history(const char *created, const char *comment)
 }
 
 /* "rootfs" and the platform are what every engine needs to run it; the rest may be empty. */
-json_t *image_config_new(const struct strv *diff_ids, const char *comment, const json_t *config)
+json_t *image_config_new(const struct strv *diff_ids, const char *comment,
+                         const struct platform *platform, const json_t *config)
 {
     json_t *json = json_object(), *rootfs = json_object();
-    struct platform host;
     char created[40];
 
-    platform_host(&host);
     clock_format(clock_now(), created);
     json_put_str(json, "created", created);
-    json_put_str(json, "architecture", host.architecture);
-    if (*host.variant)
-        json_put_str(json, "variant", host.variant);
-    json_put_str(json, "os", host.os);
+    json_put_str(json, "architecture", platform->architecture);
+    if (*platform->variant)
+        json_put_str(json, "variant", platform->variant);
+    json_put_str(json, "os", platform->os);
     json_put(json, "config", config ? json_deep_copy(config) : json_object());
     json_put_str(rootfs, "type", "layers");
     json_put(rootfs, "diff_ids", json_from_strings(diff_ids));

@@ -106,9 +106,10 @@ void image_config_free(struct image_config *c);
 /* ChainID(L0) = diffID 0; ChainID(Ln) = sha256(ChainID(Ln-1) + " " + diffIDn). parent "" for the
  * base. OCI image spec, config.md, "Layer ChainID". Needs libcrypto. */
 void chain_id(const char *parent, const char *diff_id, char ret[DIGEST_LEN + 1]);
-/* A config for one layer without a history: what `import` makes. `changes` may be NULL. Caller
+/* A config for one layer without a history: what `import` makes. `config` may be NULL. Caller
  * owns. */
-json_t *image_config_new(const struct strv *diff_ids, const char *comment, const json_t *config);
+json_t *image_config_new(const struct strv *diff_ids, const char *comment,
+                         const struct platform *platform, const json_t *config);
 
 /* --- layers: tar to overlayfs form --------------------------------------------------------------
  *

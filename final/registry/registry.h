@@ -108,3 +108,12 @@ int registry_known_user(const char *domain, char **ret_username, struct err *err
 int registry_remember(const char *domain, const char *username, const char *password,
                       const char *identity_token, char **ret_plain_file, struct err *err);
 int registry_forget(const char *domain, bool *ret_found, struct err *err);
+
+/* --- any other address --------------------------------------------------------------------------
+ */
+
+/* Fetches what `url` (http or https) gives and hands each piece to `sink`. Redirects are followed,
+ * but not from https to http; nobody's credentials go along. A transfer that breaks off goes on
+ * where the server can. `options`: cancelled, context, stall_s, ca_file. */
+int registry_fetch(const char *url, const struct registry_options *options, registry_sink *sink,
+                   void *context, struct err *err);

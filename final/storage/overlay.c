@@ -12,7 +12,7 @@
 #define LAYERS_MAX  127
 #define OPTIONS_MAX 4095 /* mount(2) copies one page, with the NUL */
 
-int store_overlay_options(struct store *s, const struct strv *dirs, const char *container_id,
+int store_overlay_options(struct store *s, const struct strv *dirs, const char *place,
                           bool disposable, char **ret, struct err *err)
 {
     cleanup_buf struct buf options = {0};
@@ -24,8 +24,7 @@ int store_overlay_options(struct store *s, const struct strv *dirs, const char *
     buf_add_str(&options, "lowerdir=");
     for (size_t i = dirs->len; i-- > 0;)
         buf_printf(&options, "%s%s", dirs->items[i], i ? ":" : "");
-    buf_printf(&options, ",upperdir=../containers/%s/upper,workdir=../containers/%s/work",
-               container_id, container_id);
+    buf_printf(&options, ",upperdir=../%s/upper,workdir=../%s/work", place, place);
     buf_add_str(&options, ",redirect_dir=nofollow,metacopy=off,index=off");
     if (disposable)
         buf_add_str(&options, ",volatile");

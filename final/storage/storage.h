@@ -192,10 +192,10 @@ int store_layer_publish(struct store *store, const char *stage, struct layer *la
                         struct err *err);
 
 /* Options of an overlay mount with the given layer directories (base first), relative to layers/:
- * "lowerdir=c:b:a,upperdir=../containers/ID/upper,workdir=...,redirect_dir=...". At most 127
- * layers. */
-int store_overlay_options(struct store *store, const struct strv *layer_dirs,
-                          const char *container_id, bool disposable, char **ret, struct err *err);
+ * "lowerdir=c:b:a,upperdir=../containers/ID/upper,workdir=...,redirect_dir=...". `place` has the
+ * directories upper and work: "containers/ID", "staging/NAME". At most 127 layers. */
+int store_overlay_options(struct store *store, const struct strv *layer_dirs, const char *place,
+                          bool disposable, char **ret, struct err *err);
 
 /* --- containers ---------------------------------------------------------------------------------
  */

@@ -46,7 +46,9 @@ static int tar(const char *flags)
 
 static int import(int fd, const char *reference, char id[DIGEST_LEN + 1], struct err *err)
 {
-    return engine_import(puller_engine(), fd, "-", reference, NULL, NULL, id, err);
+    const struct import_request request = {.source = "-", .fd = fd, .reference = reference};
+
+    return engine_import(puller_engine(), &request, id, err);
 }
 
 START_TEST(any_compression_gives_the_same_layer)

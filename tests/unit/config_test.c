@@ -80,7 +80,7 @@ START_TEST(makes_a_config_that_it_can_read)
     char *text;
 
     strv_add(&ids, A);
-    made = image_config_new(&ids, "Imported from -", NULL);
+    made = image_config_new(&ids, "Imported from -", &(struct platform){"linux", "arm", "v7"}, NULL);
     text = json_text(made, 0);
     ck_assert_int_eq(image_config_parse(text, strlen(text), &c, &err), 0);
     ck_assert_str_eq(c.diff_ids.items[0], A);

@@ -314,13 +314,13 @@ START_TEST(overlay_options_fit_a_page_with_127_layers)
 
     for (int i = 0; i < 127; i++)
         strv_add(&dirs, "aaaaaaaaaaaaaaaaaaaaaaaa");
-    ck_assert_msg(!store_overlay_options(store, &dirs, HEX_A, true, &options, &err), "%s",
+    ck_assert_msg(!store_overlay_options(store, &dirs, "containers/" HEX_A, true, &options, &err), "%s",
                   err.message);
     ck_assert_uint_lt(strlen(options), 4096);
     strv_add(&dirs, "one too many");
     free(options);
     options = NULL;
-    ck_assert_int_eq(store_overlay_options(store, &dirs, HEX_A, true, &options, &err), -EINVAL);
+    ck_assert_int_eq(store_overlay_options(store, &dirs, "containers/" HEX_A, true, &options, &err), -EINVAL);
 }
 END_TEST
 
