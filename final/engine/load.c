@@ -252,13 +252,41 @@ static int keep(struct arrival *a, const char *digest, const struct buf *text,
     return store_blob_put(a->in.store, digest, text->data, text->len, err);
 }
 
+/* What is said of the names. One that another image has moves, and docker says so. */
+static int describe_names(struct arrival *a, struct strv *ret, struct err *err)
+{
+    const struct strv *names = &a->image->tags;
+
+    for (size_t i = 0; i < names->len; i++) {
+        cleanup_free char *familiar = reference_familiar(names->items[i]);
+        struct image old;
+        int r = store_image_by_reference(a->in.store, names->items[i], &old, err);
+
+        if (r < 0 && r != -ENOENT)
+            return r;
+        if (!r && strcmp(old.id, a->id))
+            strv_take(ret, str_format("The image %s already exists, renaming the old one with ID "
+                                      "%s to empty string",
+                                      familiar, old.id));
+        if (!r)
+            image_free(&old);
+        strv_take(ret, str_format("Loaded image: %s", familiar));
+    }
+    if (!names->len)
+        strv_take(ret, str_format("Loaded image ID: %s", a->id));
+    return 0;
+}
+
+/* Image and names at once: nobody takes it for one without a name, and prunes it. */
 static int record(struct arrival *a, struct err *err)
 {
     const struct archived_image *image = a->image;
     cleanup_free struct layer_blob *packed = NULL;
     struct image_record record = {.id = a->id,
                                   .manifest = image->manifest ? image->manifest_digest : "",
-                                  .created_ns = a->config.created_ns};
+                                  .created_ns = a->config.created_ns,
+                                  .references = &image->tags};
+    cleanup_strv struct strv said = {0};
     int r = 0;
 
     intake_record(&a->in, &record, &packed);
@@ -270,51 +298,13 @@ static int record(struct arrival *a, struct err *err)
     if (!r)
         r = keep(a, a->id, &a->config_text, &record, err);
     if (!r)
+        r = describe_names(a, &said, err);
+    if (!r)
         r = store_image_add(a->in.store, &record, err);
+    for (size_t i = 0; i < said.len && !r; i++)
+        strv_add(a->loading->lines, said.items[i]);
     strv_free(&record.blobs);
     strv_free(&record.chain_ids);
-    return r;
-}
-
-/* --- names --------------------------------------------------------------------------------------
- */
-
-static void say(struct loading *l, char *line)
-{
-    strv_take(l->lines, line);
-}
-
-/* A name that another image has moves, and docker says so. */
-static int set_name(struct loading *l, const char *canonical, const char *id, struct err *err)
-{
-    cleanup_free char *familiar = reference_familiar(canonical);
-    struct image old;
-    int r = store_image_by_reference(l->e->store, canonical, &old, err);
-
-    if (r < 0 && r != -ENOENT)
-        return r;
-    if (!r && strcmp(old.id, id))
-        say(l, str_format("The image %s already exists, renaming the old one with ID %s to empty "
-                          "string",
-                          familiar, old.id));
-    if (!r)
-        image_free(&old);
-    r = store_reference_set(l->e->store, canonical, id, err);
-    if (r >= 0)
-        say(l, str_format("Loaded image: %s", familiar));
-    return r;
-}
-
-static int set_names(struct loading *l, const struct archived_image *image, const char *id,
-                     struct err *err)
-{
-    int r = 0;
-
-    for (size_t i = 0; i < image->tags.len && r >= 0; i++)
-        r = set_name(l, image->tags.items[i], id, err);
-    if (!image->tags.len)
-        say(l, str_format("Loaded image ID: %s", id));
-    engine_event(l->e, "image", "load", id, NULL);
     return r;
 }
 
@@ -335,7 +325,7 @@ static int load_image(struct loading *l, const struct archived_image *image, str
     if (!r)
         r = record(&a, err);
     if (!r)
-        r = set_names(l, image, a.id, err);
+        engine_event(l->e, "image", "load", a.id, NULL);
     image_config_free(&a.config);
     buf_free(&a.config_text);
     buf_free(&a.manifest_text);

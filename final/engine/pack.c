@@ -165,7 +165,8 @@ static int record(struct store *store, const struct image *image, const char *ma
                                   .created_ns = image->created_ns,
                                   .chain_ids = *chain_ids,
                                   .packed = blobs,
-                                  .packed_count = chain_ids->len};
+                                  .packed_count = chain_ids->len,
+                                  .known = true};
     int r;
 
     strv_add(&record.blobs, manifest);

@@ -258,7 +258,7 @@ static int record(struct push *p, const struct image *image, const char *tag, st
     json_t *attributes = json_object();
     int r = store_repo_digest_set(p->e->store, name, image->id, err);
 
-    if (r < 0) {
+    if (r < 0 && r != -ENOENT) { /* removed meanwhile: pushed all the same */
         json_decref(attributes);
         return r;
     }

@@ -70,7 +70,9 @@ static int spool_filled(void *context, size_t len, struct err *err)
     int r;
 
     if (len > s->left)
-        return err_set(err, ENOSPC, "the archive is larger than half of what is free on the disk");
+        return err_set(err, ENOSPC,
+                       "the archive is larger than half of what is free on the disk: No space left "
+                       "on device");
     s->left -= len;
     r = file_write(s->to, s->piece, len);
     if (r < 0) {

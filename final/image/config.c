@@ -10,27 +10,34 @@
 #include "base/json.h"
 #include "image/image.h"
 
-enum shape { STRING, STRINGS, OBJECT };
+enum shape { STRING, STRINGS, OBJECT, OBJECTS };
 
-/* What the engine reads of `config`; members it does not know are kept as they are. */
-static const struct {
+struct member {
     const char *name;
     enum shape shape;
-} members[] = {
+};
+
+static const struct member top[] = {
+    {"created", STRING}, {"author", STRING},  {"architecture", STRING}, {"variant", STRING},
+    {"os", STRING},      {"comment", STRING}, {"history", OBJECTS},     {"config", OBJECT},
+};
+
+/* What the engine reads of `config`; members it does not know are kept as they are. */
+static const struct member members[] = {
     {"User", STRING},     {"WorkingDir", STRING},  {"StopSignal", STRING},
     {"Env", STRINGS},     {"Entrypoint", STRINGS}, {"Cmd", STRINGS},
     {"OnBuild", STRINGS}, {"Shell", STRINGS},      {"ExposedPorts", OBJECT},
     {"Volumes", OBJECT},  {"Labels", OBJECT},      {"Healthcheck", OBJECT},
 };
 
-static bool all_strings(const json_t *array)
+static bool all_are(const json_t *array, json_type type)
 {
     json_t *item;
     size_t i;
 
     if (!json_is_array(array))
         return false;
-    json_array_foreach(array, i, item) if (!json_is_string(item)) return false;
+    json_array_foreach(array, i, item) if (json_typeof(item) != type) return false;
     return true;
 }
 
@@ -42,21 +49,34 @@ static bool has_shape(const json_t *value, enum shape shape)
     case STRING:
         return json_is_string(value);
     case STRINGS:
-        return all_strings(value);
+        return all_are(value, JSON_STRING);
+    case OBJECTS:
+        return all_are(value, JSON_OBJECT);
     default:
         return json_is_object(value);
     }
 }
 
-static int check_members(const json_t *config, struct err *err)
+static int check_members(const json_t *json, const struct member *list, size_t count,
+                         struct err *err)
 {
-    if (!has_shape(config, OBJECT))
-        return err_set(err, EINVAL, "the image's config has a 'config' that is not an object");
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
-        if (!has_shape(json_object_get(config, members[i].name), members[i].shape))
+    for (size_t i = 0; i < count; i++)
+        if (!has_shape(json_object_get(json, list[i].name), list[i].shape))
             return err_set(err, EINVAL, "the image's config has a '%s' of the wrong type",
-                           members[i].name);
+                           list[i].name);
     return 0;
+}
+
+static int check_shapes(const json_t *json, struct err *err)
+{
+    int r;
+
+    if (!json_is_object(json))
+        return err_set(err, EINVAL, "the image's config is not a JSON object");
+    r = check_members(json, top, sizeof top / sizeof *top, err);
+    return r < 0 ? r
+                 : check_members(json_object_get(json, "config"), members,
+                                 sizeof members / sizeof *members, err);
 }
 
 /* These digests are what the unpacked layers are held against: a config without them could not be
@@ -87,8 +107,7 @@ int image_config_parse(const char *text, size_t len, struct image_config *ret, s
     c.json = json_parse(text, len, "the image's config", err);
     if (!c.json)
         return -err->code;
-    r = json_is_object(c.json) ? check_members(json_object_get(c.json, "config"), err)
-                               : err_set(err, EINVAL, "the image's config is not a JSON object");
+    r = check_shapes(c.json, err);
     if (!r)
         r = parse_diff_ids(c.json, &c.diff_ids, err);
     if (r < 0) {

@@ -41,6 +41,7 @@ struct layer_tree {
     uint64_t written; /* bytes really written: holes do not fill disks */
     uint64_t entries;
     struct layer_limits limits;
+    bool disk_limits; /* limits.max_bytes is what the disk has */
     size_t memory;    /* spent on names */
     bool input_ended; /* libarchive has been told that there are no more bytes */
     bool ended;       /* the tar is over although it does not say so */

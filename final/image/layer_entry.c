@@ -162,10 +162,15 @@ static int write_stretches(int fd, const char *data, size_t len, int64_t offset,
 static int check_quota(struct layer_tree *t, size_t more, struct err *err)
 {
     t->written += more;
-    if (t->written > t->limits.max_bytes)
-        return err_set(err, EFBIG, "the layer unpacks to more than the %" PRIu64 " bytes allowed",
+    if (t->written <= t->limits.max_bytes)
+        return 0;
+    if (t->disk_limits)
+        return err_set(err, ENOSPC,
+                       "the layer unpacks to more than the %" PRIu64
+                       " bytes allowed, half of what is free on the disk: No space left on device",
                        t->limits.max_bytes);
-    return 0;
+    return err_set(err, EFBIG, "the layer unpacks to more than the %" PRIu64 " bytes allowed",
+                   t->limits.max_bytes);
 }
 
 /* Holes come as gaps between the blocks, and at the end as a size beyond the last one. */

@@ -174,7 +174,8 @@ static void set_limits(struct layer_tree *t, const struct layer_limits *limits)
 
     if (limits)
         t->limits = *limits;
-    if (!t->limits.max_bytes)
+    t->disk_limits = !t->limits.max_bytes;
+    if (t->disk_limits)
         t->limits.max_bytes =
             fstatvfs(t->root, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize / 2 : UINT64_MAX;
     if (!t->limits.max_entries)

@@ -147,12 +147,5 @@ int store_image_remove(struct store *s, const char *image_id, struct strv *ret_d
         r = db_begin(s->db, err);
     if (r < 0)
         return r;
-    r = db_end(s->db, delete_rows(s, image_id, ret_deleted, ret_bytes, err), err);
-    if (!r)
-        r = layout_write_index(s, err);
-    if (r == -ENOSPC) { /* store_collect() writes it when there is room */
-        err_clear(err);
-        r = 0;
-    }
-    return r;
+    return layout_commit(s, true, delete_rows(s, image_id, ret_deleted, ret_bytes, err), err);
 }

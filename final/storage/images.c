@@ -195,9 +195,24 @@ static int set_reference(struct store *s, const char *name, const char *image_id
         "ssi", name, image_id, (long long)tagged_ns);
 }
 
+static int check_image(struct store *s, const char *image_id, struct err *err)
+{
+    cleanup_query sqlite3_stmt *query = NULL;
+    int r = db_query(s->db, &query, err, "SELECT 1 FROM images WHERE id = ?", "s", image_id);
+
+    if (!r)
+        r = db_next(query, err);
+    if (r < 0)
+        return r;
+    return r ? 0 : err_set(err, ENOENT, "No such image: %s", image_id);
+}
+
 static int add_image(struct store *s, const struct image_record *record, struct err *err)
 {
-    int r = db_run(s->db, err,
+    int r = record->known ? check_image(s, record->id, err) : 0;
+
+    if (r >= 0)
+        r = db_run(s->db, err,
                    "INSERT INTO images(id, manifest, created, size, parent) VALUES(?, ?, ?, 0, ?)"
                    " ON CONFLICT(id) DO UPDATE SET manifest = excluded.manifest"
                    " WHERE excluded.manifest <> ''",
@@ -215,6 +230,8 @@ static int add_image(struct store *s, const struct image_record *record, struct 
             "s", record->id);
     if (r >= 0 && record->reference)
         r = set_reference(s, record->reference, record->id, record->pulled ? 0 : clock_now(), err);
+    for (size_t i = 0; record->references && i < record->references->len && r >= 0; i++)
+        r = set_reference(s, record->references->items[i], record->id, clock_now(), err);
     if (r >= 0 && record->repo_digest)
         r = set_reference(s, record->repo_digest, record->id, 0, err);
     return r;
@@ -226,10 +243,8 @@ int store_image_add(struct store *s, const struct image_record *record, struct e
 
     if (r < 0)
         return r;
-    r = db_end(s->db, add_image(s, record, err), err);
-    if (r < 0)
-        return err_wrap(err, "cannot record image '%s'", record->id);
-    return layout_write_index(s, err);
+    r = layout_commit(s, false, add_image(s, record, err), err);
+    return r < 0 ? err_wrap(err, "cannot record image '%s'", record->id) : 0;
 }
 
 int store_image_set_parent(struct store *s, const char *image_id, const char *parent,
@@ -272,15 +287,25 @@ int store_layer_blob(struct store *s, const char *diff_id, struct layer_blob *re
 int store_reference_set(struct store *s, const char *canonical, const char *image_id,
                         struct err *err)
 {
-    int r = set_reference(s, canonical, image_id, clock_now(), err);
+    int r = db_begin(s->db, err);
 
-    return r < 0 ? r : layout_write_index(s, err);
+    if (r < 0)
+        return r;
+    r = check_image(s, image_id, err);
+    if (!r)
+        r = set_reference(s, canonical, image_id, clock_now(), err);
+    return layout_commit(s, false, r, err);
 }
 
 int store_repo_digest_set(struct store *s, const char *canonical, const char *image_id,
                           struct err *err)
 {
-    return set_reference(s, canonical, image_id, 0, err);
+    int r = db_begin(s->db, err);
+
+    if (r < 0)
+        return r;
+    r = check_image(s, image_id, err);
+    return db_end(s->db, r < 0 ? r : set_reference(s, canonical, image_id, 0, err), err);
 }
 
 int store_blob_repositories(struct store *s, const char *digest, const char *prefix,
@@ -297,8 +322,11 @@ int store_blob_repositories(struct store *s, const char *digest, const char *pre
 int store_reference_remove(struct store *s, const char *image_id, const char *canonical,
                            struct err *err)
 {
-    int r = db_run(s->db, err, "DELETE FROM refs WHERE image = ?1 AND (?2 IS NULL OR name = ?2)",
-                   "ss", image_id, canonical);
+    int r = db_begin(s->db, err);
 
-    return r < 0 ? r : layout_write_index(s, err);
+    if (r < 0)
+        return r;
+    r = db_run(s->db, err, "DELETE FROM refs WHERE image = ?1 AND (?2 IS NULL OR name = ?2)", "ss",
+               image_id, canonical);
+    return layout_commit(s, true, r, err);
 }

@@ -17,5 +17,9 @@ int store_stage_name(char ret_name[64], char ret_path[96], struct err *err);
 int store_file(struct store *store, const char *path, const void *data, size_t len, bool durable,
                struct err *err);
 
-/* Rewrites index.json from the records, so that the state directory stays a readable OCI layout. */
+/* Ends a transaction that changed images, as db_end(), and with it rewrites index.json from the
+ * records, so that the state directory stays a readable OCI layout. `frees`: what was done makes
+ * room, so it is done also when there is none for index.json: then the next store_collect() writes
+ * it. */
+int layout_commit(struct store *store, bool frees, int r, struct err *err);
 int layout_write_index(struct store *store, struct err *err);

@@ -34,7 +34,7 @@ static json_t *manifest_entry(struct store *s, const char *digest, const char *r
     return entry;
 }
 
-int layout_write_index(struct store *s, struct err *err)
+static int write_index(struct store *s, struct err *err)
 {
     cleanup_query sqlite3_stmt *query = NULL;
     cleanup_json json_t *index = json_object();
@@ -58,4 +58,27 @@ int layout_write_index(struct store *s, struct err *err)
         return r;
     text = json_text(index, JSON_COMPACT);
     return store_file(s, "index.json", text, strlen(text), false, err);
+}
+
+/* Before the commit, under its lock: of two commands at once, the later one also writes last. */
+int layout_commit(struct store *s, bool frees, int r, struct err *err)
+{
+    struct err ignored;
+    int written = r >= 0 ? write_index(s, err) : 0, committed;
+
+    if (frees && written == -ENOSPC) {
+        err_clear(err);
+        written = 0;
+    }
+    committed = db_end(s->db, written < 0 ? written : r, err);
+    if (r >= 0 && written >= 0 && committed < 0)
+        write_index(s, &ignored); /* as it was */
+    return committed;
+}
+
+int layout_write_index(struct store *s, struct err *err)
+{
+    int r = db_begin(s->db, err);
+
+    return r < 0 ? r : layout_commit(s, false, 0, err);
 }

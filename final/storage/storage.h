@@ -94,6 +94,8 @@ struct image_record {
     size_t packed_count;
     const char *reference, *repo_digest;
     bool pulled; /* the reference is no tag that somebody gave it here */
+    const struct strv *references; /* more of them; NULL: none */
+    bool known; /* only more about an image that is here; -ENOENT: it no longer is */
 };
 int store_image_add(struct store *store, const struct image_record *record, struct err *err);
 /* Notes which image it was made from, if that is here and nothing was noted yet. */
@@ -102,10 +104,11 @@ int store_image_set_parent(struct store *store, const char *image_id, const char
 /* The blobs an image keeps alive, in no order. */
 int store_image_blobs(struct store *store, const char *image_id, struct strv *ret_digests,
                       struct err *err);
-/* Adds or moves a reference to an image that exists. */
+/* Adds or moves a reference to an image; -ENOENT: it exists no more. */
 int store_reference_set(struct store *store, const char *canonical, const char *image_id,
                         struct err *err);
-/* Notes that an image is known as "domain/path@digest" somewhere: it was pushed there. */
+/* Notes that an image is known as "domain/path@digest" somewhere: it was pushed there. -ENOENT: it
+ * exists no more. */
 int store_repo_digest_set(struct store *store, const char *canonical, const char *image_id,
                           struct err *err);
 /* Repositories ("domain/path") that begin with `prefix` and have this blob, as far as is known: an

@@ -130,6 +130,9 @@ END_TEST
 /* --- documents that do not fit together
  * ----------------------------------------------------------- */
 
+#define DEEP8 "[[[[[[[["
+#define DEEP  DEEP8 DEEP8 DEEP8 DEEP8 DEEP8 DEEP8 DEEP8 DEEP8
+
 static const struct {
     const char *name;
     struct fake_image image;
@@ -142,6 +145,20 @@ static const struct {
     {"a diffID that is none", {.instead_diff_id = "sha256:../../../etc/passwd"}, "../etc/passwd"},
     {"manifests and layers", {.extra_members = ",\"manifests\":[]"}, "manifests"},
     {"another system", {.os = "windows"}, "image operating system \"windows\" cannot be used"},
+    {"a layer too few", {.extra_members = ",\"layers\":[]"}, "duplicate"},
+    {"a layer of unknown type", {.layer_type = "text/html"}, "unknown type 'text/html'"},
+    {"a layer elsewhere",
+     {.layer_type = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"},
+     "is foreign"},
+    {"a layer that is longer", {.layer_longer = 1}, "bytes here, the manifest says"},
+    {"a config that is longer", {.config_longer = 1}, "image config"},
+    {"a config that is shorter", {.config_longer = -1}, "image config"},
+    {"a config too large", {.padding = 5 << 20}, "the config is larger than 4194304 bytes"},
+    {"a config too deep", {.config_members = ",\"x\":" DEEP}, "nested deeper than 64"},
+    {"a config with a member twice", {.config_members = ",\"os\":\"linux\""}, "duplicate"},
+    {"a config whose history is no list", {.config_members = ",\"history\":7"}, "history"},
+    {"a manifest too deep", {.extra_members = ",\"x\":" DEEP}, "nested deeper than 64"},
+    {"too many layers", {.repeated = 600}, "max depth exceeded"},
 };
 
 START_TEST(documents_must_fit_together)

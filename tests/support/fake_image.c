@@ -89,8 +89,21 @@ static char *make_config(const struct fake_image *image)
                                                 : image->layers[i].diff_id);
     if (image->extra_diff_id)
         buf_printf(&b, ",\"%s\"", image->extra_diff_id);
-    buf_add_str(&b, "]}}");
+    for (size_t i = 0; i < image->repeated; i++)
+        buf_printf(&b, ",\"%s\"", image->layers[0].diff_id);
+    buf_printf(&b, "]}%s}", image->config_members ? image->config_members : "");
+    for (size_t i = 0; i < image->padding; i++)
+        buf_add_str(&b, " ");
     return buf_steal(&b);
+}
+
+static void add_layer(struct buf *b, const struct fake_image *image, size_t i, bool first)
+{
+    const char *type =
+        image->layer_type ? image->layer_type : "application/vnd.docker.image.rootfs.diff.tar.gzip";
+
+    buf_printf(b, "%s{\"mediaType\":\"%s\",\"size\":%ld,\"digest\":\"%s\"}", first ? "" : ",", type,
+               (long)image->layers[i].len - image->layer_longer, image->layers[i].digest);
 }
 
 static char *make_manifest(const struct fake_image *image, const char *config_digest,
@@ -102,14 +115,12 @@ static char *make_manifest(const struct fake_image *image, const char *config_di
                "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_DOCKER_MANIFEST
                "\",\"config\":{\"mediaType\":"
                "\"application/"
-               "vnd.docker.container.image.v1+json\",\"size\":%zu,\"digest\":\"%s\"},\"layers\":[",
-               config_len, config_digest);
+               "vnd.docker.container.image.v1+json\",\"size\":%ld,\"digest\":\"%s\"},\"layers\":[",
+               (long)config_len - image->config_longer, config_digest);
     for (size_t i = 0; i < image->count; i++)
-        buf_printf(
-            &b,
-            "%s{\"mediaType\":\"application/vnd.docker.image.rootfs.diff.tar.gzip\",\"size\":%zu,"
-            "\"digest\":\"%s\"}",
-            i ? "," : "", image->layers[i].len, image->layers[i].digest);
+        add_layer(&b, image, i, !i);
+    for (size_t i = 0; i < image->repeated; i++)
+        add_layer(&b, image, 0, false);
     buf_printf(&b, "]%s}", image->extra_members ? image->extra_members : "");
     return buf_steal(&b);
 }

@@ -21,10 +21,15 @@ void fake_layer_free(struct fake_layer *layer);
 struct fake_image {
     const struct fake_layer *layers;
     size_t count;
-    const char *extra_diff_id;   /* one more in the config than there are layers */
-    const char *instead_diff_id; /* of the first layer */
-    const char *extra_members;   /* of the manifest: ",\"manifests\":[]" */
-    const char *os;              /* NULL: linux */
+    const char *extra_diff_id;        /* one more in the config than there are layers */
+    const char *instead_diff_id;      /* of the first layer */
+    const char *extra_members;        /* of the manifest: ",\"manifests\":[]" */
+    const char *os;                   /* NULL: linux */
+    const char *config_members;       /* of the config: ",\"history\":7" */
+    const char *layer_type;           /* NULL: docker's, with gzip */
+    long config_longer, layer_longer; /* than the manifest says */
+    size_t padding;                   /* spaces at the end of the config */
+    size_t repeated;                  /* so many more descriptors of the first layer */
 };
 /* Serves config, layers and manifest as /v2/<repository>/...; `ret_id` (may be NULL) gets the
  * image's ID. */

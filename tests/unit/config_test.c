@@ -37,7 +37,10 @@ static const struct {
     {"{\"rootfs\":{\"type\":\"other\",\"diff_ids\":[]}}", "no rootfs"},
     {"{\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:..\"]}}", "invalid diff_id"},
     {"{\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[1]}}", "no array"},
-    {"{\"config\":[]," ROOTFS "}", "not an object"},
+    {"{\"config\":[]," ROOTFS "}", "'config' of the wrong type"},
+    {"{\"history\":7," ROOTFS "}", "'history' of the wrong type"},
+    {"{\"history\":[7]," ROOTFS "}", "'history' of the wrong type"},
+    {"{\"os\":7," ROOTFS "}", "'os' of the wrong type"},
     {"{\"config\":{\"Env\":\"A=b\"}," ROOTFS "}", "'Env'"},
     {"{\"config\":{\"Cmd\":[1]}," ROOTFS "}", "'Cmd'"},
     {"{\"config\":{\"User\":0}," ROOTFS "}", "'User'"},
@@ -80,7 +83,8 @@ START_TEST(makes_a_config_that_it_can_read)
     char *text;
 
     strv_add(&ids, A);
-    made = image_config_new(&ids, "Imported from -", &(struct platform){"linux", "arm", "v7"}, NULL);
+    made =
+        image_config_new(&ids, "Imported from -", &(struct platform){"linux", "arm", "v7"}, NULL);
     text = json_text(made, 0);
     ck_assert_int_eq(image_config_parse(text, strlen(text), &c, &err), 0);
     ck_assert_str_eq(c.diff_ids.items[0], A);
