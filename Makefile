@@ -14,6 +14,7 @@
 #   sudo make check-crash   every command killed and failed at every point of its run
 #   sudo make check-peers   docker, Podman and containerd with cooper-runtime under them
 #   sudo make asan       the suites again with AddressSanitizer and UndefinedBehaviorSanitizer
+#   sudo make fuzz       the parsers under libFuzzer, FUZZ_SECONDS=600 each (FUZZ="layer archive": only some)
 #   sudo make bench      speed and memory beside crun, runc, podman and docker
 #   sudo make check-tutorial   the chapters against the sources and against what their commands print
 #   make book            the tutorial as HTML, in build/book (needs pandoc)
@@ -145,7 +146,7 @@ uninstall:
 	-rmdir $(INSTALL_LIBEXEC)
 
 clean:
-	rm -rf build build-asan
+	rm -rf build build-asan build-fuzz
 	rm -f steps/*/*.o steps/*/keg
 
 include tutorial/rootfs.mk

@@ -2,7 +2,7 @@
 # deps.sh GROUP... - the Debian and Ubuntu packages Cooper needs, in one place; installs those that are missing.
 # shellcheck disable=SC2086  # lists of words are meant to split
 #
-# Groups: build (make), test (make check, make demo), vm (make check-vm), bench (make bench),
+# Groups: build (make), test (make check, make demo), vm (make check-vm), bench (make bench), fuzz (make fuzz),
 #         peers (make check-peers), book (a browser that looks at the book).
 # When nothing is missing it does nothing at all: no package list is fetched, no root is needed.
 set -eu
@@ -18,6 +18,8 @@ vm="qemu-system-x86 busybox-static kmod cpio xz-utils apparmor"
 bench="iperf3 debootstrap curl docker-registry skopeo umoci"
 # Engines that run cooper-runtime; docker.io brings containerd.
 peers="podman uidmap docker.io containerd curl"
+# libFuzzer comes with clang's run-time library.
+fuzz="clang-14 libclang-rt-14-dev"
 # The browser that looks at the book; without it that test is left out.
 book="pandoc dpic chromium"
 
@@ -29,8 +31,9 @@ for group in "${@:-build}"; do
     vm) wanted="$wanted $vm" ;;
     bench) wanted="$wanted $bench" ;;
     peers) wanted="$wanted $peers" ;;
+    fuzz) wanted="$wanted $fuzz" ;;
     book) wanted="$wanted $book" ;;
-    *) echo "deps.sh: no such group '$group': build, test, vm, bench, peers or book" >&2; exit 2 ;;
+    *) echo "deps.sh: no such group '$group': build, test, vm, bench, peers, fuzz or book" >&2; exit 2 ;;
     esac
 done
 

@@ -1,6 +1,8 @@
 # The test programs: one a kind. A test file registers its suite with SUITE() (tests/support/suite.h) and is
 # found by its place: tests/unit (no privileges), tests/system (root, the real kernel), tests/engine (the
-# built commands from outside), tests/runtime (cooper-runtime from outside), tests/peers (other engines with cooper-runtime under them), tests/steps (the keg of each step, from outside). tests/tree looks at the sources themselves and belongs to the unit program.
+# built commands from outside), tests/runtime (cooper-runtime from outside), tests/peers (other engines with
+# cooper-runtime under them), tests/fuzz (the corpora of the fuzz targets), tests/steps (the keg of each step, from
+# outside). tests/tree looks at the sources themselves and belongs to the unit program.
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lm -lrt -lpthread)
 TEST_CPPFLAGS = $(CPPFLAGS) -Itests -DBUILD_DIR='"$(abspath $(BUILD))"' -DSOURCE_DIR='"$(CURDIR)"'
 
@@ -18,7 +20,7 @@ $(BUILD)/tests/$(1): $(call objects,$(call test_sources,$(1))) $(ROOM_LIBS)
 	@echo "  LD      $$@"
 	@$$(CC) $$(ALL_CFLAGS) -pie $(call objects,$(call test_sources,$(1))) $$(rooms) $$(HEAVY_LIBS) $$(CHECK_LIBS) -o $$@
 endef
-$(foreach k,unit system runtime engine peers steps tutorial,$(eval $(call test_program,$(k))))
+$(foreach k,unit fuzz system runtime engine peers steps tutorial,$(eval $(call test_program,$(k))))
 
 # Programs that run inside containers and tell what they see: one file each, static.
 payloads := $(patsubst tests/system/payload/%.c,$(BUILD)/tests/payload/%,$(wildcard tests/system/payload/*.c))
@@ -48,7 +50,7 @@ include tests/crash/crash.mk
 
 JOBS  ?= 2
 # The kinds that have a test here.
-KINDS := $(foreach k,unit system runtime engine steps tutorial crash,$(if $(wildcard tests/$(k)/*_test.c),$(k)))
+KINDS := $(foreach k,unit fuzz system runtime engine steps tutorial crash,$(if $(wildcard tests/$(k)/*_test.c),$(k)))
 TESTS := $(addprefix $(BUILD)/tests/,$(KINDS))
 SUBMAKE = +@$(MAKE) --no-print-directory
 
@@ -133,6 +135,8 @@ book:
 
 demo: need-root
 	@tests/demo/demo.sh
+
+include tests/fuzz/fuzz.mk
 
 bench: need-root
 	@tests/deps.sh build test bench

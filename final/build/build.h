@@ -37,7 +37,7 @@ struct change_state {
 
 /* Applies CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, SHELL, STOPSIGNAL, USER,
  * VOLUME or WORKDIR (in any case) to `config`, docker's Config object. `text` is what follows the
- * instruction, lines joined. -ENOENT without a message for any other instruction. */
+ * instruction, lines joined, in UTF-8. -ENOENT without a message for any other instruction. */
 int change_apply(json_t *config, const char *instruction, const char *text,
                  struct change_state *state, struct err *err);
 

@@ -147,6 +147,8 @@ static int expand_pairs(const struct change *c, struct strv *pairs, struct err *
     cleanup_strv struct strv words = {0};
 
     words_split(c->text, c->rules.escape, &words);
+    if (!words.len)
+        return change_needs(c, "at least one argument", err);
     if (!strchr(words.items[0], '=')) {
         const char *rest = c->text + strlen(words.items[0]);
 
@@ -427,7 +429,10 @@ static char *next_line(const char **text)
         }
         buf_add(&line, start, n - 1);
     }
-    return line.len ? buf_steal(&line) : NULL;
+    if (line.len)
+        return buf_steal(&line);
+    buf_free(&line);
+    return NULL;
 }
 
 /* Docker shows the word as its parser knows it, in lower case. */

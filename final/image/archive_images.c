@@ -99,7 +99,7 @@ static int read_item(const json_t *item, struct archived_image *image, struct er
     json_t *value;
     size_t i;
 
-    if (!config || !json_is_array(layers))
+    if (!config || !*config || !json_is_array(layers))
         return err_set(err, EINVAL, "manifest.json has an image without \"Config\" or \"Layers\"");
     image->config = str_copy(config);
     digest_of_name(config, image->config_digest);

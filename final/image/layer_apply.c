@@ -46,6 +46,8 @@ static int apply_entry(struct layer_tree *t, struct archive *tar, struct archive
         return -err->code;
     if (!*path)
         return layer_root_entry(t, entry, err);
+    if (layer_is_aufs_path(path))
+        return 0;
     last = strrchr(path, '/');
     if (layer_is_whiteout_name(last ? last + 1 : path))
         return layer_whiteout(t, path, err);

@@ -135,6 +135,8 @@ static int enter(void *context, const struct walk_entry *e, struct err *err)
 
     if (S_ISSOCK(e->st.st_mode)) /* means nothing without the process that listens on it */
         return 0;
+    if (layer_check_name(e->name, err) < 0)
+        return -err->code;
     if (layer_is_mount_point(c->below, e))
         return 1;
     if (S_ISDIR(e->st.st_mode))

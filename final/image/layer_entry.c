@@ -34,6 +34,7 @@ static int read_attributes(struct archive_entry *entry, struct layer_attributes 
                            struct err *err)
 {
     int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
+    int64_t mtime = archive_entry_mtime(entry);
     long ns = archive_entry_mtime_nsec(entry);
     int r = check_owner(uid, "owner", err);
 
@@ -44,7 +45,7 @@ static int read_attributes(struct archive_entry *entry, struct layer_attributes 
     ret->uid = (uid_t)uid;
     ret->gid = (gid_t)gid;
     ret->mode = archive_entry_perm(entry) & 07777;
-    ret->times[1].tv_sec = archive_entry_mtime(entry);
+    ret->times[1].tv_sec = mtime == INT64_MIN ? -INT64_MAX : mtime; /* pax's least */
     ret->times[1].tv_nsec = ns >= 0 && ns < 1000000000 ? ns : 0;
     ret->times[0] = ret->times[1];
     ret->entry = entry;

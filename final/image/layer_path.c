@@ -86,6 +86,8 @@ int layer_clean_path(const char *name, char ret[LAYER_PATH_MAX], struct err *err
 static int make_dir(struct layer_tree *t, int at, const char *prefix, const char *name,
                     struct err *err)
 {
+    if (layer_check_name(name, err) < 0)
+        return -err->code;
     /* Twice, because mkdir's mode goes through the umask. */
     if (mkdirat(at, name, 0755) < 0 || fchmodat(at, name, 0755, 0) < 0)
         return err_errno(err, "cannot make directory '%s'", prefix);

@@ -20,6 +20,7 @@
 struct packing {
     struct tar_writer *writer;
     const char *as; /* the top's name in the tar */
+    bool is_layer;
     struct walk_links links;
     uint64_t size; /* bytes of regular files */
 };
@@ -130,6 +131,8 @@ static int enter(void *context, const struct walk_entry *e, struct err *err)
     cleanup_free char *first = NULL;
     const char *seen;
 
+    if (p->is_layer && layer_check_name(e->name, err) < 0)
+        return -err->code;
     if (layer_is_whiteout(&e->st))
         return add_whiteout(p, e, err);
     if (S_ISSOCK(e->st.st_mode))
@@ -170,7 +173,7 @@ int tar_writer_add_tree(struct tar_writer *w, int dirfd, const char *name, const
 
 int layer_write(int tree, tar_sink *sink, void *context, uint64_t *ret_size, struct err *err)
 {
-    struct packing p = {.writer = tar_writer_new(sink, context), .as = "."};
+    struct packing p = {.writer = tar_writer_new(sink, context), .as = ".", .is_layer = true};
     int r = add_tree(&p, tree, ".", err);
 
     if (r >= 0)

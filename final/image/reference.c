@@ -236,11 +236,12 @@ char *reference_canonical(const struct reference *ref)
                       ref->digest ? ref->digest : ref->tag);
 }
 
+/* What would not be read back as it was meant keeps its domain: docker.io/localhost/x. */
 char *reference_familiar(const char *canonical)
 {
     const char *path = canonical + strlen(HUB "/");
 
-    if (!str_starts(canonical, HUB "/"))
+    if (!str_starts(canonical, HUB "/") || guess_domain(path))
         return str_copy(canonical);
     if (str_starts(path, "library/") && !strchr(path + strlen("library/"), '/'))
         path += strlen("library/");

@@ -1,15 +1,18 @@
 #!/bin/bash
-# bench.sh - what `make bench` runs: how long a container takes from start to exit, how long a cold pull takes, how
-# much memory is held, how fast networks are; Cooper beside the bare kernel and whatever of crun, runc, podman and docker is installed.
+# bench.sh - what `make bench` runs: how long a container takes from start to exit, how long images take to come and
+# go (images.sh), how much memory is held, how fast networks are; Cooper beside the bare kernel and whatever of crun,
+# runc, podman and docker is installed.
 #
 # Everything runs in one private mount and network namespace: a dockerd, a registry and all stores are our own and go
 # when this ends. Peers that refuse hybrid cgroups (crun) get to see only v1.
 #
-# ROUNDS (40), PULL_ROUNDS (3), MIRROR (apt's own) and SUITE change what is measured.
+# ROUNDS (40), PULL_ROUNDS (3), MIRROR (apt's own) and SUITE change what is measured; ONLY="start runtime network images
+# memory" leaves out what is not in it.
 # shellcheck disable=SC2086,SC2046  # $podman and `runtime` are commands with options
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/demo/registry.sh
+. tests/bench/images.sh
 
 if [ -z "${COOPER_BENCH_INSIDE:-}" ]; then
     COOPER_BENCH_INSIDE=1 exec unshare --mount --net --propagation private "$0" "$@"
@@ -102,8 +105,15 @@ add_if_works() {
     fi
 }
 
+# The faster of two, as far as they are there.
+faster() {
+    awk -F '  +' -v a="$1" -v b="$2" '
+        ($1 == a || $1 == b) && (best == "" || $2 + 0 < t) {best = $1; t = $2 + 0} END {print best}' "$state/table"
+}
+
 # verdict RATIO-OF BASE LIMIT: compares two medians in the table printed last
 verdict() {
+    [ -n "$2" ] && grep -q "^$2  " "$state/table" || return 0
     awk -F '  +' -v of="$1" -v base="$2" -v limit="$3" '
         $1 == of {a = $2 + 0} $1 == base {b = $2 + 0}
         END {printf "%s: %.2f times %s (aim: at most %s): %s\n", of, a / b, base, limit, a / b <= limit ? "reached" : "MISSED"}
@@ -133,7 +143,6 @@ bench_start() {
     local podman=${peer_podman//PODMAN/$state/podman} name
     mkdir -p "$state/floor"/{upper,work,merged}
     ln -s ../rootfs "$state/floor/lower"
-    cooper import "$state/rootfs.tar" bench:1 >/dev/null
     add floor "" "$bench/floor" "$state/floor" /bin/true
     add "floor with cgroups" "" "$bench/floor" -c "$state/floor" /bin/true
     add "cooper run --rm" "" "$build/bin/cooper" --root "$state/cooper" run --rm --network none bench:1 /bin/true
@@ -188,56 +197,6 @@ bench_runtime() {
         verdict "cooper-runtime exec" "crun exec" 0.75
         verdict "cooper-runtime create, start, delete" "crun create, start, delete" 0.75
     fi
-}
-
-# Runs a command in the network namespace this script was started from: ours has no way out.
-outside() { nsenter --net=/proc/"$PPID"/ns/net "$@"; }
-
-# A real image, made once: Debian's (or Ubuntu's) base system in one gzip layer, from where apt gets its packages.
-make_minbase() {
-    local work=$bench/minbase.tmp mirror suite
-    if [ ! -s "$bench/minbase/index.json" ]; then
-        echo "making the image for pull with debootstrap, once (half a minute) ..."
-        rm -rf "$work" "$bench/minbase"
-        mkdir -p "$work"
-        # shellcheck disable=SC2016  # apt fills these in
-        read -r mirror suite < <(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages') || true
-        umoci init --layout "$work/oci"
-        umoci new --image "$work/oci:1"
-        umoci unpack --image "$work/oci:1" "$work/bundle"
-        outside debootstrap --variant=minbase "${SUITE:-$suite}" "$work/bundle/rootfs" "${MIRROR:-$mirror}" \
-            >"$bench/debootstrap.log" 2>&1 || { tail -n 3 "$bench/debootstrap.log" >&2; return 1; }
-        umoci repack --image "$work/oci:1" "$work/bundle"
-        umoci gc --layout "$work/oci"
-        mv "$work/oci" "$bench/minbase"
-        rm -rf --one-file-system "$work"
-    fi
-}
-
-bench_pull() {
-    local podman=${peer_podman//PODMAN/$state/podman-pull} image blob
-    make_minbase || { echo "left out: pull (no image)"; return; }
-    registry_start "$state/registry"
-    image=$registry_address/bench/minbase:1
-    skopeo --insecure-policy copy --quiet --dest-tls-verify=false "oci:$bench/minbase:1" "docker://$image"
-    blob=$(skopeo --insecure-policy inspect --tls-verify=false --format '{{index .Layers 0}}' "docker://$image")
-
-    cat >"$state/curl-tar" <<SCRIPT
-set -o pipefail
-mkdir $state/tree && curl -fsS http://$registry_address/v2/bench/minbase/blobs/$blob | tar -xz -C $state/tree
-SCRIPT
-    # Cold: the store is gone before each pull, and writing back the last one is not left to the next.
-    add "curl | tar xz" "rm -rf $state/tree; sync" bash "$state/curl-tar"
-    add "cooper pull" "rm -rf $state/pull; sync" "$build/bin/cooper" --root "$state/pull" pull "$image"
-    if have podman; then
-        add_if_works "podman pull" "$podman rmi -fa >/dev/null; sync" $podman pull --quiet --tls-verify=false "$image"
-    fi
-    if [ -n "$dockerd_pid" ]; then
-        add_if_works "docker pull" "docker rmi -f $image >/dev/null; sync" docker pull --quiet "$image"
-    fi
-    printf '\nCold pull of debootstrap minbase, one gzip layer, from loopback, %s rounds\n' "$pull_rounds"
-    measure "$pull_rounds"
-    verdict "cooper pull" "curl | tar xz" 0.9
 }
 
 private_memory() {
@@ -374,11 +333,10 @@ if mountpoint -q /sys/fs/cgroup/unified; then
     umount /sys/fs/cgroup/unified
 fi
 make_rootfs
+cooper import "$state/rootfs.tar" bench:1 >/dev/null
 if have dockerd && have docker; then
     start_dockerd
 fi
-bench_start
-bench_runtime
-bench_network
-bench_pull
-bench_memory
+for part in ${ONLY:-start runtime network images memory}; do
+    bench_$part
+done

@@ -89,6 +89,14 @@ START_TEST(volumes_and_mount_points_are_left_out)
 }
 END_TEST
 
+START_TEST(what_a_layer_cannot_say_is_told)
+{
+    write_in_container("echo x >/data/.wh.passwd");
+    EXPECT(1, "", "'data/.wh.passwd': a layer cannot have a file called '.wh.passwd'", "commit",
+           "cc", MADE);
+}
+END_TEST
+
 START_TEST(the_same_files_make_the_same_layer)
 {
     cleanup_free char *one = NULL, *two = NULL;
@@ -221,6 +229,7 @@ SUITE(commit)
         directories_made_anew_hide_the_old_ones,
         links_holes_and_owners_are_kept,
         volumes_and_mount_points_are_left_out,
+        what_a_layer_cannot_say_is_told,
         the_same_files_make_the_same_layer,
         who_and_why_are_written_down,
         mistakes_are_told_before_anything_is_done,

@@ -156,6 +156,17 @@ START_TEST(whiteouts_stay_inside)
 }
 END_TEST
 
+/* It would be packed as something else than it is. */
+START_TEST(no_directory_is_called_like_a_whiteout)
+{
+    ADD("a/.wh.b/c");
+    must_fail(&tar, "cannot have a file called '.wh.b': the name says that 'b' is deleted");
+    ADD("s", .type = '2', .link = ".wh.b");
+    ADD("s/c");
+    must_fail(&tar, "cannot have a file called '.wh.b'");
+}
+END_TEST
+
 START_TEST(a_whiteout_device_in_the_tar)
 {
     ADD("w", .type = '3', .major = 0, .minor = 0);
@@ -447,6 +458,7 @@ SUITE(layer_hostile)
         a_replaced_directory_is_looked_up_again,
         a_replaced_symlink_is_looked_up_again,
         whiteouts_stay_inside,
+        no_directory_is_called_like_a_whiteout,
         a_whiteout_device_in_the_tar,
         links_to_whiteouts_and_directories,
         a_file_in_the_way_of_a_directory,

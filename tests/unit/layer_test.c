@@ -112,11 +112,14 @@ START_TEST(whiteouts)
     ADD("a/.wh.gone");
     ADD("a/.wh..wh..opq");
     ADD("a/.wh..wh.plnk", .type = '5');
+    ADD("a/.wh..wh.plnk/1.2");
+    ADD(".wh..wh.aufs/.wh.x");
     must_unpack(&tar);
     ck_assert(is_whiteout("a/gone"));
     ck_assert(!exists("a/.wh.gone"));
     ck_assert(is_opaque("a"));
     ck_assert(!exists("a/.wh..wh.plnk"));
+    ck_assert(!exists(".wh..wh.aufs"));
     ck_assert(!exists("a/.wh..wh..opq"));
 }
 END_TEST

@@ -1,0 +1,6 @@
+#pragma once
+
+#include "image/image.h"
+
+/* Reads all images of an archive or layout as `load` does. */
+void fuzz_images(int fd);
