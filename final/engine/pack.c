@@ -43,11 +43,10 @@ static int take_tar(void *context, const void *data, size_t len, struct err *err
 static int take_packed(void *context, const void *data, size_t len, struct err *err)
 {
     struct packing *p = context;
-    int r = file_write(p->fd, data, len);
 
     hasher_add(p->blob, data, len);
     p->size += len;
-    return r < 0 ? err_set(err, -r, "cannot write the layer's blob: %s", strerror(-r)) : 0;
+    return store_blob_write(p->fd, data, len, err);
 }
 
 static int pack_tree(int tree, int fd, struct layer_blob *ret, struct err *err)

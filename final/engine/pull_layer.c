@@ -20,7 +20,6 @@
 #include "engine/pull.h"
 
 #define PIECE             (256u << 10)
-#define WRITEBACK_EVERY   (4u << 20)
 #define PROGRESS_EVERY_NS 100000000LL
 
 struct stream {
@@ -29,9 +28,8 @@ struct stream {
     struct intake_layer *layer;
     const struct descriptor *blob;
     struct layer_unpack *unpack;
-    int fd;           /* of the partial file; -1 when the blob is here already */
-    uint64_t done;    /* bytes through the pipe */
-    uint64_t flushed; /* bytes whose write-back was started */
+    int fd;        /* of the partial file; -1 when the blob is here already */
+    uint64_t done; /* bytes through the pipe */
     int64_t told_ns;
     bool consumer_failed; /* it was not the network */
 };
@@ -44,17 +42,6 @@ static void tell(struct stream *s)
         return;
     s->told_ns = now;
     intake_status(s->in, s->layer, "Downloading", s->done, s->blob->size);
-}
-
-/* The blob must be on disk before it is published. Starting that early, while the disk has nothing
- * to do, leaves fdatasync(2) little to wait for at the end. Only a hint: errors show there. */
-static void start_writeback(struct stream *s)
-{
-    if (s->done - s->flushed < WRITEBACK_EVERY)
-        return;
-    (void)sync_file_range(s->fd, (off_t)s->flushed, (off_t)(s->done - s->flushed),
-                          SYNC_FILE_RANGE_WRITE);
-    s->flushed = s->done;
 }
 
 static int feed(struct stream *s, const void *data, size_t len, struct err *err)
@@ -70,17 +57,15 @@ static int feed(struct stream *s, const void *data, size_t len, struct err *err)
 static int take(void *context, const void *data, size_t len, struct err *err)
 {
     struct stream *s = context;
-    int r = file_write(s->fd, data, len);
+    int r = store_blob_write(s->fd, data, len, err);
 
     if (r < 0) {
         s->consumer_failed = true;
-        errno = -r;
-        return err_errno(err, "cannot write the blob '%s'", s->blob->digest);
+        return err_wrap(err, "'%s'", s->blob->digest);
     }
     r = feed(s, data, len, err);
     if (r < 0)
         return r;
-    start_writeback(s);
     tell(s);
     return 0;
 }

@@ -22,16 +22,6 @@ struct taker {
     struct layer_blob blob;
 };
 
-static int write_blob(struct taker *t, const void *data, size_t len, struct err *err)
-{
-    int r = file_write(t->fd, data, len);
-
-    if (r == 0)
-        return 0;
-    errno = -r;
-    return err_errno(err, "cannot write the layer's blob");
-}
-
 /* What the compressor made. */
 static int write_packed(void *context, const void *data, size_t len, struct err *err)
 {
@@ -39,7 +29,7 @@ static int write_packed(void *context, const void *data, size_t len, struct err 
 
     hasher_add(t->packed, data, len);
     t->packed_size += len;
-    return write_blob(t, data, len, err);
+    return store_blob_write(t->fd, data, len, err);
 }
 
 /* The tar on its way to the unpacking thread. */
@@ -81,7 +71,7 @@ static void decide(struct taker *t)
 
 static int feed(struct taker *t, const void *data, size_t len, struct err *err)
 {
-    int r = t->gzip ? 0 : write_blob(t, data, len, err);
+    int r = t->gzip ? 0 : store_blob_write(t->fd, data, len, err);
 
     return r < 0 ? r : layer_unpack_feed(t->unpack, data, len, err);
 }

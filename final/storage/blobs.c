@@ -5,10 +5,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "storage/internal.h"
+
+#define WRITEBACK_EVERY (4 << 20)
 
 static void blob_path(const char *digest, char ret[96])
 {
@@ -105,6 +108,20 @@ int store_partial_open(struct store *s, const char *digest, int *ret_fd, uint64_
         *ret_fd = steal_fd(&fd);
         return 0;
     }
+}
+
+int store_blob_write(int fd, const void *data, size_t len, struct err *err)
+{
+    int r = file_write(fd, data, len);
+    off_t end = lseek(fd, 0, SEEK_CUR), last = end - (off_t)len;
+
+    if (r < 0)
+        return err_set(err, -r, "cannot write the layer's blob: %s", strerror(-r));
+    last -= last % WRITEBACK_EVERY;
+    end -= end % WRITEBACK_EVERY;
+    if (last < end)
+        (void)sync_file_range(fd, last, end - last, SYNC_FILE_RANGE_WRITE);
+    return 0;
 }
 
 int store_partial_publish(struct store *s, const char *digest, int fd, struct err *err)

@@ -161,6 +161,9 @@ int store_partial_drop(struct store *store, const char *digest, struct err *err)
 int store_blob_begin(struct store *store, char ret_name[64], struct err *err);
 int store_blob_commit(struct store *store, const char *name, int fd, const char *digest,
                       struct err *err);
+/* Adds to either. It must be on disk before it is published: starting that early, while the disk has
+ * nothing to do, leaves fdatasync(2) little to wait for at the end. */
+int store_blob_write(int fd, const void *data, size_t len, struct err *err);
 /* Publishes bytes in memory whose digest the caller computed. */
 int store_blob_put(struct store *store, const char *digest, const void *data, size_t len,
                    struct err *err);
