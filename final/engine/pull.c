@@ -185,6 +185,10 @@ static int plan_layers(struct pull *p, const struct findings *f, struct err *err
         strcpy(l->blob.digest, blob->digest);
         snprintf(l->blob.media_type, sizeof l->blob.media_type, "%s", blob->media_type);
         l->blob.size = blob->size;
+        /* The layer came from elsewhere, packed otherwise: without this blob the manifest could not
+         * be pushed again, or saved. */
+        if (l->state == INTAKE_PUBLISHED && !store_has_blob(p->in.store, blob->digest, NULL))
+            l->state = INTAKE_WAITING;
         snprintf(l->short_id, sizeof l->short_id, "%.12s", digest_hex(blob->digest));
     }
     return r;

@@ -181,6 +181,31 @@ START_TEST(a_pulled_image_keeps_its_digest)
 }
 END_TEST
 
+/* The same layers were here before, from an archive, packed otherwise. */
+START_TEST(what_was_here_does_not_change_the_digest)
+{
+    cleanup_free char *before = NULL, *after = NULL, *copy = NULL, *file = world_path("moved.tar");
+    cleanup_free char *script = NULL;
+    cleanup_run struct run_result r = {0};
+
+    serve(NULL);
+    registry_server_push(&server, "me/app:v1", &(struct test_image){.layers = 2});
+    before = digest_there(name);
+    copy = str_format("%s/moved/app:v9", server.address);
+    script = str_format("skopeo --insecure-policy copy --src-tls-verify=false -q docker://%s "
+                        "docker-archive:%s:kid:2",
+                        name, file);
+    RUN_OK(&r, NULL, "sh", "-c", script);
+    EXPECT(0, "Loaded image: kid:2\n", "", "load", "-i", file);
+    EXPECT(0, NULL, "", "pull", name);
+    EXPECT(0, "", "", "tag", name, copy);
+    EXPECT(0, NULL, "", "push", copy);
+    after = digest_there(copy);
+    ck_assert_str_eq(before, after);
+    unlink(file);
+}
+END_TEST
+
 /* An image made on a pulled one sends the pulled layers as they came. */
 START_TEST(a_base_is_not_packed_again)
 {
@@ -263,6 +288,7 @@ SUITE(push)
         layers_are_taken_over_from_other_repositories,
         all_tags_go,
         what_cannot_be_pushed_is_told,
+        what_was_here_does_not_change_the_digest,
         a_base_is_not_packed_again,
         a_password_is_needed_where_it_is,
         a_private_certificate_is_trusted_by_its_directory,
