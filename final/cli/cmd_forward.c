@@ -178,7 +178,7 @@ const struct command command_insert = {
     .flags = no_flags,
     .min_args = 3,
     .max_args = 3,
-    .run = cmd_forward,
+    .run = forward_command,
 };
 
 const struct command command_commit = {

@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 
-#define COUNT 10
+#define COUNT 11
 
 int main(int argc, char **argv)
 {
