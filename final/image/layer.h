@@ -120,17 +120,17 @@ void layer_xattrs_free(struct layer_xattrs *xattrs);
 /* --- layer_whiteout.c ---------------------------------------------------------------------------
  */
 
-/* True when the last component of a path has a meaning to the union file system. */
-bool layer_is_whiteout_name(const char *name);
-/* True when it is in a directory that aufs kept for itself. */
-bool layer_is_aufs_path(const char *path);
-/* An error for a name that means something else in a layer's tar. */
-int layer_check_name(const char *name, struct err *err);
 int layer_whiteout(struct layer_tree *t, const char *path, struct err *err);
 
 /* --- layer_marks.c ------------------------------------------------------------------------------
  */
 
+/* True when the last component of a path is the tar's spelling of a mark. */
+bool layer_is_whiteout_name(const char *name);
+/* True when it is in a directory that aufs kept for itself. */
+bool layer_is_aufs_path(const char *path);
+/* An error for a name that means something else in a layer's tar. */
+int layer_check_name(const char *name, struct err *err);
 bool layer_is_whiteout(const struct stat *st);
 int layer_set_opaque(int dirfd, struct err *err);
 bool layer_is_opaque(int dirfd);

@@ -1,9 +1,14 @@
-/* How overlayfs marks what hides the layers below; the spelling of a tar is in layer_whiteout.c,
- * which needs libarchive as this does not. */
+/* How overlayfs marks what hides the layers below, and how the names begin that a tar marks it
+ * with; what those do is in layer_whiteout.c, which needs libarchive as this does not. */
+#include <string.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include "image/layer.h"
+
+#define PREFIX                                                                                     \
+    "."                                                                                            \
+    "wh."
 
 #define XATTR_OPAQUE "trusted.overlay.opaque"
 
@@ -24,4 +29,26 @@ bool layer_is_opaque(int dirfd)
     char value = 0;
 
     return fgetxattr(dirfd, XATTR_OPAQUE, &value, 1) == 1 && value == 'y';
+}
+
+bool layer_is_whiteout_name(const char *name)
+{
+    return str_starts(name, PREFIX);
+}
+
+bool layer_is_aufs_path(const char *path)
+{
+    for (const char *p = path; strchr(p, '/'); p += strcspn(p, "/") + 1)
+        if (str_starts(p, PREFIX PREFIX))
+            return true;
+    return false;
+}
+
+int layer_check_name(const char *name, struct err *err)
+{
+    if (!layer_is_whiteout_name(name))
+        return 0;
+    return err_set(err, EINVAL,
+                   "a layer cannot have a file called '%s': the name says that '%s' is deleted",
+                   name, name + strlen(PREFIX));
 }

@@ -22,11 +22,6 @@
     "wh."
 #define OPAQUE PREFIX PREFIX ".opq"
 
-bool layer_is_whiteout_name(const char *name)
-{
-    return str_starts(name, PREFIX);
-}
-
 static int set_opaque_at(int parent, const char *name, struct err *err)
 {
     cleanup_close int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -34,23 +29,6 @@ static int set_opaque_at(int parent, const char *name, struct err *err)
     if (fd < 0)
         return err_errno(err, "cannot open the directory to be made opaque");
     return layer_set_opaque(fd, err);
-}
-
-bool layer_is_aufs_path(const char *path)
-{
-    for (const char *p = path; strchr(p, '/'); p += strcspn(p, "/") + 1)
-        if (str_starts(p, PREFIX PREFIX))
-            return true;
-    return false;
-}
-
-int layer_check_name(const char *name, struct err *err)
-{
-    if (!layer_is_whiteout_name(name))
-        return 0;
-    return err_set(err, EINVAL,
-                   "a layer cannot have a file called '%s': the name says that '%s' is deleted",
-                   name, name + strlen(PREFIX));
 }
 
 int layer_whiteout(struct layer_tree *t, const char *path, struct err *err)
