@@ -1,5 +1,6 @@
 #include "peers/peers.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
@@ -72,6 +73,55 @@ static void make_archive(void)
     RUN_OK(&r, NULL, BUILD_DIR "/bin/cooper", "--root", root, "save", "-o", archive, IMAGE);
 }
 
+/* --- control groups: the only thing that is not in a namespace of our own ------------------------
+ */
+
+/* What the engines call their containers' parents, and never remove. */
+static const char *const parents[] = {"docker", "libpod_parent", "default", "k8s.io",
+                                      "cooper-peers"};
+static struct strv made; /* those that were not there before */
+
+/* Calls `act` with the parents' paths in every hierarchy; version 2 has one. */
+static void for_parents(void (*act)(const char *path))
+{
+    static const char root[] = "/sys/fs/cgroup";
+    cleanup_closedir DIR *dir = opendir(root);
+    struct dirent *entry;
+
+    for (size_t i = 0; i < sizeof parents / sizeof *parents; i++) {
+        cleanup_free char *path = str_format("%s/%s", root, parents[i]);
+
+        act(path);
+    }
+    while (dir && (entry = readdir(dir)))
+        for (size_t i = 0; entry->d_type == DT_DIR && i < sizeof parents / sizeof *parents; i++) {
+            cleanup_free char *path = str_format("%s/%s/%s", root, entry->d_name, parents[i]);
+
+            act(path);
+        }
+}
+
+static void note_if_missing(const char *path)
+{
+    if (access(path, F_OK) < 0)
+        strv_add(&made, path);
+}
+
+/* Depth first; the kernel refuses what is in use. */
+static void remove_group(const char *path)
+{
+    cleanup_closedir DIR *dir = opendir(path);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        cleanup_free char *child = str_format("%s/%s", path, entry->d_name);
+
+        if (entry->d_type == DT_DIR && *entry->d_name != '.')
+            remove_group(child);
+    }
+    rmdir(path);
+}
+
 void peers_setup(void)
 {
     if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
@@ -79,6 +129,7 @@ void peers_setup(void)
         mount("tmpfs", "/run", "tmpfs", 0, "mode=755") < 0 || mkdir("/run/lock", 0755) < 0)
         give_up("cannot prepare the peers (they need root)");
     raise_loopback();
+    for_parents(note_if_missing);
     directory = temp_dir();
     make_tree();
     make_archive();
@@ -103,6 +154,9 @@ void peers_teardown(void)
     while (daemon_count)
         run_stop(daemons[--daemon_count]);
     unmount_below(directory);
+    for (size_t i = 0; i < made.len; i++)
+        remove_group(made.items[i]);
+    strv_free(&made);
     temp_dir_remove(directory);
     free(tree);
     free(archive);
