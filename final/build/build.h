@@ -14,14 +14,17 @@
 /* --- words of an instruction --------------------------------------------------------------------
  */
 
-/* Where $NAME gets its value: the last "NAME=value" of `env` (an array of strings, or NULL). */
 struct word_rules {
-    const json_t *env;
-    char escape; /* '\\' or '`', as the "# escape" directive says */
+    const json_t *env;  /* where $NAME gets its value: the last "NAME=value" of an array of strings,
+                           or the member of an object; NULL: nowhere */
+    char escape;        /* '\\' or '`', as the "# escape" directive says */
+    bool heredoc;       /* quotes are text like any other */
+    struct strv *unset; /* gets the names that were asked for and have no value; NULL: no */
 };
 
-/* Takes the quotes off and puts values in: $v ${v} ${v:-w} ${v-w} ${v:+w} ${v+w} ${v:?e} ${v?e};
- * nothing is expanded in single quotes or behind the escape character. The caller frees *ret. */
+/* Takes the quotes off and puts values in: $v ${v} ${v:-w} ${v-w} ${v:+w} ${v+w} ${v:?e} ${v?e}
+ * ${v#p} ${v##p} ${v%p} ${v%%p} ${v/p/w} ${v//p/w}; nothing is expanded in single quotes or behind
+ * the escape character. The caller frees *ret. */
 int word_expand(const struct word_rules *rules, const char *text, char **ret, struct err *err);
 /* Words between blanks, their quotes and escapes still on. */
 void words_split(const char *text, char escape, struct strv *ret);
