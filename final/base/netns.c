@@ -2,9 +2,20 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+
+int netns_of(pid_t pid)
+{
+    char path[32];
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 ? fd : errno == ENOENT ? -ESRCH : -errno;
+}
 
 int netns_enter(int netns, int *ret_own, struct err *err)
 {

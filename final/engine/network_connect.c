@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/netns.h"
 #include "engine/attach.h"
 #include "engine/network.h"
 
@@ -72,11 +73,8 @@ static int record_wish(struct engine *e, const char *id, const char *network, js
 
 static int open_netns(const struct container *c, struct err *err)
 {
-    char path[64];
-    cleanup_close int fd = -1;
+    cleanup_close int fd = netns_of(c->init.pid);
 
-    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)c->init.pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || !proc_alive(&c->init)) /* asked after opening: it was this process's namespace */
         return err_set(err, ESRCH, "Container %s is not running", c->id);
     return steal_fd(&fd);

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/netns.h"
 #include "engine/network.h"
 #include "engine/shim/shim.h"
 
@@ -391,14 +392,12 @@ static int open_shared(struct engine *e, const char *id, int *ret, struct err *e
 {
     cleanup_close int netns = -1;
     struct container other;
-    char path[64];
     int r = engine_find(e, id, &other, err);
 
     if (r < 0)
         return r;
-    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)other.init.pid);
     if (container_running(&other))
-        netns = open(path, O_RDONLY | O_CLOEXEC);
+        netns = netns_of(other.init.pid);
     if (netns < 0 || !proc_alive(&other.init))
         r = err_set(err, EINVAL, "cannot join network of a non running container: %s", other.id);
     if (!r)

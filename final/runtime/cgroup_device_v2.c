@@ -86,6 +86,22 @@ static int bpf_call(int command, union bpf_attr *attr)
     return (int)syscall(SYS_bpf, command, attr, sizeof *attr);
 }
 
+/* Since 4.20 the verifier gives up with EAGAIN when a signal is pending. The next call begins after
+ * the signal was handled; libbpf(3) tries five times, too. */
+#define LOAD_TRIES 5
+
+static int load_patiently(union bpf_attr *load)
+{
+    int program = -1;
+
+    for (int i = 0; i < LOAD_TRIES && program < 0; i++) {
+        program = bpf_call(BPF_PROG_LOAD, load);
+        if (program < 0 && errno != EAGAIN)
+            break;
+    }
+    return program;
+}
+
 static int load_program(const struct device_rules *rules)
 {
     cleanup_free struct bpf_insn *code = mem_alloc((rules->len * RULE_INSNS + 8) * sizeof *code);
@@ -96,7 +112,7 @@ static int load_program(const struct device_rules *rules)
     load.insns = (uint64_t)(uintptr_t)code;
     load.license = (uint64_t)(uintptr_t) "MIT";
     strcpy(load.prog_name, PROGRAM_NAME);
-    return bpf_call(BPF_PROG_LOAD, &load);
+    return load_patiently(&load);
 }
 
 static bool is_ours(int program)

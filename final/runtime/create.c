@@ -2,6 +2,7 @@
  * its control group, made while the process is busy with its mounts (sync.h shows who waits for
  * whom). */
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/netns.h"
 #include "base/str.h"
 #include "runtime/caps.h"
 #include "runtime/hooks.h"
@@ -141,16 +143,28 @@ static int make_cgroup(struct creation *creation, struct runtime_container *c, s
                : cgroup_limit(&c->cgroup, creation->spec.resources, false, err);
 }
 
-/* init may have failed first, and then it knows better than we do why nothing works. */
+/* Closed sockets are seen a moment before the end of their process. */
+static bool init_ended(const struct runtime_container *c, const struct err *why)
+{
+    struct pollfd end = {.fd = c->pidfd, .events = POLLIN};
+
+    return why->code == EPIPE || why->code == ESRCH || poll(&end, 1, 0) == 1;
+}
+
+/* Something failed on our side. If init had ended by then, it knows better why nothing works; and
+ * if it was killed before it could say so, nothing of ours was wrong: -EPIPE. */
 static int prefer_error_of_init(struct runtime_container *c, struct err *err)
 {
     struct err own = *err;
 
-    if ((own.code == EPIPE || own.code == ESRCH) &&
-        sync_wait(c->socket, SYNC_READY, NULL, err) < 0 && err->code != EPIPE)
+    if (!init_ended(c, &own))
+        return -err->code;
+    if (sync_wait(c->socket, SYNC_READY, NULL, err) < 0 && err->code != EPIPE &&
+        err->code != EPROTO) /* it was killed while it asked for something */
         return -err->code;
     *err = own;
-    return -err->code;
+    err->code = EPIPE;
+    return -EPIPE;
 }
 
 json_t *runtime_state_document(const struct runtime_request *request, enum state_status status,
@@ -222,7 +236,6 @@ static int wait_until_ready(struct creation *creation, struct runtime_container 
 static int move_devices(struct creation *creation, struct err *err)
 {
     const struct spec *spec = &creation->spec;
-    cleanup_free char *path = str_format("/proc/%d/ns/net", (int)creation->pid);
 
     if (!json_object_size(spec->net_devices))
         return 0;
@@ -230,10 +243,10 @@ static int move_devices(struct creation *creation, struct err *err)
         if (spec->joins[i].kind->flag == CLONE_NEWNET)
             creation->netns = fcntl(spec->joins[i].fd, F_DUPFD_CLOEXEC, 3);
     if (creation->netns < 0)
-        creation->netns = open(path, O_RDONLY | O_CLOEXEC);
-    if (creation->netns < 0) /* ENOENT: init has ended */
-        return err_set(err, errno == ENOENT ? ESRCH : errno,
-                       "cannot open the container's network namespace: %s", strerror(errno));
+        creation->netns = netns_of(creation->pid);
+    if (creation->netns < 0)
+        return err_set(err, -creation->netns, "cannot open the container's network namespace: %s",
+                       strerror(-creation->netns));
     return netdevices_move(spec, creation->netns, &creation->devices, err);
 }
 
@@ -263,9 +276,8 @@ static int bring_up(struct creation *creation, struct runtime_container *c, stru
         return -err->code;
     c->socket = creation->sockets[0];
     creation->sockets[0] = -1;
-    if (make_cgroup(creation, c, err) < 0)
-        return -err->code;
-    if (equip_init(creation, c, err) < 0 || sync_send(c->socket, SYNC_CGROUP, -1, err) < 0)
+    if (make_cgroup(creation, c, err) < 0 || equip_init(creation, c, err) < 0 ||
+        sync_send(c->socket, SYNC_CGROUP, -1, err) < 0)
         return prefer_error_of_init(c, err);
     warn(creation);
     if (request->meanwhile && request->meanwhile(request->context, c->pid, err) < 0)

@@ -92,6 +92,7 @@ static const struct mended {
     {"run", "kill-all", "run/ID"},
     {"run-d", "kill-before", "cooper-shim mkdir("},
     {"run-d", "kill-after", "init:mounts fsconfig("},
+    {"net-run-d", "kill-after", "init:mounts fsopen("},
     /* A control group stayed, for ever or until the container was removed. */
     {"run-rm", "kill-before", "rmdir(/sys/fs/cgroup/"},
     {"stop", "kill-before", "rmdir(/sys/fs/cgroup/"},

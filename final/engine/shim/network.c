@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/netns.h"
 #include "engine/shim/shim.h"
 #include "network/network.h"
 #include "storage/storage.h"
@@ -146,14 +147,14 @@ static int serve_names(struct shim_network *n, struct err *err)
 
 int shim_network_plug(struct shim_network *n, pid_t init, struct err *err)
 {
-    cleanup_free char *path = str_format("/proc/%d/ns/net", (int)init);
     int r = 0;
 
     if (!n)
         return 0;
-    n->netns = open(path, O_RDONLY | O_CLOEXEC);
+    n->netns = netns_of(init);
     if (n->netns < 0)
-        return err_errno(err, "cannot open the container's network namespace");
+        return err_set(err, -n->netns, "cannot open the container's network namespace: %s",
+                       strerror(-n->netns));
     for (size_t i = 0; i < n->endpoints.len && !r; i++)
         r = net_plug(&n->endpoints.items[i], n->netns, err);
     return r < 0 ? r : serve_names(n, err);
