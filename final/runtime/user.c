@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/beneath.h"
 #include "base/cleanup.h"
@@ -18,6 +19,12 @@
 
 #define FILE_MAX (1 << 20)
 #define FIELDS   7
+
+/* What maskedPaths puts over a file: /dev/null. */
+static bool masked(const struct stat *st)
+{
+    return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
+}
 
 /* An image without the file has no such entries; that is no error. */
 static int load(int root, const char *path, struct buf *ret, struct err *err)
@@ -29,7 +36,11 @@ static int load(int root, const char *path, struct buf *ret, struct err *err)
         return 0;
     if (fd < 0)
         return err_set(err, -fd, "cannot open the container's %s: %s", path, strerror(-fd));
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+    if (fstat(fd, &st) < 0)
+        return err_errno(err, "cannot look at the container's %s", path);
+    if (masked(&st))
+        return 0;
+    if (!S_ISREG(st.st_mode))
         return err_set(err, EINVAL, "the container's %s is not a regular file", path);
     if (file_load_fd(fd, FILE_MAX, ret, err) < 0)
         return err_wrap(err, "the container's %s", path);

@@ -257,6 +257,20 @@ START_TEST(a_fifo_for_passwd_does_not_hang)
 }
 END_TEST
 
+/* podman's --security-opt mask=/etc/passwd */
+START_TEST(a_masked_passwd_is_an_empty_one)
+{
+    cleanup_free char *bundle = container_bundle();
+    cleanup_json json_t *config = container_config(bundle, "ids");
+    cleanup_outcome struct outcome o;
+
+    container_set(config, "linux.maskedPaths", json_pack("[s]", "/etc/passwd"));
+    container_run(bundle, config, &o);
+    ck_assert_msg(!o.created && !o.started, "%s", o.err.message);
+    ck_assert_int_eq(strncmp(answer(&o, "ids"), "0 0 ", 4), 0);
+}
+END_TEST
+
 START_TEST(an_image_without_passwd_takes_numbers)
 {
     cleanup_free char *bundle = container_bundle();
@@ -460,6 +474,7 @@ SUITE(process)
     tcase_add_test(t, a_user_who_is_not_root_has_no_capabilities);
     tcase_add_test(t, the_program_is_run_with_the_users_rights);
     tcase_add_test(t, a_fifo_for_passwd_does_not_hang);
+    tcase_add_test(t, a_masked_passwd_is_an_empty_one);
     tcase_add_test(t, an_image_without_passwd_takes_numbers);
     tcase_add_test(t, the_environment_is_what_was_given);
     tcase_add_test(t, the_working_directory_is_made);
