@@ -58,6 +58,13 @@ static bool read_line(char *text, struct line *ret)
     return true;
 }
 
+/* The host unmounted it meanwhile, or it lies in a directory that is closed to the root of our user
+ * namespace, and so to the container. */
+static bool out_of_reach(int code)
+{
+    return code == ENOENT || code == EINVAL || code == EACCES;
+}
+
 /* Relative to the current directory, the old root. A mount that came with a user namespace is
  * locked and can only be covered. */
 static int remove_mount(const char *point, struct err *err)
@@ -65,8 +72,9 @@ static int remove_mount(const char *point, struct err *err)
     const char *name = point + strspn(point, "/");
 
     /* Or what hangs on it would be unmounted on the host as well, where it is shared. */
-    if (mount(NULL, name, NULL, MS_SLAVE | MS_REC, NULL) < 0 && errno != ENOENT)
-        return err_errno(err, "cannot separate '%s' from the host's", point);
+    if (mount(NULL, name, NULL, MS_SLAVE | MS_REC, NULL) < 0)
+        return out_of_reach(errno) ? 0
+                                   : err_errno(err, "cannot separate '%s' from the host's", point);
     if (!umount2(name, MNT_DETACH | UMOUNT_NOFOLLOW))
         return 0;
     if (errno != EINVAL && errno != EPERM)

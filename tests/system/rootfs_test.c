@@ -283,12 +283,18 @@ START_TEST(without_pivot_it_is_the_same_container)
     cleanup_json json_t *config =
         _i ? config_in_userns(bundle, "mounted / + list /proc/1 + put /x y")
            : container_config(bundle, "mounted / + list /proc/1 + put /x y");
+    cleanup_free char *closed = str_format("%s/closed", bundle);
+    cleanup_free char *inside = str_format("%s/inside", closed);
     cleanup_outcome struct outcome o;
 
+    /* A mount of the host where the root of a user namespace cannot go. */
+    ck_assert(!mkdir(closed, 0700) && !mkdir(inside, 0700));
+    ck_assert(!mount("none", inside, "tmpfs", 0, "size=4k"));
     container_no_pivot = true;
     container_set(config, "root.readonly", json_true());
     run_well(bundle, config, &o);
     container_no_pivot = false;
+    ck_assert(!umount(inside));
     ck_assert(str_starts(answer(&o, "mounted /"), "ro,"));
     ck_assert_str_eq(answer(&o, "put /x y"), "EROFS");
 }
