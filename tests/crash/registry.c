@@ -27,6 +27,7 @@ static _Noreturn void serve(int tell)
     fake_layer_make(&layers[0], "etc/marker", "first\n", 70000);
     fake_layer_make(&layers[1], "etc/other", "second\n", 0);
     fake_push(registry, "cask", "1", &image, NULL);
+    fake_accept_pushes(registry);
     if (write(tell, fake_address(registry), strlen(fake_address(registry))) < 0)
         _exit(1);
     close(tell);

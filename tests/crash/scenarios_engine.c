@@ -15,6 +15,7 @@
 #define ROOT PLACE_HOME "/root"
 #define TAR  PLACE_HOME "/box.tar"
 #define BOX  "box:1"
+#define ARCHIVE PLACE_HOME "/cask.tar" /* with cask:1, of a layer more than the box */
 
 static const char *const programs[] = {"cooper",     "cooper-shim", "cooper-image",
                                        "cooper-nft", "cooper-init", NULL};
@@ -36,6 +37,36 @@ static int make_image(struct err *err)
         err_set(err, EIO, "cannot import the image: %s", r.err.data);
     run_free(&r);
     return err->code ? -err->code : 0;
+}
+
+static int cooper(const char *const args[], struct err *err)
+{
+    const char *argv[WORDS_MAX + 4] = {BUILD_DIR "/bin/cooper", "--root", ROOT};
+    struct run_result r = {0};
+
+    for (size_t i = 0; args[i]; i++)
+        argv[i + 3] = args[i];
+    run_argv(&r, NULL, argv);
+    if (r.code)
+        err_set(err, EIO, "%s: %s", args[0], r.err.data);
+    run_free(&r);
+    return err->code ? -err->code : 0;
+}
+
+/* And an archive, and a container that wrote something. */
+static int make_material(struct err *err)
+{
+    static const char *const commands[][WORDS_MAX] = {
+        {"run", "--name", "maker", "--network", "none", BOX, "sh", "-c", "echo made >/etc/made"},
+        {"commit", "maker", "cask:1"},
+        {"save", "-o", ARCHIVE, "cask:1"},
+        {"rmi", "cask:1"},
+    };
+    int r = make_image(err);
+
+    for (size_t i = 0; i < sizeof commands / sizeof *commands && !r; i++)
+        r = cooper(commands[i], err);
+    return r;
 }
 
 /* --- containers ---------------------------------------------------------------------------------
@@ -89,6 +120,7 @@ static const struct subject container = {
 static bool image_answer(const struct outcome *o, enum state *ret)
 {
     cleanup_free char *pulled = str_format("%s/cask:1", scenario_registry());
+    cleanup_free char *pushed = str_format("%s/keg:1", scenario_registry());
     cleanup_strv struct strv lines = {0};
 
     if (o->status || o->err.len)
@@ -96,7 +128,8 @@ static bool image_answer(const struct outcome *o, enum state *ret)
     *ret = ABSENT;
     strv_split(&lines, o->out.data, '\n');
     for (size_t i = 0; i < lines.len; i++) {
-        if (str_equal(lines.items[i], "cask:1") || str_equal(lines.items[i], pulled))
+        if (str_equal(lines.items[i], "cask:1") || str_equal(lines.items[i], pulled) ||
+            str_equal(lines.items[i], pushed))
             *ret = CREATED;
         else if (*lines.items[i] && !str_equal(lines.items[i], BOX) &&
                  !str_equal(lines.items[i], "<none>:<none>"))
@@ -125,6 +158,28 @@ static const struct subject pulled = {
     .undo = {"rmi", "-f", REGISTRY_WORD "cask:1"},
     .database = ROOT "/cooper.db",
     .needs_registry = true,
+};
+
+static const struct subject pushed = {
+    .programs = programs,
+    .prefix = prefix,
+    .furnish = make_image,
+    .question = {"images", "--format", "{{.Repository}}:{{.Tag}}"},
+    .answer = image_answer,
+    .undo = {"rmi", "-f", REGISTRY_WORD "keg:1"},
+    .database = ROOT "/cooper.db",
+    .needs_registry = true,
+};
+
+static const struct subject made = {
+    .programs = programs,
+    .prefix = prefix,
+    .furnish = make_material,
+    .question = {"images", "--format", "{{.Repository}}:{{.Tag}}"},
+    .answer = image_answer,
+    .undo = {"rmi", "-f", "cask:1"},
+    .others = {"images", "-q", "--filter", "dangling=true"},
+    .database = ROOT "/cooper.db",
 };
 
 /* --- the table ----------------------------------------------------------------------------------
@@ -180,6 +235,14 @@ const struct scenario scenarios_engine[] = {
      .command = {"import", TAR, "cask:1"}},
     {.name = "pull", .subject = &pulled, .from = ABSENT, .to = CREATED,
      .command = {"pull", REGISTRY_WORD "cask:1"}},
+    {.name = "load", .subject = &made, .from = ABSENT, .to = CREATED,
+     .command = {"load", "-i", ARCHIVE}, .output = "Loaded image: cask:1\n"},
+    {.name = "commit", .subject = &made, .from = ABSENT, .to = CREATED,
+     .command = {"commit", "maker", "cask:1"}},
+    {.name = "tag", .subject = &image, .from = ABSENT, .to = CREATED,
+     .command = {"tag", BOX, "cask:1"}},
+    {.name = "push", .subject = &pushed, .from = CREATED, .to = CREATED,
+     .before = {{"import", TAR, REGISTRY_WORD "keg:1"}}, .command = {"push", REGISTRY_WORD "keg:1"}},
     {.name = "rmi", .subject = &image, .from = CREATED, .to = ABSENT,
      .before = {{"import", TAR, "cask:1"}}, .command = {"rmi", "cask:1"},
      .again = "No such image"},
