@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
@@ -32,7 +33,7 @@ static const struct flag tag_flags[] = {FLAGS_END};
  */
 
 /* Whatever can go goes; what could not is told behind all that did. */
-static int rmi_one(struct cli *cli, const char *name, struct strv *errors)
+static int rmi_one(struct cli *cli, const char *name, uint64_t *freed, struct strv *errors)
 {
     const struct options *o = &cli->options;
     cleanup_with(removed_free) struct removed removed = {0};
@@ -42,22 +43,37 @@ static int rmi_one(struct cli *cli, const char *name, struct strv *errors)
 
     for (size_t i = 0; i < removed.lines.len; i++)
         puts(removed.lines.items[i]);
+    *freed += removed.bytes;
     if (r >= 0)
         return 0;
     strv_add(errors, err.message);
     return options_flag(o, "force") && r == -ENOENT ? 0 : EXIT_FAILURE;
 }
 
+/* For people only: scripts know docker's lines, and docker has none for this. */
+static void print_freed(uint64_t bytes)
+{
+    char size[HUMAN_MAX];
+
+    if (!bytes || !isatty(STDERR_FILENO))
+        return;
+    fflush(stdout);
+    human_size((double)bytes, 4, size);
+    fprintf(stderr, "Total reclaimed space: %s\n", size);
+}
+
 static int cmd_rmi(struct cli *cli)
 {
     cleanup_strv struct strv errors = {0};
     struct err err = {0};
+    uint64_t freed = 0;
     int code = 0;
 
     if (cli_engine(cli, &err) < 0)
         return cli_engine_fail(cli, &err);
     for (size_t i = 0; i < cli->options.arg_count; i++)
-        code |= rmi_one(cli, cli->options.args[i], &errors);
+        code |= rmi_one(cli, cli->options.args[i], &freed, &errors);
+    print_freed(freed);
     for (size_t i = 0; i < errors.len; i++) {
         err_set(&err, EIO, "%s", errors.items[i]);
         cli_engine_fail(cli, &err);

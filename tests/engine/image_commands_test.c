@@ -289,6 +289,68 @@ START_TEST(prune_all_keeps_what_is_in_use)
 }
 END_TEST
 
+/* What the files of blobs and layers hold. */
+static unsigned long long bytes_of_files(void)
+{
+    cleanup_free char *command =
+        str_format("cd %s && find blobs layers staging -type f -printf '%%s\\n' | "
+                   "awk '{n += $1} END {print n}'",
+                   world_root());
+    cleanup_run struct run_result r = {0};
+
+    RUN_OK(&r, NULL, "sh", "-c", command);
+    return strtoull(r.out.data, NULL, 10);
+}
+
+/* A layer of a million bytes more, with a name of its own. */
+static void make_megabyte(void)
+{
+    EXPECT(0, "", "", "run", "--name", "maker", "--network", "none", BOX, "sh", "-c",
+           "head -c 1000000 /dev/urandom >/million");
+    EXPECT(0, NULL, "", "commit", "maker", "million:1");
+    EXPECT(0, "maker\n", "", "rm", "maker");
+}
+
+/* Within what four digits can say. */
+static void assert_freed(const char *said, unsigned long long bytes)
+{
+    const char *line = strstr(said, "Total reclaimed space: ");
+    double megabytes;
+
+    ck_assert_msg(line && sscanf(line, "Total reclaimed space: %lfMB", &megabytes) == 1, "%s",
+                  said);
+    ck_assert_double_eq_tol(megabytes * 1e6, (double)bytes, 1000);
+}
+
+START_TEST(what_is_said_to_be_freed_is_free)
+{
+    unsigned long long before;
+    const char *said;
+
+    make_megabyte();
+    before = bytes_of_files();
+    said = EXPECT(0, NULL, "", "image", "prune", "-af", "--filter", "reference=million");
+    assert_freed(said, before - bytes_of_files());
+}
+END_TEST
+
+START_TEST(rmi_says_on_a_terminal_how_much_is_free)
+{
+    cleanup_free char *command =
+        str_format("%s/bin/cooper --root %s rmi million:1 nosuch:1", BUILD_DIR, world_root());
+    cleanup_run struct run_result r = {0};
+    unsigned long long before;
+
+    make_megabyte();
+    before = bytes_of_files();
+    RUN(&r, NULL, "script", "-qec", command, "/dev/null");
+    ck_assert_int_eq(r.code, 1);
+    assert_freed(r.out.data, before - bytes_of_files());
+    make_megabyte();
+    EXPECT(0, NULL, "", "rmi", "million:1"); /* "": not for scripts */
+}
+END_TEST
+
 SUITE(image_commands)
 {
     const TTest *const tests[] = {
@@ -303,6 +365,8 @@ SUITE(image_commands)
         what_containers_use_stays,
         pruning_asks_first,
         prune_all_keeps_what_is_in_use,
+        what_is_said_to_be_freed_is_free,
+        rmi_says_on_a_terminal_how_much_is_free,
     };
     TCase *t = tcase_create("image_commands");
 
