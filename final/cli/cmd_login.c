@@ -1,4 +1,5 @@
 /* login and logout, in the program cooper-image. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,19 +51,40 @@ static char *read_line(void)
     return line;
 }
 
+static struct termios audible; /* the terminal's settings, while it shows nothing */
+
+/* A handler: a shell must not be left with a terminal that is mute. */
+static void show_and_die(int sig)
+{
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &audible);
+    raise(sig); /* SA_RESETHAND: comes now, and ends us */
+}
+
+static void set_handlers(struct sigaction old[], const struct sigaction *new)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        sigaction(signals[i], new ? new : &old[i], new ? &old[i] : NULL);
+}
+
 /* The terminal shows nothing of what is typed. */
 static char *read_secret(void)
 {
-    struct termios before, silent;
+    const struct sigaction show = {.sa_handler = show_and_die, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction old[4];
+    struct termios silent;
     char *line;
 
-    if (tcgetattr(STDIN_FILENO, &before) < 0)
+    if (tcgetattr(STDIN_FILENO, &audible) < 0)
         return read_line();
-    silent = before;
+    set_handlers(old, &show);
+    silent = audible;
     silent.c_lflag &= ~(tcflag_t)ECHO;
     tcsetattr(STDIN_FILENO, TCSADRAIN, &silent);
     line = read_line();
-    tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &audible);
+    set_handlers(old, NULL);
     putchar('\n');
     return line;
 }
@@ -147,11 +169,11 @@ static int find_out(struct login *l, const struct options *o, struct err *err)
     l->known = known && !l->username;
     if (!l->known)
         return ask(l, known, err);
-    printf("Authenticating with existing credentials... [Username: %s]\n\n"
-           " Info -> To login with a different account, run '" PROGRAM
-           " logout' followed by '" PROGRAM " login'\n\n\n",
-           known);
-    fflush(stdout);
+    fprintf(stderr,
+            "Authenticating with existing credentials... [Username: %s]\n\n"
+            " Info -> To login with a different account, run '" PROGRAM
+            " logout' followed by '" PROGRAM " login'\n\n\n",
+            known);
     return 0;
 }
 

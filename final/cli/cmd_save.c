@@ -162,6 +162,7 @@ static int open_input(const char *path, struct err *err)
 int cmd_load(struct cli *cli)
 {
     const struct options *o = &cli->options;
+    const char *input = options_one(o, "input");
     struct load_options options = {.platform = options_one(o, "platform"),
                                    .cancelled = signals_catch()};
     cleanup_strv struct strv lines = {0};
@@ -171,7 +172,7 @@ int cmd_load(struct cli *cli)
     struct err err = {0};
     int r;
 
-    fd = open_input(options_one(o, "input"), &err);
+    fd = open_input(input, &err);
     if (fd < 0)
         return cli_fail(cli, &err);
     if (cli_engine(cli, &err) < 0)
@@ -184,6 +185,8 @@ int cmd_load(struct cli *cli)
         puts(lines.items[i]);
     if (r >= 0)
         return 0;
+    if (input && r != -ECANCELED)
+        err_wrap(&err, "%s", input);
     cli_engine_fail(cli, &err);
     return *options.cancelled ? 128 + SIGINT : EXIT_FAILURE;
 }

@@ -26,16 +26,17 @@ static const struct column columns[] = {
 static const char *const filters[] = {"is-official", "is-automated", "stars", NULL};
 static const char *const booleans[] = {"true", "1", "false", "0", NULL};
 
-/* "registry.lab:5000/word" searches there; NULL: on Docker Hub. The caller frees. */
+/* "registry.lab:5000/word" searches there, "registry.lab:5000" for everything; NULL: on Docker Hub,
+ * where no image has a colon in its name. The caller frees. */
 static char *split_term(const char *whole, const char **ret_term)
 {
     size_t n = strcspn(whole, "/");
     cleanup_free char *first = str_copy_n(whole, n);
 
     *ret_term = whole;
-    if (!whole[n] || (!strpbrk(first, ".:") && strcmp(first, "localhost")))
+    if (whole[n] ? !strpbrk(first, ".:") && strcmp(first, "localhost") : !strchr(first, ':'))
         return NULL;
-    *ret_term = whole + n + 1;
+    *ret_term = whole + n + (whole[n] != 0);
     return steal_ptr(&first);
 }
 
@@ -67,6 +68,18 @@ static const struct filter_rule rules[] = {{"is-official", match_official},
                                            {"stars", match_stars},
                                            {NULL, NULL}};
 
+static int check_stars(const struct strv *given, struct err *err)
+{
+    for (size_t i = 0; i < given->len; i++) {
+        const char *stars = given->items[i] + strlen("stars=");
+
+        if (str_starts(given->items[i], "stars=") &&
+            (!*stars || stars[strspn(stars, "0123456789")]))
+            return err_set(err, EINVAL, "invalid filter '%s'", given->items[i]);
+    }
+    return 0;
+}
+
 static int check(const struct options *o, int *ret_limit, struct err *err)
 {
     const struct strv *given = options_list(o, "filter");
@@ -79,7 +92,8 @@ static int check(const struct options *o, int *ret_limit, struct err *err)
                        limit, LIMIT_MAX);
     if (filter_check(given, filters, err) < 0 ||
         filter_check_values(given, "is-official", booleans, true, err) < 0 ||
-        filter_check_values(given, "is-automated", booleans, true, err) < 0)
+        filter_check_values(given, "is-automated", booleans, true, err) < 0 ||
+        check_stars(given, err) < 0)
         return -err->code;
     return 0;
 }

@@ -256,9 +256,9 @@ int image_archive_open(int fd, struct image_archive **ret, struct err *err)
     int r = fstat(fd, &st) < 0 ? err_errno(err, "cannot stat the archive") : 0;
 
     a->fd = fd;
-    a->directory = S_ISDIR(st.st_mode);
+    a->directory = !r && S_ISDIR(st.st_mode);
     if (!r && !a->directory)
-        r = open_tar(a, err);
+        r = st.st_size ? open_tar(a, err) : err_set(err, EINVAL, "the archive is empty");
     if (r < 0) {
         image_archive_close(a);
         return r;

@@ -233,7 +233,7 @@ static int use_password(struct auth *a, const char *used, struct err *err)
 {
     if (!a->credentials.username)
         return err_set(err, EPERM,
-                       "no basic auth credentials for '%s': log in with 'docker login %s'",
+                       "no basic auth credentials for '%s': log in with 'cooper login %s'",
                        a->domain, a->domain);
     if (used) /* it was sent, and this is what came of it */
         return err_set(err, EPERM, "unauthorized: '%s' refused the user name or password",

@@ -3,6 +3,7 @@
  * owner's alone. */
 #include <fcntl.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,9 +28,12 @@ static int load(const char *file, json_t **ret, struct err *err)
     return json_is_object(*ret) ? 0 : err_set(err, EINVAL, "'%s' is no JSON object", file);
 }
 
-/* With docker's indentation: people look into this file. */
-static int save(const char *file, const json_t *config, struct err *err)
+/* People look into this file, and may keep it elsewhere: behind a link it is written where the link
+ * leads to, as docker does. */
+static int save(const char *name, const json_t *config, struct err *err)
 {
+    cleanup_free char *real = realpath(name, NULL);
+    const char *file = real ? real : name;
     cleanup_free char *dir = str_copy_n(file, (size_t)(strrchr(file, '/') - file));
     char *text = json_text(config, JSON_INDENT(2));
     int r = file_make_dirs(AT_FDCWD, dir, 0700, err);

@@ -62,8 +62,9 @@ START_TEST(whoever_is_logged_in_may_pull)
     with_password("secret\n", 0, "Login Succeeded\n", "are stored unencrypted in '");
     pull_and_forget(image);
     with_password("secret\n", 0, "Login Succeeded\n", "");
-    ck_assert_ptr_nonnull(strstr(EXPECT(0, NULL, "", "login", server.address),
-                                 "Authenticating with existing credentials... [Username: ann]"));
+    EXPECT(0, "Login Succeeded\n",
+           "Authenticating with existing credentials... [Username: ann]\n\n", "login",
+           server.address);
     removing = str_format("Removing login credentials for %s\n", server.address);
     EXPECT(0, removing, "", "logout", server.address);
     EXPECT(1, "", "no basic auth credentials", "pull", image);
@@ -83,6 +84,7 @@ static const struct {
     {{"search", "--limit", "101", "x"},
      "Error response from daemon: Limit 101 is outside the range of [1, 100]\n"},
     {{"search", "-f", "foo=1", "x"}, "invalid filter 'foo'"},
+    {{"search", "-f", "stars=many", "x"}, "invalid filter 'stars=many'"},
     {{"pull", "-a", "127.0.0.1:1/x:1"}, "tag can't be used with --all-tags/-a\n"},
 };
 
@@ -98,7 +100,7 @@ END_TEST
 
 START_TEST(a_registry_is_searched_by_its_catalogue)
 {
-    cleanup_free char *term = NULL, *nothing = NULL, *expected = NULL;
+    cleanup_free char *term = NULL, *nothing = NULL, *expected = NULL, *all = NULL;
 
     registry_server_start(&server, NULL);
     registry_server_push(&server, "me/app:v1", NULL);
@@ -107,6 +109,8 @@ START_TEST(a_registry_is_searched_by_its_catalogue)
     nothing = str_format("%s/nothing", server.address);
     expected = str_format("%s/me/app\n", server.address);
     EXPECT(0, expected, "", "search", "--format", "{{.Name}}", term);
+    all = str_format("%s/me/app\n%s/other/thing\n", server.address, server.address);
+    EXPECT(0, all, "", "search", "--format", "{{.Name}}", server.address);
     EXPECT(0, "NAME      DESCRIPTION   STARS     OFFICIAL\n", "", "search", nothing);
 }
 END_TEST
