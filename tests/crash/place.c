@@ -45,6 +45,39 @@ static int put_back(int tree, const char *path, struct err *err)
     return 0;
 }
 
+/* The mount points there are, in the order of mounting; the types, if wanted, in the same order:
+ * fields 5 and, behind the "-", 1. */
+static void read_mounts(struct strv *points, struct strv *types)
+{
+    cleanup_fclose FILE *f = fopen("/proc/self/mountinfo", "re");
+    char line[8192], where[4096], type[64];
+
+    while (f && fgets(line, sizeof line, f)) {
+        const char *dash = strstr(line, " - ");
+
+        if (!dash || sscanf(line, "%*s %*s %*s %*s %4095s", where) != 1 ||
+            sscanf(dash, " - %63s", type) != 1)
+            continue;
+        strv_add(points, where);
+        if (types)
+            strv_add(types, type);
+    }
+}
+
+/* What others have mounted there, under the tmpfs to come, would be in our snapshots; and it would
+ * vanish between two of them when others remove the directory it is mounted on: the kernel then
+ * takes it away in every namespace. */
+static void drop_mounts_below(const char *dir)
+{
+    cleanup_strv struct strv points = {0};
+    size_t n = strlen(dir);
+
+    read_mounts(&points, NULL);
+    for (size_t i = points.len; i-- > 0;)
+        if (str_starts(points.items[i], dir) && points.items[i][n] == '/')
+            umount2(points.items[i], MNT_DETACH | UMOUNT_NOFOLLOW); /* or it went by itself */
+}
+
 int place_enter(struct err *err)
 {
     static const char *const empty[] = {"/tmp", "/var/tmp", "/run"};
@@ -57,9 +90,11 @@ int place_enter(struct err *err)
         return err_errno(err, "cannot make namespaces for the sweep");
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return err_errno(err, "cannot make the mounts private");
-    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
+        drop_mounts_below(empty[i]);
         if (mount("sweep", empty[i], "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") < 0)
             return err_errno(err, "cannot mount a tmpfs on '%s'", empty[i]);
+    }
     if (put_back(build, BUILD_DIR, err) < 0)
         return -err->code;
     setenv("TMPDIR", "/tmp", 1);
@@ -96,19 +131,13 @@ static void note_files(struct strv *ret)
         nftw(trees[i], note_file, 32, FTW_PHYS);
 }
 
-/* Mount point and type: fields 5 and, behind the "-", 1. */
 static void note_mounts(struct strv *ret)
 {
-    cleanup_fclose FILE *f = fopen("/proc/self/mountinfo", "re");
-    char line[8192], where[4096], type[64];
+    cleanup_strv struct strv points = {0}, types = {0};
 
-    while (f && fgets(line, sizeof line, f)) {
-        const char *dash = strstr(line, " - ");
-
-        if (dash && sscanf(line, "%*s %*s %*s %*s %4095s", where) == 1 &&
-            sscanf(dash, " - %63s", type) == 1)
-            strv_take(ret, str_format("mount %s %s", where, type));
-    }
+    read_mounts(&points, &types);
+    for (size_t i = 0; i < points.len; i++)
+        strv_take(ret, str_format("mount %s %s", points.items[i], types.items[i]));
 }
 
 static void note_links(struct strv *ret)
