@@ -35,6 +35,10 @@ json_t *json_parse(const char *text, size_t len, const char *what, struct err *e
     json_error_t where;
     json_t *json;
 
+    if (!len) {
+        err_set(err, EINVAL, "%s is empty", what);
+        return NULL;
+    }
     if (too_deep(text, len)) {
         err_set(err, EINVAL, "%s is nested deeper than %d levels", what, MAX_DEPTH);
         return NULL;

@@ -31,7 +31,7 @@ END_TEST
 static const struct {
     const char *text, *part;
 } refused[] = {
-    {"", "not valid JSON"},
+    {"", "is empty"},
     {"[]", "not a JSON object"},
     {"{}", "no rootfs"},
     {"{\"rootfs\":{\"type\":\"other\",\"diff_ids\":[]}}", "no rootfs"},

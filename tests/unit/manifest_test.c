@@ -67,7 +67,8 @@ END_TEST
 static const struct {
     const char *text, *served, *part; /* of the message */
 } refused[] = {
-    {"", NULL, "not valid JSON"},
+    {"", NULL, "is empty"},
+    {"{", NULL, "not valid JSON"},
     {"[]", NULL, "not a JSON object"},
     {"{}", NULL, "schemaVersion"},
     {"{\"schemaVersion\":2}", NULL, "neither"},
