@@ -111,7 +111,15 @@ static char *one_line(const char *text, bool whole)
     return whole ? steal_ptr(&copy) : human_ellipsis(copy, DESCRIPTION_COLUMNS);
 }
 
-static json_t *make_row(const json_t *found, bool whole)
+/* For eyes, or for programs. */
+static const char *flag_text(const json_t *found, const char *name, bool as_json)
+{
+    bool set = json_flag(found, name, false);
+
+    return as_json ? (set ? "true" : "false") : set ? "[OK]" : "";
+}
+
+static json_t *make_row(const json_t *found, bool whole, bool as_json)
 {
     cleanup_free char *description = one_line(json_str(found, "description", ""), whole);
     cleanup_free char *stars = str_format("%lld", json_int(found, "star_count", 0));
@@ -120,21 +128,24 @@ static json_t *make_row(const json_t *found, bool whole)
     json_put_str(row, "Name", json_str(found, "name", ""));
     json_put_str(row, "Description", description);
     json_put_str(row, "StarCount", stars);
-    json_put_str(row, "IsOfficial", json_flag(found, "is_official", false) ? "[OK]" : "");
-    json_put_str(row, "IsAutomated", json_flag(found, "is_automated", false) ? "[OK]" : "");
+    json_put_str(row, "IsOfficial", flag_text(found, "is_official", as_json));
+    if (!as_json) /* docker has forgotten this one, but old templates name it */
+        json_put_str(row, "IsAutomated", flag_text(found, "is_automated", false));
     json_put(row, "Label", json_object()); /* marks a row: see format.h */
     return row;
 }
 
 static int print(const struct options *o, const json_t *found, struct err *err)
 {
+    const char *format = options_one(o, "format");
+    bool as_json = format && (str_equal(format, "json") || strstr(format, "{{json .}}"));
     cleanup_json json_t *rows = json_array();
     json_t *item;
     size_t i;
 
     json_array_foreach(found, i, item) if (filter_all_hold(options_list(o, "filter"), rules, item))
-        json_push(rows, make_row(item, options_flag(o, "no-trunc")));
-    return format_rows(columns, PRESET, options_one(o, "format"), rows, err);
+        json_push(rows, make_row(item, options_flag(o, "no-trunc"), as_json));
+    return format_rows(columns, PRESET, format, rows, err);
 }
 
 static bool cancelled(void *context)
