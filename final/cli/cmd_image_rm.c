@@ -29,8 +29,7 @@ static const struct flag prune_flags[] = {
 
 static const struct flag tag_flags[] = {FLAGS_END};
 
-/* --- rmi ----------------------------------------------------------------------------------------
- */
+/* --- rmi -------------------------------------------------------------------------------------- */
 
 /* Whatever can go goes; what could not is told behind all that did. */
 static int rmi_one(struct cli *cli, const char *name, uint64_t *freed, struct strv *errors)
@@ -81,8 +80,7 @@ static int cmd_rmi(struct cli *cli)
     return code;
 }
 
-/* --- prune --------------------------------------------------------------------------------------
- */
+/* --- prune ------------------------------------------------------------------------------------ */
 
 static bool passes(void *context, const struct image *image)
 {
@@ -139,8 +137,7 @@ static int cmd_prune(struct cli *cli)
     return r < 0 ? cli_engine_fail(cli, &err) : 0;
 }
 
-/* --- tag ----------------------------------------------------------------------------------------
- */
+/* --- tag -------------------------------------------------------------------------------------- */
 
 static int check_name(const char *name, bool is_target, struct err *err)
 {

@@ -50,8 +50,7 @@ static const struct column columns[] = {
 #define PRESET_DIGESTS                                                                             \
     "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
 
-/* --- rows
- * ------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 /* The digest this image has in the repository of that name, or "<none>". The caller frees. */
 static char *digest_of_repository(const struct image *image, const char *repository)

@@ -35,8 +35,7 @@ static void login_free(struct login *l)
     wipe(l->password);
 }
 
-/* --- asking -------------------------------------------------------------------------------------
- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 static char *read_line(void)
 {
@@ -177,8 +176,7 @@ static int find_out(struct login *l, const struct options *o, struct err *err)
     return 0;
 }
 
-/* --- login --------------------------------------------------------------------------------------
- */
+/* --- login ------------------------------------------------------------------------------------ */
 
 /* Whoever has been told where passwords go is not told again. */
 static int remember(const struct login *l, const char *token, struct err *err)
@@ -227,8 +225,7 @@ int cmd_login(struct cli *cli)
     return 0;
 }
 
-/* --- logout -------------------------------------------------------------------------------------
- */
+/* --- logout ----------------------------------------------------------------------------------- */
 
 int cmd_logout(struct cli *cli)
 {

@@ -13,8 +13,7 @@
 #include "cli/progress.h"
 #include "cli/signals.h"
 
-/* --- save ---------------------------------------------------------------------------------------
- */
+/* --- save ------------------------------------------------------------------------------------- */
 
 static int check_format(const struct options *o, bool *ret_oci, struct err *err)
 {
@@ -143,8 +142,7 @@ int cmd_save(struct cli *cli)
     return r < 0 ? cli_engine_fail(cli, &err) : 0;
 }
 
-/* --- load ---------------------------------------------------------------------------------------
- */
+/* --- load ------------------------------------------------------------------------------------- */
 
 static int open_input(const char *path, struct err *err)
 {

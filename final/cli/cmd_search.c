@@ -40,8 +40,7 @@ static char *split_term(const char *whole, const char **ret_term)
     return steal_ptr(&first);
 }
 
-/* --- filters ------------------------------------------------------------------------------------
- */
+/* --- filters ---------------------------------------------------------------------------------- */
 
 static bool is_true(const char *value)
 {
@@ -98,8 +97,7 @@ static int check(const struct options *o, int *ret_limit, struct err *err)
     return 0;
 }
 
-/* --- rows ---------------------------------------------------------------------------------------
- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static char *one_line(const char *text, bool whole)
 {

@@ -20,8 +20,7 @@ struct candidate {
     const char *familiar;
 };
 
-/* --- preparing ----------------------------------------------------------------------------------
- */
+/* --- preparing -------------------------------------------------------------------------------- */
 
 static int created_of(struct cli *cli, const char *name, int64_t *ret, struct err *err)
 {
@@ -68,8 +67,7 @@ int image_filter_prepare(struct cli *cli, const char *also, struct image_filter 
     return 0;
 }
 
-/* --- looking at one -----------------------------------------------------------------------------
- */
+/* --- looking at one --------------------------------------------------------------------------- */
 
 static bool match_dangling(void *context, const char *value)
 {

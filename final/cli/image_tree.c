@@ -37,8 +37,7 @@ static void tree_free(struct tree *t)
     buf_free(&t->out);
 }
 
-/* --- who is below whom --------------------------------------------------------------------------
- */
+/* --- who is below whom ------------------------------------------------------------------------ */
 
 static char *names_of(const struct image *image)
 {
@@ -120,8 +119,7 @@ static int grow(struct tree *t, struct image_filter *f, const struct image_list 
     return r;
 }
 
-/* --- printing -----------------------------------------------------------------------------------
- */
+/* --- printing --------------------------------------------------------------------------------- */
 
 static int add_row(struct tree *t, const struct node *node, const char *before, struct err *err)
 {

@@ -4,9 +4,10 @@
  *     -it            short flags combine        -m1g, -m 1g, -m=1g, --memory=1g, --memory 1g
  *     --rm=false     booleans take a value only behind "="
  *     --             ends the flags
- *     -rm            an old spelling: one dash and a long name, when it cannot be read as short
- * flags A command that hands the rest of its line to a program (run, exec) stops at its first
- * positional argument.
+ *     -rm            an old spelling: one dash and a long name, where it is no row of short ones
+ *
+ * A command that hands the rest of its line to a program (run, exec) stops at its first positional
+ * argument.
  */
 #pragma once
 

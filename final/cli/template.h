@@ -1,11 +1,11 @@
 /* template.h - Go's text/template for --format, over JSON: the part of the language people use with
  * docker.
  *
- *     {{.State.Status}}  {{json .Mounts}}  {{index .Config.Labels "a.b"}}  {{.Name | upper | printf
- * "%q"}}
+ *     {{.State.Status}}  {{json .Mounts}}  {{index .Config.Labels "a.b"}}
+ *     {{.Name | upper | printf "%q"}}
  *     {{range $port, $to := .NetworkSettings.Ports}}...{{else}}...{{end}}
- *     {{if and .A (not .B)}}...{{else if .C}}...{{end}}  {{with .X}}...{{end}}  {{- trim -}},
- * comments
+ *     {{if and .A (not .B)}}...{{else if .C}}...{{end}}  {{with .X}}...{{end}}
+ *     {{- trim -}}, comments
  *
  * Functions: json join split upper lower title pad truncate index len slice print printf println
  * eq ne lt le gt ge and or not. Not there: define, template, block, break, continue.

@@ -92,8 +92,7 @@ int engine_tag(struct engine *e, const char *source, const char *target, struct 
     return r < 0 ? r : 0;
 }
 
-/* --- history ------------------------------------------------------------------------------------
- */
+/* --- history ---------------------------------------------------------------------------------- */
 
 /* Sizes of the layers, base first. */
 static int layer_sizes(struct engine *e, const char *image_id, json_t *ret, struct err *err)

@@ -1,10 +1,10 @@
 /* rmi and image prune, by docker's rules:
  *
- *     a name goes unless it is the last one of an image that containers use; when no tag of its
- * repository is left, the digests of that repository go, too. With its last name goes the image,
- * but one that others were made from, or that containers use, stays without saying so.
- *     an id takes all names with it if they are of one repository and one tag; else --force.
- *     a deleted image takes along its parents, as far as they have no name and no other child.
+ *     - a name goes unless it is the last one of an image that containers use; when no tag of its
+ *       repository is left, the digests of that repository go, too. With its last name goes the
+ *       image, but one that others were made from, or that containers use, stays without a word.
+ *     - an id takes all names with it if they are of one repository and one tag; else --force.
+ *     - a deleted image takes along its parents, as far as they have no name and no other child.
  *
  * What a container runs on is never deleted, with --force neither: there, unlike docker, the image
  * only loses its names. */
@@ -31,8 +31,7 @@ static int find(struct removal *m, const char *id, struct image *ret, struct err
     return store_image_by_prefix(m->e->store, id, ret, err);
 }
 
-/* --- names --------------------------------------------------------------------------------------
- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static int remove_name(struct removal *m, const char *id, const char *canonical, struct err *err)
 {
@@ -89,8 +88,7 @@ static bool is_single(const struct image *image)
     return true;
 }
 
-/* --- conflicts ----------------------------------------------------------------------------------
- */
+/* --- conflicts -------------------------------------------------------------------------------- */
 
 /* The first container that uses the image; *ret_id "" when there is none. Running ones come
  * first. */
@@ -151,8 +149,7 @@ static int check_conflicts(struct removal *m, const struct image *image, bool na
     return 0;
 }
 
-/* --- deleting -----------------------------------------------------------------------------------
- */
+/* --- deleting --------------------------------------------------------------------------------- */
 
 static int delete_now(struct removal *m, const struct image *image, struct err *err)
 {
@@ -204,8 +201,7 @@ static int delete_image(struct removal *m, const struct image *image, struct err
                                                          : delete_parents(m, image->parent, err);
 }
 
-/* --- by name, by id -----------------------------------------------------------------------------
- */
+/* --- by name, by id --------------------------------------------------------------------------- */
 
 /* With the last tag of a repository go its digests. */
 static int remove_digests_of(struct removal *m, const struct image *image, const char *canonical,
@@ -314,8 +310,7 @@ int engine_remove_image(struct engine *e, const char *name, bool force, bool kee
     return r < 0 ? r : 0;
 }
 
-/* --- prune --------------------------------------------------------------------------------------
- */
+/* --- prune ------------------------------------------------------------------------------------ */
 
 static int prune_one(struct removal *m, const char *id, bool all, struct err *err)
 {

@@ -21,8 +21,7 @@
 
 #define FILE_MODE 0644 /* docker's: as os.Create makes it */
 
-/* --- the mount ----------------------------------------------------------------------------------
- */
+/* --- the mount -------------------------------------------------------------------------------- */
 
 static int make_directories(int stage_fd, const struct stat *root, struct err *err)
 {
@@ -79,8 +78,7 @@ static int open_image(struct engine *e, const struct image *image, const char *s
     return r < 0 ? r : fd;
 }
 
-/* --- the file -----------------------------------------------------------------------------------
- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 static int write_piece(void *context, const void *data, size_t len, struct err *err)
 {
@@ -143,8 +141,7 @@ static int make_layer(struct engine *e, const struct image *image, const char *u
     return r;
 }
 
-/* --- the image ----------------------------------------------------------------------------------
- */
+/* --- the image -------------------------------------------------------------------------------- */
 
 static int insert(struct engine *e, const struct image *image, const char *url, const char *path,
                   const volatile bool *cancelled, char ret_id[DIGEST_LEN + 1], struct err *err)

@@ -42,8 +42,7 @@ struct arrival {
     char id[DIGEST_LEN + 1];
 };
 
-/* --- layers -------------------------------------------------------------------------------------
- */
+/* --- layers ----------------------------------------------------------------------------------- */
 
 /* Calls `take` with the member's bytes in order. */
 static int read_member(struct arrival *a, const struct intake_layer *l,
@@ -148,8 +147,7 @@ static int fetch(struct intake *in, struct intake_layer *l, struct err *err)
     return r < 0 && err->code != ECANCELED ? err_wrap(err, "layer '%s'", source->name) : r;
 }
 
-/* --- blobs of layers that are here --------------------------------------------------------------
- */
+/* --- blobs of layers that are here ------------------------------------------------------------ */
 
 struct copying {
     int fd;
@@ -217,8 +215,7 @@ static int get_layers(struct arrival *a, struct err *err)
     return r < 0 ? r : intake_run(&a->in, "load", err);
 }
 
-/* --- config and record --------------------------------------------------------------------------
- */
+/* --- config and record ------------------------------------------------------------------------ */
 
 static int load_config(struct arrival *a, struct err *err)
 {
@@ -308,8 +305,7 @@ static int record(struct arrival *a, struct err *err)
     return r;
 }
 
-/* --- all of it ----------------------------------------------------------------------------------
- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static int load_image(struct loading *l, const struct archived_image *image, struct err *err)
 {

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "engine/internal.h"
 
@@ -43,8 +43,7 @@ static void making_free(struct making *m)
     strv_free(&m->blobs);
 }
 
-/* --- the layer ----------------------------------------------------------------------------------
- */
+/* --- the layer -------------------------------------------------------------------------------- */
 
 static bool has_entries(int dir)
 {
@@ -96,8 +95,7 @@ static int publish(struct making *m, const char *stage, int stage_fd, struct err
     return 0;
 }
 
-/* --- the config ---------------------------------------------------------------------------------
- */
+/* --- the config ------------------------------------------------------------------------------- */
 
 /* The members of docker's Config that say how an image is to be run. The others belong to the
  * container: its host name, its terminal. */
@@ -187,8 +185,7 @@ static json_t *make_config(const struct making *m)
     return config;
 }
 
-/* --- the record ---------------------------------------------------------------------------------
- */
+/* --- the record ------------------------------------------------------------------------------- */
 
 static int record(struct making *m, struct err *err)
 {

@@ -21,8 +21,7 @@ void packed_image_free(struct packed_image *p)
     strv_free(&p->diff_ids);
 }
 
-/* --- one layer ----------------------------------------------------------------------------------
- */
+/* --- one layer -------------------------------------------------------------------------------- */
 
 /* The tar on its way: hashed, compressed, hashed, written. */
 struct packing {
@@ -94,8 +93,7 @@ static int pack_layer(struct store *store, const struct layer *layer, struct lay
     return r;
 }
 
-/* --- the manifest -------------------------------------------------------------------------------
- */
+/* --- the manifest ----------------------------------------------------------------------------- */
 
 static json_t *descriptor(const char *media_type, const char *digest, uint64_t size)
 {
@@ -133,8 +131,7 @@ static char *make_manifest(const char *id, uint64_t config_size, const struct la
     return json_text(m, JSON_COMPACT);
 }
 
-/* --- the image ----------------------------------------------------------------------------------
- */
+/* --- the image -------------------------------------------------------------------------------- */
 
 /* One blob for each layer, packed now where there is none. */
 static int get_blobs(struct store *store, const struct strv *chain_ids, struct layer_blob *blobs,

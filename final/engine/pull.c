@@ -1,9 +1,9 @@
 /* pull NAME, in order:
  *
- *     hold       nobody collects what no image refers to yet; what a killed pull left in staging/
- * goes manifest   by tag or digest; an index leads on to the one for the platform; each checked by
- * its digest config     checked by its digest, which is the image's ID; it names the diffIDs, so
- * the chain IDs are known layers     those not here, in parallel (pull_layers.c, pull_layer.c)
+ *     hold       nobody collects what no image refers to yet; a killed pull's staging/ goes
+ *     manifest   by tag or digest, checked by its digest; an index leads to our platform's
+ *     config     checked by its digest, which is the image's ID; it names the diffIDs
+ *     layers     those not here, in parallel (intake.c, pull_layer.c)
  *     record     the small blobs, then image, reference and digest in one transaction
  *
  * Up to the last step nothing refers to the new image; what was finished by then is found by the

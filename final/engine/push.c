@@ -52,8 +52,7 @@ struct push {
     struct err err;
 };
 
-/* --- telling ------------------------------------------------------------------------------------
- */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 static void tell(struct outgoing *o, const char *status, uint64_t done)
 {
@@ -84,8 +83,7 @@ static void announce(struct push *p)
             tell(&p->blobs[i], "Waiting", 0);
 }
 
-/* --- layers -------------------------------------------------------------------------------------
- */
+/* --- layers ----------------------------------------------------------------------------------- */
 
 static int send_blob(struct push *p, struct outgoing *o, bool quiet,
                      enum registry_uploaded *ret_how, const char **ret_from, struct err *err)
@@ -170,8 +168,7 @@ static int send_layers(struct push *p, struct err *err)
     return intake_stopped(&p->say) ? err_set(err, ECANCELED, "push cancelled") : 0;
 }
 
-/* --- one image ----------------------------------------------------------------------------------
- */
+/* --- one image -------------------------------------------------------------------------------- */
 
 /* Where on this registry the blob is known to be: repositories it was pulled from or pushed to. */
 static int find_mounts(struct push *p, struct outgoing *o, struct err *err)
@@ -288,8 +285,7 @@ static int push_image(struct push *p, const struct image *image, const char *tag
     return r;
 }
 
-/* --- which images -------------------------------------------------------------------------------
- */
+/* --- which images ----------------------------------------------------------------------------- */
 
 static int by_text(const void *a, const void *b)
 {

@@ -51,8 +51,7 @@ static void saving_free(struct saving *s)
     tar_writer_free(s->tar);
 }
 
-/* --- which images -------------------------------------------------------------------------------
- */
+/* --- which images ----------------------------------------------------------------------------- */
 
 /* The entry of this image, which is the caller's no more. */
 static struct saved *add_image(struct saving *s, struct image *image)
@@ -157,8 +156,7 @@ static int pack_all(struct saving *s, struct err *err)
     return 0;
 }
 
-/* --- documents ----------------------------------------------------------------------------------
- */
+/* --- documents -------------------------------------------------------------------------------- */
 
 static int add_json(struct saving *s, const char *name, const json_t *json, struct err *err)
 {
@@ -276,8 +274,7 @@ static json_t *make_repositories(const struct saving *s)
     return json;
 }
 
-/* --- writing ------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static int add_directory(struct saving *s, const char *name, struct err *err)
 {

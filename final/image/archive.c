@@ -39,8 +39,7 @@ struct image_archive {
     size_t count;
 };
 
-/* --- coming in ----------------------------------------------------------------------------------
- */
+/* --- coming in -------------------------------------------------------------------------------- */
 
 bool image_archive_is_plain(int fd)
 {
@@ -121,8 +120,7 @@ int image_archive_spool(int from, int to, const volatile bool *cancelled, struct
     return r;
 }
 
-/* --- listing ------------------------------------------------------------------------------------
- */
+/* --- listing ---------------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -275,8 +273,7 @@ void image_archive_close(struct image_archive *a)
     free(a);
 }
 
-/* --- finding ------------------------------------------------------------------------------------
- */
+/* --- finding ---------------------------------------------------------------------------------- */
 
 /* A layout's files are opened beneath it, and stay open: few are asked for twice, none for long. */
 static int open_member(struct image_archive *a, const char *name, struct err *err)

@@ -75,8 +75,7 @@ static int add_tag(struct archived_image *image, const char *name, struct err *e
     return 0;
 }
 
-/* --- manifest.json ------------------------------------------------------------------------------
- */
+/* --- manifest.json ---------------------------------------------------------------------------- */
 
 /* "blobs/sha256/<hex>", "<hex>.json", "sha256:<hex>": a name that says what the content is. */
 static void digest_of_name(const char *name, char ret[DIGEST_LEN + 1])
@@ -149,8 +148,7 @@ static int read_docker(struct image_archive *a, struct archived_images *images, 
     return 1;
 }
 
-/* --- index.json ---------------------------------------------------------------------------------
- */
+/* --- index.json ------------------------------------------------------------------------------- */
 
 static char *blob_name(const char *digest)
 {
@@ -283,8 +281,7 @@ static int read_oci(struct image_archive *a, const struct platform *wanted,
     return 1;
 }
 
-/* --- together -----------------------------------------------------------------------------------
- */
+/* --- together --------------------------------------------------------------------------------- */
 
 static void merge_names(struct archived_image *into, const struct archived_image *from)
 {

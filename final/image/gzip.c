@@ -51,8 +51,7 @@ struct gzip_writer {
     uint64_t total;
 };
 
-/* --- workers ------------------------------------------------------------------------------------
- */
+/* --- workers ---------------------------------------------------------------------------------- */
 
 /* SYNC_FLUSH ends the chunk's last block at a byte, where the next one can be joined. There is
  * always room: what does not compress is stored. */
@@ -136,8 +135,7 @@ static int start_threads(struct gzip_writer *w, struct err *err)
     return w->thread_count ? 0 : err_set(err, r, "cannot start a thread: %s", strerror(r));
 }
 
-/* --- the caller's side --------------------------------------------------------------------------
- */
+/* --- the caller's side ------------------------------------------------------------------------ */
 
 struct gzip_writer *gzip_writer_new(tar_sink *sink, void *context)
 {

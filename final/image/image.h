@@ -15,8 +15,7 @@
 #include "image/gzip.h"
 #include "image/tar.h"
 
-/* --- references: [host[:port]/]path[:tag][@digest] ----------------------------------------------
- */
+/* --- references: [host[:port]/]path[:tag][@digest] -------------------------------------------- */
 
 struct reference {
     char *domain;       /* "docker.io", "127.0.0.1:5000" */
@@ -35,8 +34,7 @@ char *reference_familiar(const char *canonical);
 /* Splits a canonical text into the familiar repository and the tag or digest; caller frees both. */
 void reference_split(const char *canonical, char **ret_repository, char **ret_tag_or_digest);
 
-/* --- manifests ----------------------------------------------------------------------------------
- */
+/* --- manifests -------------------------------------------------------------------------------- */
 
 #define MEDIA_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
 #define MEDIA_DOCKER_LIST     "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -92,8 +90,7 @@ int index_pick(const char *text, size_t len, const struct platform *wanted, stru
                struct err *err);
 void descriptor_free(struct descriptor *d);
 
-/* --- config -------------------------------------------------------------------------------------
- */
+/* --- config ----------------------------------------------------------------------------------- */
 
 struct image_config {
     json_t *json;         /* the whole document */
@@ -155,8 +152,7 @@ void layer_fixups_free(struct layer_fixups *f); /* NULL is fine */
  */
 int layer_copy_xattrs(int from, int to, struct err *err);
 
-/* --- layers: overlayfs form to tar (tar.h) ------------------------------------------------------
- */
+/* --- layers: overlayfs form to tar (tar.h) ---------------------------------------------------- */
 
 /* Packs a layer's directory as the tar it has to be: the same bytes whenever the files are the
  * same. */

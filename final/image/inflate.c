@@ -60,8 +60,7 @@ struct inflate {
     };
 };
 
-/* --- none ---------------------------------------------------------------------------------------
- */
+/* --- none ------------------------------------------------------------------------------------- */
 
 static int none_begin(struct inflate *z)
 {
@@ -89,8 +88,7 @@ static void none_end(struct inflate *z)
     (void)z;
 }
 
-/* --- gzip ---------------------------------------------------------------------------------------
- */
+/* --- gzip ------------------------------------------------------------------------------------- */
 
 static int gzip_begin(struct inflate *z)
 {
@@ -148,8 +146,7 @@ static const char *gzip_step(struct inflate *z, struct window *w)
     return NULL;
 }
 
-/* --- zstd ---------------------------------------------------------------------------------------
- */
+/* --- zstd ------------------------------------------------------------------------------------- */
 
 /* A frame may ask for any window; the limit is what keeps memory fixed. */
 static int zstd_begin(struct inflate *z)
@@ -183,8 +180,7 @@ static void zstd_end(struct inflate *z)
     ZSTD_freeDStream(z->zstd);
 }
 
-/* --- bzip2 --------------------------------------------------------------------------------------
- */
+/* --- bzip2 ------------------------------------------------------------------------------------ */
 
 static int bzip2_begin(struct inflate *z)
 {
@@ -224,8 +220,7 @@ static void bzip2_end(struct inflate *z)
     BZ2_bzDecompressEnd(&z->bzip2);
 }
 
-/* --- xz -----------------------------------------------------------------------------------------
- */
+/* --- xz --------------------------------------------------------------------------------------- */
 
 static int xz_begin(struct inflate *z)
 {
@@ -265,8 +260,7 @@ static void xz_end(struct inflate *z)
     lzma_end(&z->xz);
 }
 
-/* --- the stream ---------------------------------------------------------------------------------
- */
+/* --- the stream ------------------------------------------------------------------------------- */
 
 static const struct format formats[] = {
     {"gzip", "\x1f\x8b", 2, gzip_begin, gzip_step, none_end},

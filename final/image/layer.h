@@ -65,8 +65,7 @@ struct layer_attributes {
     struct archive_entry *entry; /* for the extended attributes; NULL: none */
 };
 
-/* --- layer_apply.c ------------------------------------------------------------------------------
- */
+/* --- layer_apply.c ---------------------------------------------------------------------------- */
 
 /* Reads the tar to its end. `t` is zeroed but for root and limits. */
 int layer_apply(struct layer_tree *t, struct archive *tar, struct err *err);
@@ -74,8 +73,7 @@ void layer_tree_free(struct layer_tree *t); /* not the fixups */
 /* Accounts for memory that a hostile tar could make grow without end. */
 int layer_remember(struct layer_tree *t, size_t bytes, struct err *err);
 
-/* --- layer_path.c -------------------------------------------------------------------------------
- */
+/* --- layer_path.c ----------------------------------------------------------------------------- */
 
 /* Cleans a name of the tar: no leading slash, no "." and "//", ".." taken back. -EINVAL when it
  * climbs out of the root, -ENAMETOOLONG. The root itself is "". */
@@ -88,16 +86,14 @@ int layer_open_parent(struct layer_tree *t, const char *path, const char **ret_n
  * anew. The descriptor in use stays open until then. */
 void layer_forget_parent(struct layer_tree *t);
 
-/* --- layer_entry.c ------------------------------------------------------------------------------
- */
+/* --- layer_entry.c ---------------------------------------------------------------------------- */
 
 int layer_make_entry(struct layer_tree *t, struct archive *tar, struct archive_entry *entry,
                      const char *path, struct err *err);
 int layer_root_entry(struct layer_tree *t, struct archive_entry *entry, struct err *err);
 int layer_set_dir_times(struct layer_tree *t, struct err *err);
 
-/* --- layer_xattr.c, layer_xattr_set.c (libarchive) ----------------------------------------------
- */
+/* --- layer_xattr.c, layer_xattr_set.c (libarchive) -------------------------------------------- */
 
 bool layer_xattr_allowed(const char *name);
 /* After a failed attempt to set one: does it matter? */
@@ -117,13 +113,11 @@ int layer_get_xattrs(int fd, struct layer_xattrs *ret, struct err *err);
 int layer_get_xattrs_at(int dirfd, const char *name, struct layer_xattrs *ret, struct err *err);
 void layer_xattrs_free(struct layer_xattrs *xattrs);
 
-/* --- layer_whiteout.c ---------------------------------------------------------------------------
- */
+/* --- layer_whiteout.c ------------------------------------------------------------------------- */
 
 int layer_whiteout(struct layer_tree *t, const char *path, struct err *err);
 
-/* --- layer_marks.c ------------------------------------------------------------------------------
- */
+/* --- layer_marks.c ---------------------------------------------------------------------------- */
 
 /* True when the last component of a path is the tar's spelling of a mark. */
 bool layer_is_whiteout_name(const char *name);
@@ -135,8 +129,7 @@ bool layer_is_whiteout(const struct stat *st);
 int layer_set_opaque(int dirfd, struct err *err);
 bool layer_is_opaque(int dirfd);
 
-/* --- layer_fixups.c -----------------------------------------------------------------------------
- */
+/* --- layer_fixups.c --------------------------------------------------------------------------- */
 
 struct layer_fixups *layer_fixups_new(void);
 bool layer_fixups_pending(const struct layer_fixups *f);
@@ -147,14 +140,12 @@ void layer_fixups_named(struct layer_fixups *f, const char *path);
 /* A hard link whose target is not in this layer. */
 int layer_fixups_link(struct layer_tree *t, const char *path, const char *target, struct err *err);
 
-/* --- layer_tar.c --------------------------------------------------------------------------------
- */
+/* --- layer_tar.c ------------------------------------------------------------------------------ */
 
 /* layer_pack() that counts the bytes of regular files. */
 int layer_write(int tree_fd, tar_sink *sink, void *context, uint64_t *ret_size, struct err *err);
 
-/* --- layer_below.c ------------------------------------------------------------------------------
- */
+/* --- layer_below.c ---------------------------------------------------------------------------- */
 
 /* What one layer says about a path: here it is; nothing, ask the layer below; nobody below may be
  * asked. */
@@ -176,16 +167,14 @@ bool layer_look_below(const char *path, const int *lower_fds, size_t count,
 /* The names that show through in directory `path`, in no order. */
 void layer_list_below(const char *path, const int *lower_fds, size_t count, struct strv *ret);
 
-/* --- layer_copy.c -------------------------------------------------------------------------------
- */
+/* --- layer_copy.c ----------------------------------------------------------------------------- */
 
 /* Copies anything but a directory to `name` in `parent`, where nothing is yet. */
 int layer_copy_file(const struct layer_place *from, int parent, const char *name, struct err *err);
 /* Owner, mode, extended attributes, times. */
 int layer_copy_directory(int from, const struct stat *st, int to, struct err *err);
 
-/* --- layer_changes.c ----------------------------------------------------------------------------
- */
+/* --- layer_changes.c -------------------------------------------------------------------------- */
 
 struct walk_entry;
 /* True for what the engine made only to mount on it, and for what holds nothing else. */

@@ -13,8 +13,7 @@
 #include "image/layer.h"
 #include "image/layer_walk.h"
 
-/* --- mount points -------------------------------------------------------------------------------
- */
+/* --- mount points ----------------------------------------------------------------------------- */
 
 static bool is_empty(int dir, const char *name)
 {
@@ -100,8 +99,7 @@ bool layer_is_mount_point(const struct layer_below *b, const struct walk_entry *
            holds_mount_points_only(b, e);
 }
 
-/* --- changes ------------------------------------------------------------------------------------
- */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 struct comparison {
     const struct layer_below *below;

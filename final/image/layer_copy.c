@@ -9,8 +9,7 @@
 #include "image/layer.h"
 #include "image/layer_walk.h"
 
-/* --- one file -----------------------------------------------------------------------------------
- */
+/* --- one file --------------------------------------------------------------------------------- */
 
 static int copy_regular(const struct layer_place *from, int parent, const char *name,
                         struct err *err)
@@ -80,8 +79,7 @@ int layer_copy_directory(int from, const struct stat *st, int to, struct err *er
     return futimens(to, times) < 0 ? err_errno(err, "cannot set its times") : 0;
 }
 
-/* --- what a container wrote ---------------------------------------------------------------------
- */
+/* --- what a container wrote ------------------------------------------------------------------- */
 
 struct copying {
     const struct layer_below *below;

@@ -20,8 +20,7 @@
 
 #define PAGE 4096
 
-/* --- attributes ---------------------------------------------------------------------------------
- */
+/* --- attributes ------------------------------------------------------------------------------- */
 
 static int check_owner(int64_t id, const char *what, struct err *err)
 {
@@ -78,8 +77,7 @@ static int set_attributes_at(int parent, const char *name, bool has_mode,
     return 0;
 }
 
-/* --- what was there -----------------------------------------------------------------------------
- */
+/* --- what was there --------------------------------------------------------------------------- */
 
 /* The last entry of a name wins: takes away what is there. *ret_hides is set when that was a
  * whiteout, so that a directory in its place knows it has to hide the lower one. */
@@ -100,8 +98,7 @@ static int make_way(struct layer_tree *t, int parent, const char *name, bool *re
     return 0;
 }
 
-/* --- regular files ------------------------------------------------------------------------------
- */
+/* --- regular files ---------------------------------------------------------------------------- */
 
 static int write_at(int fd, const char *data, size_t len, int64_t offset)
 {
@@ -234,8 +231,7 @@ static int make_regular(struct layer_tree *t, struct archive *tar, int parent, c
     return 0;
 }
 
-/* --- directories --------------------------------------------------------------------------------
- */
+/* --- directories ------------------------------------------------------------------------------ */
 
 static int remember_times(struct layer_tree *t, const char *path, const struct timespec times[2],
                           struct err *err)
@@ -312,8 +308,7 @@ int layer_root_entry(struct layer_tree *t, struct archive_entry *entry, struct e
     return remember_times(t, "", a.times, err);
 }
 
-/* --- links and special files --------------------------------------------------------------------
- */
+/* --- links and special files ------------------------------------------------------------------ */
 
 static int make_symlink(struct layer_tree *t, int parent, const char *name,
                         const struct layer_attributes *a, struct err *err)

@@ -117,8 +117,7 @@ int layer_fixups_link(struct layer_tree *t, const char *path, const char *target
     return 0;
 }
 
-/* --- hard links ---------------------------------------------------------------------------------
- */
+/* --- hard links ------------------------------------------------------------------------------- */
 
 /* Makes sure that this layer has `target`, copying it up. */
 static int copy_up(struct layer_tree *t, const char *target, const int *lower_fds, size_t count,
@@ -190,8 +189,7 @@ static int fix_link(struct layer_tree *t, const struct link_fix *fix, const int 
     return futimens(to, times) < 0 ? err_errno(err, "cannot set the times of its directory") : 0;
 }
 
-/* --- implied directories ------------------------------------------------------------------------
- */
+/* --- implied directories ---------------------------------------------------------------------- */
 
 static int fix_directory(int staging_fd, const char *path, const int *lower_fds, size_t count,
                          struct err *err)

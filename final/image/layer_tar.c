@@ -168,8 +168,7 @@ int tar_writer_add_tree(struct tar_writer *w, int dirfd, const char *name, const
     return add_tree(&p, dirfd, name, err);
 }
 
-/* --- a layer ------------------------------------------------------------------------------------
- */
+/* --- a layer ---------------------------------------------------------------------------------- */
 
 int layer_write(int tree, tar_sink *sink, void *context, uint64_t *ret_size, struct err *err)
 {

@@ -45,8 +45,7 @@ struct layer_unpack {
     struct err thread_err;  /* written before ring_leave(), read after ring_reader_left() */
 };
 
-/* --- the unpacking thread -----------------------------------------------------------------------
- */
+/* --- the unpacking thread --------------------------------------------------------------------- */
 
 static la_ssize_t read_ring(struct archive *tar, void *context, const void **ret)
 {
@@ -119,8 +118,7 @@ static int start_thread(struct layer_unpack *u)
     return r;
 }
 
-/* --- the feeding side ---------------------------------------------------------------------------
- */
+/* --- the feeding side ------------------------------------------------------------------------- */
 
 static void *output_room(void *context, size_t *ret_room)
 {

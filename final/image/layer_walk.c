@@ -101,8 +101,7 @@ int layer_walk(int dirfd, const char *name, const struct walk_calls *calls, stru
     return r;
 }
 
-/* --- hard links ---------------------------------------------------------------------------------
- */
+/* --- hard links ------------------------------------------------------------------------------- */
 
 struct link {
     dev_t device;

@@ -56,8 +56,7 @@ int layer_copy_xattrs(int from, int to, struct err *err)
     return 0;
 }
 
-/* --- reading them -------------------------------------------------------------------------------
- */
+/* --- reading them ----------------------------------------------------------------------------- */
 
 void layer_xattrs_free(struct layer_xattrs *xattrs)
 {

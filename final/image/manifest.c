@@ -46,8 +46,7 @@ const char *layer_compression(const char *media_type)
     return NULL;
 }
 
-/* --- what kind of document ----------------------------------------------------------------------
- */
+/* --- what kind of document -------------------------------------------------------------------- */
 
 enum kind { KIND_UNKNOWN, KIND_MANIFEST, KIND_INDEX, KIND_SCHEMA1 };
 
@@ -138,8 +137,7 @@ int manifest_is_index(const char *text, size_t len, const char *media_type, bool
     return 0;
 }
 
-/* --- descriptors --------------------------------------------------------------------------------
- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 static int parse_descriptor(const json_t *json, const char *what, struct descriptor *ret,
                             struct err *err)
@@ -166,8 +164,7 @@ void descriptor_free(struct descriptor *d)
     *d = (struct descriptor){0};
 }
 
-/* --- manifests ----------------------------------------------------------------------------------
- */
+/* --- manifests -------------------------------------------------------------------------------- */
 
 static int check_config(const struct descriptor *config, struct err *err)
 {
@@ -265,8 +262,7 @@ void manifest_free(struct manifest *m)
     *m = (struct manifest){0};
 }
 
-/* --- indexes ------------------------------------------------------------------------------------
- */
+/* --- indexes ---------------------------------------------------------------------------------- */
 
 /* An entry without a platform is taken when nothing better is there: its config will tell.
  * Attestations are marked "unknown/unknown" so that nobody runs them. */

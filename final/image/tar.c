@@ -52,8 +52,7 @@ void tar_writer_free(struct tar_writer *w)
     free(w);
 }
 
-/* --- the buffer ---------------------------------------------------------------------------------
- */
+/* --- the buffer ------------------------------------------------------------------------------- */
 
 static int flush(struct tar_writer *w, struct err *err)
 {
@@ -105,8 +104,7 @@ static int pad(struct tar_writer *w, struct err *err)
     return put(w, NULL, n, err);
 }
 
-/* --- headers ------------------------------------------------------------------------------------
- */
+/* --- headers ---------------------------------------------------------------------------------- */
 
 /* Octal digits and a NUL. False when the value needs more. */
 static bool put_number(char *field, size_t room, int64_t value)
@@ -256,8 +254,7 @@ int tar_writer_add(struct tar_writer *w, const struct tar_entry *e, struct err *
     return r;
 }
 
-/* --- contents -----------------------------------------------------------------------------------
- */
+/* --- contents --------------------------------------------------------------------------------- */
 
 int tar_writer_data(struct tar_writer *w, const void *data, size_t len, struct err *err)
 {

@@ -1,8 +1,7 @@
 /* The registry says in a 401 how it wants to be asked:
  *
- *     WWW-Authenticate: Basic realm="..."                          user and password, in every
- * request WWW-Authenticate: Bearer realm="URL",service="S",scope="..." a token from URL, in every
- * request
+ *     WWW-Authenticate: Basic realm="..."       user and password, in every request
+ *     WWW-Authenticate: Bearer realm="URL",...  a token from URL, in every request
  *
  * The password goes to the realm, and where the realm is, is what the registry says. So the realm
  * must be reached by TLS, unless the registry itself is not: then nothing is given away that was

@@ -1,10 +1,11 @@
 /* How a request becomes an answer:
  *
- *     https first; plain HTTP only where hosts.h allows it, and only after the other side proved
- * not to speak TLS at all (a certificate we do not trust is no reason: that is what an attacker
- * would show us) redirects by hand, at most ten: the Authorization header goes to the registry's
- * own origin and nowhere else (CVE-2020-15157), and never from https to http one answer to a 401; a
- * second 401 is the answer
+ *     - https first. Plain HTTP only where hosts.h allows it, and only after the other side proved
+ *       not to speak TLS at all: a certificate we do not trust is no reason, because that is what
+ *       an attacker would show us.
+ *     - redirects by hand, at most ten: the Authorization header goes to the registry's own origin
+ *       and nowhere else (CVE-2020-15157), and never from https to http.
+ *     - one answer to a 401; a second 401 is the answer.
  */
 #include "registry/conversation.h"
 

@@ -58,8 +58,7 @@ typedef int registry_sink(void *context, const void *data, size_t len, struct er
 int registry_blob(struct registry *r, const char *digest, uint64_t size, uint64_t offset,
                   registry_sink *sink, void *context, struct err *err);
 
-/* --- writing ------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 struct registry_upload {
     const char *digest;
@@ -81,8 +80,7 @@ int registry_upload(struct registry *r, const struct registry_upload *upload,
 int registry_put_manifest(struct registry *r, const char *tag_or_digest, const char *media_type,
                           const void *data, size_t len, struct err *err);
 
-/* --- lists --------------------------------------------------------------------------------------
- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 /* All tags of the repository, page by page. */
 int registry_tags(struct registry *r, struct strv *ret, struct err *err);
@@ -91,8 +89,7 @@ int registry_tags(struct registry *r, struct strv *ret, struct err *err);
 int registry_search(const char *domain, const char *term, int limit,
                     const struct registry_options *options, json_t *ret, struct err *err);
 
-/* --- who we are ---------------------------------------------------------------------------------
- */
+/* --- who we are ------------------------------------------------------------------------------- */
 
 /* The domain a user means by the address of a server; the caller frees. */
 char *registry_domain(const char *server);
@@ -109,8 +106,7 @@ int registry_remember(const char *domain, const char *username, const char *pass
                       const char *identity_token, char **ret_plain_file, struct err *err);
 int registry_forget(const char *domain, bool *ret_found, struct err *err);
 
-/* --- any other address --------------------------------------------------------------------------
- */
+/* --- any other address ------------------------------------------------------------------------ */
 
 /* Fetches what `url` (http or https) gives and hands each piece to `sink`. Redirects are followed,
  * but not from https to http; nobody's credentials go along. A transfer that breaks off goes on

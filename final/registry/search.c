@@ -38,8 +38,7 @@ static json_t *make_row(const char *name, const char *description, json_int_t st
     return row;
 }
 
-/* --- /v1/search ---------------------------------------------------------------------------------
- */
+/* --- /v1/search ------------------------------------------------------------------------------- */
 
 static int read_results(const struct buf *body, const char *prefix, json_t *ret, struct err *err)
 {
@@ -86,8 +85,7 @@ static int ask_v1(struct registry *r, const char *term, int limit, const char *p
     return result;
 }
 
-/* --- /v2/_catalog -------------------------------------------------------------------------------
- */
+/* --- /v2/_catalog ----------------------------------------------------------------------------- */
 
 static int ask_catalog(struct registry *r, const char *term, int limit, json_t *ret,
                        struct err *err)

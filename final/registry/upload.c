@@ -72,8 +72,7 @@ static int unexpected(struct upload *u, const char *path, const struct http_answ
     return conversation_error(u->r, path, a, err);
 }
 
-/* --- beginning ---------------------------------------------------------------------------------
- */
+/* --- beginning -------------------------------------------------------------------------------- */
 
 /* 1 when the repository has it. */
 static int exists(struct upload *u, struct err *err)
@@ -143,8 +142,7 @@ static int begin(struct upload *u, struct err *err)
     return begin_with(u, "", err);
 }
 
-/* --- content ------------------------------------------------------------------------------------
- */
+/* --- content ---------------------------------------------------------------------------------- */
 
 /* After a failure: how far is it? -ENOENT: the registry has forgotten it. */
 static int ask_how_far(struct upload *u, struct err *err)
@@ -230,8 +228,7 @@ static int send_content(struct upload *u, struct err *err)
     return r ? r : finish(u, err);
 }
 
-/* --- all of it ----------------------------------------------------------------------------------
- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 /* One attempt: from the beginning, or on with what is under way. */
 static int attempt(struct upload *u, struct err *err)
@@ -283,8 +280,7 @@ int registry_upload(struct registry *r, const struct registry_upload *upload,
     return 0;
 }
 
-/* --- manifests ----------------------------------------------------------------------------------
- */
+/* --- manifests -------------------------------------------------------------------------------- */
 
 static int put_once(struct registry *r, const char *path, const struct http_body *body,
                     const char *digest, int64_t *ret_retry_after, struct err *err)

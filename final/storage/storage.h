@@ -1,13 +1,13 @@
 /* storage.h - everything the engine keeps on disk, under one root directory (0700):
  *
  *     cooper.db            SQLite, WAL: images, references, layers, containers, networks, volumes
- *     events/log           what happened, a JSON object a line, newest last; log.1 is what came
- * before blobs/sha256/<hex>   content as it came from a registry; the root is an OCI layout others
- * can read layers/<dir>/        unpacked layers in overlayfs form, immutable once published by
- * rename(2) containers/<id>/     upper, work, merged, log, config.json, hostname, hosts,
- * resolv.conf volumes/<name>/_data staging/             what is being made; collected when its
- * maker is gone run/                 what must not survive a boot (/run/cooper for the default
- * root)
+ *     events/log           what happened, a JSON object a line, newest last; log.1: what was before
+ *     blobs/sha256/<hex>   content as it came; the root is an OCI layout others can read
+ *     layers/<dir>/        unpacked layers in overlayfs form, complete and never changed again
+ *     containers/<id>/     upper, work, merged, log, config.json, hostname, hosts, resolv.conf
+ *     volumes/<name>/_data
+ *     staging/             what is being made; collected when its maker is gone
+ *     run/                 what must not survive a boot (/run/cooper for the default root)
  *
  * The order of every change: write the record, make the thing; remove the thing, clear the record.
  * Files appear complete, by rename. So a kill at any moment leaves either a record whose thing is
@@ -93,7 +93,7 @@ struct image_record {
     const struct layer_blob *packed; /* how the layers' tars are packed in those blobs */
     size_t packed_count;
     const char *reference, *repo_digest;
-    bool pulled; /* the reference is no tag that somebody gave it here */
+    bool pulled;                   /* the reference is no tag that somebody gave it here */
     const struct strv *references; /* more of them; NULL: none */
     bool known; /* only more about an image that is here; -ENOENT: it no longer is */
 };
@@ -161,8 +161,8 @@ int store_partial_drop(struct store *store, const char *digest, struct err *err)
 int store_blob_begin(struct store *store, char ret_name[64], struct err *err);
 int store_blob_commit(struct store *store, const char *name, int fd, const char *digest,
                       struct err *err);
-/* Adds to either. It must be on disk before it is published: starting that early, while the disk has
- * nothing to do, leaves fdatasync(2) little to wait for at the end. */
+/* Adds to either. It must be on disk before it is published: starting that early, while the disk
+ * has nothing to do, leaves fdatasync(2) little to wait for at the end. */
 int store_blob_write(int fd, const void *data, size_t len, struct err *err);
 /* Publishes bytes in memory whose digest the caller computed. */
 int store_blob_put(struct store *store, const char *digest, const void *data, size_t len,

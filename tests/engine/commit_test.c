@@ -165,8 +165,7 @@ START_TEST(mistakes_are_told_before_anything_is_done)
 }
 END_TEST
 
-/* --- standing still -----------------------------------------------------------------------------
- */
+/* --- standing still --------------------------------------------------------------------------- */
 
 /* Counts in two files, one before and one behind a big one in the order of copying. */
 #define COUNT                                                                                      \
@@ -225,16 +224,11 @@ END_TEST
 SUITE(commit)
 {
     const TTest *const tests[] = {
-        what_was_written_is_in_the_image,
-        directories_made_anew_hide_the_old_ones,
-        links_holes_and_owners_are_kept,
-        volumes_and_mount_points_are_left_out,
-        what_a_layer_cannot_say_is_told,
-        the_same_files_make_the_same_layer,
-        who_and_why_are_written_down,
-        mistakes_are_told_before_anything_is_done,
-        the_container_stands_still_meanwhile,
-        a_killed_commit_leaves_no_container_frozen,
+        what_was_written_is_in_the_image,     directories_made_anew_hide_the_old_ones,
+        links_holes_and_owners_are_kept,      volumes_and_mount_points_are_left_out,
+        what_a_layer_cannot_say_is_told,      the_same_files_make_the_same_layer,
+        who_and_why_are_written_down,         mistakes_are_told_before_anything_is_done,
+        the_container_stands_still_meanwhile, a_killed_commit_leaves_no_container_frozen,
     };
     TCase *t = tcase_create("commit");
 

@@ -15,8 +15,7 @@
 #include "support/fake_registry.h"
 #include "support/registry_server.h"
 
-/* --- a disk of 64 MiB ---------------------------------------------------------------------------
- */
+/* --- a disk of 64 MiB ------------------------------------------------------------------------- */
 
 #define KIB     1024ull
 #define CONTENT "12" /* MiB that the image has and the disk may not */
@@ -226,8 +225,7 @@ START_TEST(a_full_disk_can_be_emptied)
 }
 END_TEST
 
-/* --- several at once ----------------------------------------------------------------------------
- */
+/* --- several at once -------------------------------------------------------------------------- */
 
 static void make_shared(void)
 {

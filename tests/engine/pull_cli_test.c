@@ -65,8 +65,7 @@ static unsigned count(const char *text, const char *what)
     return n;
 }
 
-/* --- what is printed
- * ------------------------------------------------------------------------------ */
+/* --- what is printed -------------------------------------------------------------------------- */
 
 START_TEST(pull_prints_what_docker_prints)
 {
@@ -129,8 +128,7 @@ START_TEST(quiet_prints_the_name_only)
 }
 END_TEST
 
-/* --- forms of images
- * ------------------------------------------------------------------------------ */
+/* --- forms of images -------------------------------------------------------------------------- */
 
 static const struct test_image forms[] = {
     {.format = "v2s2", .layers = 3},      {.format = "oci", .layers = 3},
@@ -225,8 +223,7 @@ START_TEST(run_pulls_what_is_missing)
 }
 END_TEST
 
-/* --- removing
- * ------------------------------------------------------------------------------------- */
+/* --- removing --------------------------------------------------------------------------------- */
 
 static unsigned regular_files;
 
@@ -267,8 +264,7 @@ START_TEST(rmi_leaves_nothing)
 }
 END_TEST
 
-/* --- refused
- * -------------------------------------------------------------------------------------- */
+/* --- refused ---------------------------------------------------------------------------------- */
 
 static char *largest; /* path of the largest blob in the registry: the busybox layer */
 static off_t largest_size;
@@ -353,8 +349,7 @@ START_TEST(a_registry_that_is_down)
 }
 END_TEST
 
-/* --- passwords and certificates
- * ------------------------------------------------------------------- */
+/* --- passwords and certificates --------------------------------------------------------------- */
 
 START_TEST(a_password_and_a_certificate)
 {

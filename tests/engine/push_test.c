@@ -77,8 +77,7 @@ static void check_comes_back(const char *what, const char *id)
     EXPECT(0, "hi\n", "", "run", "--rm", what, "cat", "/data/f");
 }
 
-/* --- what is printed ----------------------------------------------------------------------------
- */
+/* --- what is printed -------------------------------------------------------------------------- */
 
 START_TEST(push_prints_what_docker_prints)
 {
@@ -155,8 +154,7 @@ START_TEST(what_cannot_be_pushed_is_told)
 }
 END_TEST
 
-/* --- digests ------------------------------------------------------------------------------------
- */
+/* --- digests ---------------------------------------------------------------------------------- */
 
 /* Pulled, saved, loaded elsewhere and pushed from there: the manifest is the same document. */
 START_TEST(a_pulled_image_keeps_its_digest)
@@ -229,8 +227,7 @@ START_TEST(a_base_is_not_packed_again)
 }
 END_TEST
 
-/* --- passwords and TLS --------------------------------------------------------------------------
- */
+/* --- passwords and TLS ------------------------------------------------------------------------ */
 
 static void log_in(const char *user, const char *password)
 {

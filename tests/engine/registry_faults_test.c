@@ -70,8 +70,7 @@ static void assert_pulled(size_t count)
     }
 }
 
-/* --- one layer, spoiled
- * --------------------------------------------------------------------------- */
+/* --- one layer, spoiled ----------------------------------------------------------------------- */
 
 /* The first pull meets the rule, the second does not. */
 static const struct {
@@ -128,8 +127,7 @@ START_TEST(a_spoiled_layer_is_not_published_and_the_next_pull_works)
 }
 END_TEST
 
-/* --- documents that do not fit together
- * ----------------------------------------------------------- */
+/* --- documents that do not fit together ------------------------------------------------------- */
 
 #define DEEP8 "[[[[[[[["
 #define DEEP  DEEP8 DEEP8 DEEP8 DEEP8 DEEP8 DEEP8 DEEP8 DEEP8
@@ -221,8 +219,7 @@ START_TEST(an_unknown_tag_is_said_in_dockers_words)
 }
 END_TEST
 
-/* --- several layers
- * ------------------------------------------------------------------------------- */
+/* --- several layers --------------------------------------------------------------------------- */
 
 START_TEST(what_is_said_is_what_docker_says)
 {

@@ -81,8 +81,7 @@ static void assert_tree(void)
     assert_file("etc/marker", "plain\n");
 }
 
-/* --- formats
- * -------------------------------------------------------------------------------------- */
+/* --- formats ---------------------------------------------------------------------------------- */
 
 static const struct test_image images[] = {
     {0},
@@ -275,8 +274,7 @@ START_TEST(what_is_not_there_is_said_in_dockers_words)
 }
 END_TEST
 
-/* --- at once
- * -------------------------------------------------------------------------------------- */
+/* --- at once ---------------------------------------------------------------------------------- */
 
 /* An engine of its own, as another command would have. */
 static void *pull_too(void *context)

@@ -57,8 +57,7 @@ static void drop(void)
     place = NULL;
 }
 
-/* --- the other machine --------------------------------------------------------------------------
- */
+/* --- the other machine ------------------------------------------------------------------------ */
 
 /* cooper with an empty root of its own, below the test's directory. */
 static void elsewhere(struct run_result *ret, const char *const args[])
@@ -108,8 +107,7 @@ static void check_same(const char *here, const char *there)
     ck_assert_str_eq(says, "hi");
 }
 
-/* --- our own form -------------------------------------------------------------------------------
- */
+/* --- our own form ----------------------------------------------------------------------------- */
 
 START_TEST(the_same_images_make_the_same_bytes)
 {
@@ -203,8 +201,7 @@ START_TEST(save_refuses_what_it_cannot_do)
 }
 END_TEST
 
-/* --- others -------------------------------------------------------------------------------------
- */
+/* --- others ----------------------------------------------------------------------------------- */
 
 /* The digests in our archive are the digests they see. */
 START_TEST(skopeo_and_umoci_read_it)
@@ -294,8 +291,7 @@ START_TEST(a_pulled_image_keeps_its_digests)
 }
 END_TEST
 
-/* --- what is broken -----------------------------------------------------------------------------
- */
+/* --- what is broken --------------------------------------------------------------------------- */
 
 /* `spoil` works on the unpacked archive in layout/; then load must name the part and leave
  * nothing. */
