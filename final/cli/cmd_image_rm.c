@@ -132,7 +132,9 @@ static int cmd_prune(struct cli *cli)
                        "them."
                      : "This will remove all dangling images."))
         return 0;
-    r = engine_prune_images(cli->engine, all, passes, &filter, &removed, &err);
+    r = engine_prune_images(cli->engine, all,
+                            options_list(&cli->options, "filter")->len ? passes : NULL, &filter,
+                            &removed, &err);
     print_pruned(&removed);
     return r < 0 ? cli_engine_fail(cli, &err) : 0;
 }

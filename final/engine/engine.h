@@ -245,7 +245,7 @@ void removed_free(struct removed *r);
 int engine_remove_image(struct engine *e, const char *name, bool force, bool keep_parents,
                         struct removed *ret, struct err *err);
 /* Removes images that have no name and that nothing needs; with `all` also those that have. An
- * image goes only if `filter` (NULL: any) holds. */
+ * image goes only if `filter` holds; with NULL any, and what broken-off pulls left goes, too. */
 typedef bool engine_image_filter(void *context, const struct image *image);
 int engine_prune_images(struct engine *e, bool all, engine_image_filter *filter, void *context,
                         struct removed *ret, struct err *err);

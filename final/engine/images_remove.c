@@ -341,6 +341,8 @@ int engine_prune_images(struct engine *e, bool all, engine_image_filter *filter,
         if (!filter || filter(context, &list.items[i]))
             r = prune_one(&m, list.items[i].id, all, err);
     image_list_free(&list);
+    if (r >= 0 && !filter)
+        r = store_drop_partials(e->store, &ret->bytes, err);
     store_collect(e->store, &ignored);
     return r < 0 ? r : 0;
 }

@@ -43,6 +43,21 @@ static int for_each_entry(struct store *s, const char *path, visit_entry *visit,
     return r;
 }
 
+/* 1 when nobody holds (store_hold), and nobody can until the descriptor is closed; 0: somebody
+ * does. */
+static int lock_alone(struct store *s, int *ret_fd, struct err *err)
+{
+    cleanup_close int hold =
+        openat(s->root_fd, "hold", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (hold < 0)
+        return err_errno(err, "cannot open '%s/hold'", s->root);
+    if (flock(hold, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? 0 : err_errno(err, "cannot lock '%s/hold'", s->root);
+    *ret_fd = steal_fd(&hold);
+    return 1;
+}
+
 static bool is_mark(const char *name)
 {
     return !strcmp(name, MARK) || !strcmp(name, MARK_TAKEN);
@@ -120,6 +135,27 @@ int store_collect_stages(struct store *s, struct err *err)
     return for_each_entry(s, "staging", collect_stage, err);
 }
 
+int store_drop_partials(struct store *s, uint64_t *ret_bytes, struct err *err)
+{
+    cleanup_close int hold = -1;
+    cleanup_closedir DIR *dir = NULL;
+    struct dirent *entry;
+    struct stat st;
+    int fd, r = lock_alone(s, &hold, err);
+
+    if (r <= 0) /* whoever holds may be writing one */
+        return r;
+    fd = openat(s->root_fd, "blobs/partial", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir)
+        return err_errno(err, "cannot list '%s/blobs/partial'", s->root);
+    while ((entry = file_next_entry(dir)))
+        if (*entry->d_name != '.' && !fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
+            !unlinkat(fd, entry->d_name, 0))
+            *ret_bytes += (uint64_t)st.st_size;
+    return 0;
+}
+
 int store_mark_garbage(struct store *s, struct err *err)
 {
     cleanup_close int fd =
@@ -145,14 +181,11 @@ static int drop_mark(struct store *s, struct err *err)
 
 int store_collect(struct store *s, struct err *err)
 {
-    cleanup_close int hold =
-        openat(s->root_fd, "hold", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    int r;
+    cleanup_close int hold = -1;
+    int r = lock_alone(s, &hold, err);
 
-    if (hold < 0)
-        return err_errno(err, "cannot open '%s/hold'", s->root);
-    if (flock(hold, LOCK_EX | LOCK_NB) < 0)
-        return errno == EWOULDBLOCK ? 0 : err_errno(err, "cannot lock '%s/hold'", s->root);
+    if (r <= 0)
+        return r;
     r = take_mark(s, err);
     if (r >= 0)
         r = forget_unused_layers(s, err);

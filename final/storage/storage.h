@@ -387,6 +387,9 @@ int store_events_read(struct store *store, const struct event_query *query, even
 /* Collects layers, blobs and staged directories nobody refers to. Cheap when there is nothing to
  * do; does nothing while another process holds store_hold(). */
 int store_collect(struct store *store, struct err *err);
+/* Removes what broken-off downloads left to be resumed; *ret_bytes grows by what that took. Does
+ * nothing while another process holds store_hold(). */
+int store_drop_partials(struct store *store, uint64_t *ret_bytes, struct err *err);
 /* Only what dead processes left in staging/: safe at any time, whoever holds. For those who keep
  * what a broken-off attempt of theirs finished, which store_collect() would take for unused. */
 int store_collect_stages(struct store *store, struct err *err);

@@ -389,6 +389,30 @@ START_TEST(a_partial_blob_that_is_wrong_is_dropped)
 }
 END_TEST
 
+START_TEST(prune_takes_what_a_broken_pull_left)
+{
+    cleanup_with(run_free) struct run_result r = {0};
+    const char *const prune[] = {
+        BUILD_DIR "/bin/cooper", "--root", puller_root(), "image", "prune", "-f", NULL, NULL, NULL};
+    const char *filtered[9];
+    struct err err = {0};
+
+    push(1);
+    fake_break(fake, &(struct fake_rule){.path = first_blob, .cut = 100000, .times = 1});
+    fake_break(fake, &(struct fake_rule){.path = first_blob, .status = 403, .times = 1});
+    ck_assert_int_eq(pull(name, NULL, &err), -EACCES);
+    puller_assert_nothing(1);
+    memcpy(filtered, prune, sizeof prune);
+    filtered[6] = "--filter";
+    filtered[7] = "until=1h";
+    run_argv_ok(&r, NULL, filtered);
+    ck_assert_str_eq(r.out.data, "Total reclaimed space: 0B\n"); /* who picks, picks images */
+    run_argv_ok(&r, NULL, prune);
+    ck_assert_str_eq(r.out.data, "Total reclaimed space: 100kB\n");
+    puller_assert_nothing(0);
+}
+END_TEST
+
 SUITE(registry_faults)
 {
     TCase *t = tcase_create("faults");
@@ -410,5 +434,6 @@ SUITE(registry_faults)
     tcase_add_test(t, a_cancelled_pull_is_resumed_where_it_was);
     tcase_add_test(t, a_killed_pull_is_cleaned_up_and_resumed);
     tcase_add_test(t, a_partial_blob_that_is_wrong_is_dropped);
+    tcase_add_test(t, prune_takes_what_a_broken_pull_left);
     suite_add_tcase(suite, t);
 }
