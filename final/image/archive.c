@@ -41,6 +41,8 @@ struct image_archive {
 
 /* --- coming in -------------------------------------------------------------------------------- */
 
+/* "ustar" is at the same place in old, GNU and pax tars; what is compressed has no use for it
+ * there. */
 bool image_archive_is_plain(int fd)
 {
     unsigned char block[BLOCK];
@@ -63,6 +65,8 @@ static void *spool_room(void *context, size_t *ret_room)
     return s->piece;
 }
 
+/* Half of the disk and no more, counted as it comes: the layers have to be unpacked beside it, and
+ * a bomb must not take what containers live on. */
 static int spool_filled(void *context, size_t len, struct err *err)
 {
     struct spool *s = context;
@@ -304,6 +308,8 @@ static struct member *look_up(struct image_archive *a, const char *name)
     return found ? *found : NULL;
 }
 
+/* docker-archives of old have each layer once and links to it; skopeo's link from one directory
+ * into another. Only what stays inside of the archive is followed. */
 int image_archive_find(struct image_archive *a, const char *name, struct archive_member *ret,
                        struct err *err)
 {

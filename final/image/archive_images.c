@@ -90,6 +90,8 @@ static void digest_of_name(const char *name, char ret[DIGEST_LEN + 1])
         strcpy(ret, digest);
 }
 
+/* Digests in names are kept and checked later against the content; where names say nothing (the old
+ * "<id>/layer.tar"), the diffIDs in the config are what the layers are held against. */
 static int read_item(const json_t *item, struct archived_image *image, struct err *err)
 {
     const char *config = json_str(item, "Config", NULL), *parent = json_str(item, "Parent", "");
@@ -222,7 +224,8 @@ static int add_manifest(const char *digest, const struct buf *text, const json_t
     return r;
 }
 
-/* A descriptor of the index: a manifest, or an index of several platforms. */
+/* A descriptor of the index: a manifest, or an index of several platforms, of which one is taken as
+ * from a registry. Indexes may hold indexes; to a small depth, or a loop of two would not end. */
 static int follow(struct image_archive *a, const struct platform *wanted, const char *digest,
                   uint64_t size, const json_t *annotations, int depth,
                   struct archived_images *images, struct err *err)
@@ -283,6 +286,7 @@ static int read_oci(struct image_archive *a, const struct platform *wanted,
 
 /* --- together --------------------------------------------------------------------------------- */
 
+/* The OCI entry was read first and has the digests, docker's has the names people gave. */
 static void merge_names(struct archived_image *into, const struct archived_image *from)
 {
     for (size_t i = 0; i < from->tags.len; i++)

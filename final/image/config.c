@@ -41,6 +41,7 @@ static bool all_are(const json_t *array, json_type type)
     return true;
 }
 
+/* Go writes null for an empty list or map, so null is any shape. */
 static bool has_shape(const json_t *value, enum shape shape)
 {
     if (!value || json_is_null(value))
@@ -114,6 +115,7 @@ int image_config_parse(const char *text, size_t len, struct image_config *ret, s
         image_config_free(&c);
         return r;
     }
+    /* The time is for people: one that cannot be read is no reason to refuse the image. */
     if (clock_parse(json_str(c.json, "created", ""), &c.created_ns) < 0)
         c.created_ns = 0;
     c.os = str_copy(json_str(c.json, "os", "linux"));

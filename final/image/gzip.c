@@ -1,7 +1,9 @@
 /* One thread collects chunks and hands out what is done, in order; the others compress.
  *
- *     slot: FREE -> (filled by the caller) -> READY -> BUSY (a worker) -> DONE -> (to the sink) ->
- * FREE
+ *     FREE    filled by the caller, becomes
+ *     READY   taken by a worker, becomes
+ *     BUSY    compressed, becomes
+ *     DONE    given to the sink, becomes FREE
  *
  * The slots are a ring: `fill` is where the next chunk goes, `drain` the next one the sink gets,
  * `take` the next one a worker takes. */

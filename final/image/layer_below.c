@@ -46,6 +46,8 @@ enum layer_look layer_look_in(int root, const char *path, struct layer_place *re
     return LOOK_HIDDEN;
 }
 
+/* From the top: the first layer that has something to say about the path decides, and what it says
+ * may be that nothing is there. */
 bool layer_look_below(const char *path, const int *lower_fds, size_t count, struct layer_place *ret)
 {
     for (size_t i = 0; i < count; i++) {
@@ -75,6 +77,8 @@ static void add_names(int fd, struct strv *names, struct strv *deleted)
     }
 }
 
+/* The merged directory. An opaque one ends it: what is further down does not show through; so does
+ * anything that is no directory. */
 void layer_list_below(const char *path, const int *lower_fds, size_t count, struct strv *ret)
 {
     cleanup_strv struct strv deleted = {0};

@@ -11,6 +11,8 @@
 
 /* --- one file --------------------------------------------------------------------------------- */
 
+/* O_NONBLOCK: what stat(2) called a file may be a fifo by now, and open(2) must not wait for it.
+ * Mode 0600 until it has its owner, so that nobody reads it meanwhile. */
 static int copy_regular(const struct layer_place *from, int parent, const char *name,
                         struct err *err)
 {
@@ -81,6 +83,9 @@ int layer_copy_directory(int from, const struct stat *st, int to, struct err *er
 
 /* --- what a container wrote ------------------------------------------------------------------- */
 
+/* A container's upper directory is in overlayfs form already, and so is the layer to come:
+ * whiteouts are devices like any other here, and only opaque directories have to be marked anew,
+ * because their mark is an attribute that no image may bring. */
 struct copying {
     const struct layer_below *below;
     int to[LAYER_DEPTH_MAX + 1]; /* the directories being filled; [0] is the top, the caller's */
@@ -114,6 +119,7 @@ static int enter_directory(struct copying *c, const struct walk_entry *e, struct
     return layer_is_opaque(e->fd) ? layer_set_opaque(fd, err) : 0;
 }
 
+/* Behind its children, which would have changed its times, and may be forbidden by its mode. */
 static int leave_directory(void *context, const struct walk_entry *e, struct err *err)
 {
     struct copying *c = context;

@@ -100,6 +100,7 @@ static int make_way(struct layer_tree *t, int parent, const char *name, bool *re
 
 /* --- regular files ---------------------------------------------------------------------------- */
 
+/* pwrite(2): holes are passed over by offset, and the descriptor's own position is nobody's. */
 static int write_at(int fd, const char *data, size_t len, int64_t offset)
 {
     while (len) {
@@ -157,6 +158,8 @@ static int write_stretches(int fd, const char *data, size_t len, int64_t offset,
     return 0;
 }
 
+/* Before the bytes are written: a layer that inflates to a thousand times its size must not fill
+ * the disk first. */
 static int check_quota(struct layer_tree *t, size_t more, struct err *err)
 {
     t->written += more;
@@ -310,6 +313,8 @@ int layer_root_entry(struct layer_tree *t, struct archive_entry *entry, struct e
 
 /* --- links and special files ------------------------------------------------------------------ */
 
+/* The target is text: it may lead anywhere, because the container resolves it, and nothing here
+ * ever follows it. */
 static int make_symlink(struct layer_tree *t, int parent, const char *name,
                         const struct layer_attributes *a, struct err *err)
 {

@@ -6,9 +6,10 @@
 
 #include "image/layer.h"
 
-#define PREFIX                                                                                     \
-    "."                                                                                            \
-    "wh."
+/* ".wh." of aufs, the union file system docker began with: layers are written in its language to
+ * this day, whatever mounts them. Names of two prefixes (".wh..wh.aufs", ".wh..wh.plnk") are its
+ * own bookkeeping and no files of anybody's. */
+#define PREFIX ".wh."
 
 #define XATTR_OPAQUE "trusted.overlay.opaque"
 
@@ -24,6 +25,8 @@ int layer_set_opaque(int dirfd, struct err *err)
     return 0;
 }
 
+/* Of a directory without the attribute fgetxattr(2) says ENODATA, of a file system without any
+ * attributes ENOTSUP: neither hides anything. */
 bool layer_is_opaque(int dirfd)
 {
     char value = 0;

@@ -1,3 +1,5 @@
+/* By descriptors and never by whole paths: the tree may be a running container's, where somebody
+ * exchanges directories for symlinks while we walk. What goes away meanwhile was not there. */
 #include "image/layer_walk.h"
 
 #include <dirent.h>
@@ -42,6 +44,8 @@ static int list(int fd, struct strv *ret, struct err *err)
 
 static int visit(struct walk *w, int dir, const char *name, struct err *err);
 
+/* Each level holds a descriptor and its list of names while those below are visited: the limit on
+ * depth is a limit on both. */
 static int visit_children(struct walk *w, int fd, struct err *err)
 {
     cleanup_strv struct strv names = {0};
@@ -103,6 +107,8 @@ int layer_walk(int dirfd, const char *name, const struct walk_calls *calls, stru
 
 /* --- hard links ------------------------------------------------------------------------------- */
 
+/* The first name of an inode that has several. In the order of the walk, so that the same tree
+ * always has the same one written as a file and the others as links to it. */
 struct link {
     dev_t device;
     ino_t inode;

@@ -17,9 +17,7 @@
 #include "base/cleanup.h"
 #include "image/layer.h"
 
-#define PREFIX                                                                                     \
-    "."                                                                                            \
-    "wh."
+#define PREFIX ".wh."
 #define OPAQUE PREFIX PREFIX ".opq"
 
 static int set_opaque_at(int parent, const char *name, struct err *err)

@@ -33,6 +33,8 @@ int layer_xattr_judge(const char *name, struct err *err)
     return err_errno(err, "cannot set extended attribute '%s'", name);
 }
 
+/* What a tar would not keep is not copied either, or an image would differ between the machine it
+ * was made on and the one it was pulled to. */
 int layer_copy_xattrs(int from, int to, struct err *err)
 {
     char names[65536], value[65536];
@@ -68,6 +70,7 @@ void layer_xattrs_free(struct layer_xattrs *xattrs)
     *xattrs = (struct layer_xattrs){0};
 }
 
+/* The kernel lists them as the file system has them: sorted, the same file gives the same bytes. */
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const struct tar_xattr *)a)->name, ((const struct tar_xattr *)b)->name);

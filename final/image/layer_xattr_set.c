@@ -27,6 +27,7 @@ static int set_all(const char *path, struct archive_entry *entry, struct err *er
     return 0;
 }
 
+/* An entry of NULL is for files that no tar described: copied up, or implied. */
 int layer_set_xattrs(int fd, struct archive_entry *entry, struct err *err)
 {
     const char *name;

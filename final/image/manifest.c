@@ -110,6 +110,7 @@ static int classify(const json_t *json, const char *served, enum kind *ret, stru
     return 0;
 }
 
+/* The length before the parser: what cannot be a manifest is not worth its memory. */
 static json_t *load(const char *text, size_t len, const char *media_type, enum kind *ret,
                     struct err *err)
 {
@@ -278,6 +279,7 @@ static int rank_entry(const json_t *entry, const struct platform *wanted)
     return rank ? rank + 1 : 0;
 }
 
+/* The first of equals, as docker takes it: builders put the plain image before its variations. */
 static const json_t *best_entry(const json_t *entries, const struct platform *wanted)
 {
     const json_t *best = NULL;

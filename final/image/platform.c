@@ -108,6 +108,8 @@ static int level(const char *variant)
     return variant[0] == 'v' && variant[1] >= '0' && variant[1] <= '9' ? variant[1] - '0' : 0;
 }
 
+/* The best that runs: of arm's v5, v6 and v7 a v7 machine takes v7, and v6 only where that is not
+ * to be had. */
 int platform_rank(const struct platform *wanted, const char *os, const char *architecture,
                   const char *variant)
 {

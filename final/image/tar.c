@@ -16,6 +16,8 @@
 #define BLOCK  512
 #define BUFFER (256u << 10)
 
+/* Names of users and groups stay empty: they are the host's, and the layer's /etc/passwd is
+ * another. */
 struct header {
     char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type[1], link[100];
     char magic[8]; /* "ustar", NUL, version "00" */
@@ -25,6 +27,8 @@ _Static_assert(sizeof(struct header) == BLOCK, "a header is one block");
 
 static const char magic[8] = {'u', 's', 't', 'a', 'r', 0, '0', '0'};
 
+/* A header is written before its content, so it has promised a size: `remaining` holds the caller
+ * to it, because a tar that is off by a byte has no further entry that can be read. */
 struct tar_writer {
     tar_sink *sink;
     void *context;
@@ -128,6 +132,7 @@ static bool put_text(char *field, size_t room, const char *text)
     return n <= room;
 }
 
+/* Of the header with blanks in the checksum's own place. */
 static void put_checksum(struct header *h)
 {
     const unsigned char *bytes = (const unsigned char *)h;
@@ -159,6 +164,8 @@ static void add_number_record(struct buf *records, const char *key, long long va
     add_record(records, key, "", text, (size_t)snprintf(text, sizeof text, "%lld", value));
 }
 
+/* A hard link is of type '1' whatever it links to: owner, mode and attributes are in the first
+ * name's entry, and readers that set them twice set them to the same. */
 static char type_of(const struct tar_entry *e)
 {
     if (e->hard_link)
@@ -209,6 +216,8 @@ static void fill(struct header *h, struct buf *records, const struct tar_entry *
     put_checksum(h);
 }
 
+/* An entry of its own, type 'x', before the one it is about. What its header says means nothing,
+ * but is in the bytes the layer is named after: the same every time. */
 static int put_records(struct tar_writer *w, const struct buf *records, const char *name,
                        struct err *err)
 {
@@ -266,6 +275,8 @@ int tar_writer_data(struct tar_writer *w, const void *data, size_t len, struct e
     return pad(w, err);
 }
 
+/* A file that a running container makes shorter meanwhile is filled up with zeros: the header has
+ * promised its size. One that grows is cut. */
 int tar_writer_copy(struct tar_writer *w, int fd, uint64_t len, struct err *err)
 {
     while (len) {
@@ -291,6 +302,7 @@ int tar_writer_copy(struct tar_writer *w, int fd, uint64_t len, struct err *err)
     return pad(w, err);
 }
 
+/* Two empty blocks. GNU tar would pad to 10 KiB, for tapes; that would be in the digest. */
 int tar_writer_end(struct tar_writer *w, struct err *err)
 {
     if (put(w, NULL, 2 * BLOCK, err) < 0)

@@ -1,3 +1,7 @@
+/* Programs named docker-credential-NAME keep secrets where config.json would hold them in the
+ * clear: a keyring, a password manager, a cloud's own. The protocol is docker's: the verb is the
+ * argument, the request comes on stdin, the answer is JSON on stdout, and an error is text on
+ * stdout and a code that is not 0. */
 #include "registry/helper.h"
 
 #include <fcntl.h>
@@ -43,6 +47,7 @@ static int start(const char *helper, const char *verb, int in, int out, pid_t *r
     return 0;
 }
 
+/* Its exit code; -1 when a signal ended it. */
 static int wait_for(pid_t pid)
 {
     int status;

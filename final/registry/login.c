@@ -18,6 +18,7 @@ static char *config_path(struct err *err)
     return NULL;
 }
 
+/* docker's sentence for a refusal; what else fails (no such host, no TLS) is told as it is. */
 static int ping(struct registry *r, struct err *err)
 {
     struct http_request request = {.body_max = 64 << 10, .deadline_s = 60};

@@ -1,3 +1,5 @@
+/* What the administrator of this machine allows. In a file of root's and not on the command line:
+ * who may be spoken to without TLS is not for whoever types a command to say. */
 #include "registry/registries.h"
 
 #include <arpa/inet.h>
@@ -76,6 +78,8 @@ int registries_insecure(const char *host, struct err *err)
     return 0;
 }
 
+/* A mistake in the list is an error also where the mirror is not needed: else it would show only on
+ * the day when the others are down. */
 int registries_mirrors(struct strv *ret, struct err *err)
 {
     int r = read_list("registry-mirrors", ret, err);

@@ -15,6 +15,7 @@
 #define SEARCH_HOST  "index.docker.io"
 #define CATALOG_STEP 1000
 
+/* RFC 3986, 2.3: what need not be escaped. */
 static void add_escaped(struct buf *out, const char *text)
 {
     for (; *text; text++)
@@ -102,6 +103,7 @@ static int ask_catalog(struct registry *r, const char *term, int limit, json_t *
     return result;
 }
 
+/* The catalogue is the whole registry's, so the token for it has a scope of its own kind. */
 static int search_own(const char *domain, const char *term, int limit,
                       const struct registry_options *options, json_t *ret, struct err *err)
 {

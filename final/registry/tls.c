@@ -84,6 +84,7 @@ static int add_pair(int dirfd, const char *name, struct buf *certificate, struct
     return add_file(dirfd, key_name, key, err);
 }
 
+/* The first pair there is: libcurl presents one. */
 int tls_client(const char *host, const char *config_dir, struct buf *ret_certificate,
                struct buf *ret_key, struct err *err)
 {
