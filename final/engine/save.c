@@ -135,13 +135,22 @@ static void add_blob(struct saving *s, const char *digest)
         strv_add(&s->blobs, digest);
 }
 
+/* An image here is for one platform: another can only be asked for in vain. */
+static int check_platform(struct saving *s, const struct saved *item, struct err *err)
+{
+    const char *platform = s->options ? s->options->platform : NULL;
+    cleanup_free char *name = item->tags.len ? reference_familiar(item->tags.items[0]) : NULL;
+
+    return platform ? engine_check_platform(s->e, &item->image, name ? name : item->image.id,
+                                            platform, err)
+                    : 0;
+}
+
 static int pack_all(struct saving *s, struct err *err)
 {
     for (size_t i = 0; i < s->len; i++) {
         struct saved *item = &s->items[i];
-        const char *platform = s->options ? s->options->platform : NULL;
-        int r =
-            platform ? engine_check_platform(s->e, &item->image, item->image.id, platform, err) : 0;
+        int r = check_platform(s, item, err);
 
         if (!r)
             r = image_pack(s->e, &item->image, &item->packed, err);

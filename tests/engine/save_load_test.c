@@ -193,8 +193,10 @@ START_TEST(save_refuses_what_it_cannot_do)
     EXPECT(1, "", "failed to save image: invalid output path: stat ", "save", "-o", nowhere, BOX);
     EXPECT(1, "", "failed to save image: cannot write to a directory\n", "save", "-o", place, BOX);
     EXPECT(1, "", "unknown format \"zip\"", "save", "--format", "zip", BOX);
-    EXPECT(1, "", "does not provide the specified platform (linux/s390x)", "save", "--platform",
-           "linux/s390x", BOX);
+    EXPECT(1, "",
+           "image with reference " BOX
+           " was found but does not provide the specified platform (linux/s390x)",
+           "save", "--platform", "linux/s390x", BOX);
     ck_assert_int_eq(file_store(AT_FDCWD, kept, "old", 3, 0600, false, &err), 0);
     EXPECT(1, "", "No such image", "save", "-o", kept, BOX, "nosuch");
     run("test \"$(cat kept)\" = old; test \"$(ls)\" = kept");
