@@ -116,6 +116,7 @@ static int try_create(struct creation *c, struct err *err)
 {
     struct create_request request = {.name = options_one(&c->cli->options, "name"),
                                      .image = c->image,
+                                     .platform = options_one(&c->cli->options, "platform"),
                                      .config = c->config,
                                      .host = c->host,
                                      .networks = c->networks,

@@ -17,7 +17,8 @@ struct draft {
     struct strv argv;
     struct mount_list mounts;
     struct security security;
-    json_t *host; /* borrowed from the record's config */
+    char *warning; /* about the image; NULL: none */
+    json_t *host;  /* borrowed from the record's config */
     json_t *config;
     json_t *networks; /* borrowed from the request, or NULL */
 };
@@ -29,6 +30,7 @@ static void draft_free(struct draft *d)
     strv_free(&d->argv);
     mount_list_free(&d->mounts);
     security_free(&d->security);
+    free(d->warning);
 }
 #define cleanup_draft __attribute__((cleanup(draft_free)))
 
@@ -116,6 +118,7 @@ static int draft_fill(struct engine *e, const struct create_request *request, st
     image_config = store_image_config(e->store, d->image.id, err);
     if (!image_config)
         return -err->code;
+    d->warning = request->platform ? NULL : image_foreign(image_config);
     d->config = request->config;
     d->host = request->host;
     d->networks = request->networks;
@@ -278,6 +281,8 @@ int engine_create(struct engine *e, const struct create_request *request, char r
         return r;
     }
     container_event(e, &d.c, "create", NULL);
+    if (d.warning)
+        strv_add(ret_warnings, d.warning);
     security_warnings(&d.security, ret_warnings);
     strcpy(ret_id, d.c.id);
     return 0;

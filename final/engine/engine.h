@@ -34,11 +34,12 @@ int engine_prepare_run(struct engine *e, struct err *err);
  */
 
 struct create_request {
-    const char *name;   /* NULL: generated */
-    const char *image;  /* as the user wrote it: reference or id prefix */
-    json_t *config;     /* Config: what the user gave; merged with the image's here */
-    json_t *host;       /* HostConfig */
-    json_t *networks;   /* NetworkingConfig.EndpointsConfig, in order, or NULL */
+    const char *name;     /* NULL: generated */
+    const char *image;    /* as the user wrote it: reference or id prefix */
+    const char *platform; /* asked for; NULL: none, and an image for other machines is warned of */
+    json_t *config;       /* Config: what the user gave; merged with the image's here */
+    json_t *host;         /* HostConfig */
+    json_t *networks;     /* NetworkingConfig.EndpointsConfig, in order, or NULL */
     bool start_follows; /* `run`: if this process dies before engine_start(), there was no container
                          */
 };

@@ -66,6 +66,24 @@ int engine_check_platform(struct engine *e, const struct image *image, const cha
                    name, platform);
 }
 
+/* It may run all the same: by an emulator that binfmt_misc(5) knows. An amd64 machine runs 386's.
+ */
+char *image_foreign(const json_t *config)
+{
+    const char *os = json_str(config, "os", "linux"),
+               *architecture = json_str(config, "architecture", ""),
+               *variant = json_str(config, "variant", "");
+    struct platform host;
+
+    platform_host(&host);
+    if (!*architecture || platform_rank(&host, os, architecture, variant) ||
+        (str_equal(architecture, "386") && !strcmp(host.architecture, "amd64")))
+        return NULL;
+    return str_format("The requested image's platform (%s/%s%s%s) does not match the detected host "
+                      "platform (%s/%s) and no specific platform was requested",
+                      os, architecture, *variant ? "/" : "", variant, host.os, host.architecture);
+}
+
 int engine_tag(struct engine *e, const char *source, const char *target, struct err *err)
 {
     cleanup_with(reference_free) struct reference ref = {0};

@@ -85,6 +85,12 @@ void engine_prune_event(struct engine *e, const char *type, uint64_t reclaimed);
 char *name_generate(struct store *store);
 bool name_valid(const char *name);
 
+/* --- images.c */
+
+/* What to warn of before running an image (its config) that is for another machine than this; NULL:
+ * it is for this one. The caller frees. */
+char *image_foreign(const json_t *image_config);
+
 /* --- merge.c: what the user said over what the image says
  * ------------------------------------------ */
 

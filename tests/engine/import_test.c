@@ -157,6 +157,13 @@ START_TEST(a_platform_is_written_down)
     EXPECT(0, NULL, "", "import", "--platform", "linux/arm/v6", file, MADE);
     EXPECT(0, "linux arm v6\n", "", "inspect", "-f", "{{.Os}} {{.Architecture}} {{.Variant}}",
            MADE);
+    EXPECT(0, NULL,
+           "WARNING: The requested image's platform (linux/arm/v6) does not match the detected "
+           "host platform (",
+           "create", MADE, "sh");
+    EXPECT(0, NULL, "", "create", "--platform", "linux/arm/v6", MADE, "sh");
+    EXPECT(0, NULL, "", "create", BOX, "sh");
+    world_clear();
     EXPECT(1, "", "unknown operating system or architecture", "import", "--platform",
            "linux/abacus", file);
     unlink(file);
