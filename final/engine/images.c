@@ -84,12 +84,19 @@ char *image_foreign(const json_t *config)
                       os, architecture, *variant ? "/" : "", variant, host.os, host.architecture);
 }
 
+void image_event(struct engine *e, const char *action, const char *id, const char *name)
+{
+    json_t *attributes = json_object();
+
+    json_put_str(attributes, "name", name ? name : id);
+    engine_event(e, "image", action, id, attributes);
+}
+
 int engine_tag(struct engine *e, const char *source, const char *target, struct err *err)
 {
     cleanup_with(reference_free) struct reference ref = {0};
     cleanup_free char *canonical = NULL, *familiar = NULL;
     struct image image;
-    json_t *attributes;
     int r = reference_parse(target, &ref, err);
 
     if (!r && ref.digest)
@@ -101,11 +108,8 @@ int engine_tag(struct engine *e, const char *source, const char *target, struct 
     canonical = reference_canonical(&ref);
     familiar = reference_familiar(canonical);
     r = store_reference_set(e->store, canonical, image.id, err);
-    attributes = json_object();
-    json_put_str(attributes, "name", familiar);
     if (r >= 0)
-        engine_event(e, "image", "tag", image.id, json_incref(attributes));
-    json_decref(attributes);
+        image_event(e, "tag", image.id, familiar);
     image_free(&image);
     return r < 0 ? r : 0;
 }

@@ -36,15 +36,13 @@ static int find(struct removal *m, const char *id, struct image *ret, struct err
 static int remove_name(struct removal *m, const char *id, const char *canonical, struct err *err)
 {
     cleanup_free char *familiar = reference_familiar(canonical);
-    json_t *attributes;
     int r = store_reference_remove(m->e->store, id, canonical, err);
 
     if (r < 0)
         return r;
     tell(m, false, familiar);
-    attributes = json_object();
-    json_put_str(attributes, "name", familiar);
-    engine_event(m->e, "image", "untag", id, attributes);
+    /* docker has the id in both places; what went is worth more. */
+    image_event(m->e, "untag", id, familiar);
     return 0;
 }
 
@@ -166,7 +164,7 @@ static int delete_now(struct removal *m, const struct image *image, struct err *
         return r;
     for (size_t i = 0; i < deleted.len; i++)
         tell(m, true, deleted.items[i]);
-    engine_event(m->e, "image", "delete", image->id, NULL);
+    image_event(m->e, "delete", image->id, NULL);
     return 0;
 }
 
@@ -344,6 +342,7 @@ int engine_prune_images(struct engine *e, bool all, engine_image_filter *filter,
     if (r >= 0 && !filter)
         r = store_drop_partials(e->store, &ret->bytes, err);
     store_collect(e->store, &ignored);
+    engine_prune_event(e, "image", ret->bytes);
     return r < 0 ? r : 0;
 }
 

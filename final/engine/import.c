@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/engine.h"
+#include "engine/internal.h"
 #include "engine/taker.h"
 #include "registry/registry.h"
 
@@ -175,7 +176,13 @@ int engine_import(struct engine *e, const struct import_request *request,
     if (r < 0)
         return r == -ECANCELED ? r : err_wrap(err, "cannot import '%s'", request->source);
     r = record(e->store, &blob, canonical, comment, request, &platform, ret_id, err);
-    if (!r)
-        engine_event(e, "image", "import", ret_id, NULL);
-    return r;
+    if (r < 0)
+        return r;
+    if (canonical) {
+        cleanup_free char *familiar = reference_familiar(canonical);
+
+        image_event(e, "tag", ret_id, familiar);
+    }
+    image_event(e, "import", ret_id, NULL);
+    return 0;
 }

@@ -91,6 +91,9 @@ bool name_valid(const char *name);
  * it is for this one. The caller frees. */
 char *image_foreign(const json_t *image_config);
 
+/* docker's event of an image; `name` is its attribute of that name, NULL: the id. */
+void image_event(struct engine *e, const char *action, const char *id, const char *name);
+
 /* --- merge.c: what the user said over what the image says
  * ------------------------------------------ */
 

@@ -321,7 +321,7 @@ static int load_image(struct loading *l, const struct archived_image *image, str
     if (!r)
         r = record(&a, err);
     if (!r)
-        engine_event(l->e, "image", "load", a.id, NULL);
+        image_event(l->e, "load", a.id, NULL);
     image_config_free(&a.config);
     buf_free(&a.config_text);
     buf_free(&a.manifest_text);

@@ -267,5 +267,10 @@ int engine_make_image(struct engine *e, const struct image_step *step, const cha
     if (r < 0)
         return r;
     strcpy(ret_id, m.id);
+    if (m.canonical) {
+        cleanup_free char *familiar = reference_familiar(m.canonical);
+
+        image_event(e, "tag", m.id, familiar);
+    }
     return 0;
 }

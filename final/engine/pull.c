@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "engine/internal.h"
 #include "engine/pull.h"
 
 /* A document that came with the image. */
@@ -344,6 +345,15 @@ static bool stopped(void *context)
     return intake_stopped(context);
 }
 
+/* docker's: of the name and not of the image, told also when nothing came. */
+static void tell_event(struct engine *e, const struct findings *f)
+{
+    cleanup_free char *repository = NULL, *tag = NULL;
+
+    reference_split(f->canonical, &repository, &tag);
+    image_event(e, "pull", f->familiar, repository);
+}
+
 /* From `name`, one image. */
 static int pull_image(struct engine *e, struct registry *registry, const char *name,
                       const struct pull_options *options, const struct pull_progress *progress,
@@ -359,6 +369,8 @@ static int pull_image(struct engine *e, struct registry *registry, const char *n
     p.in.done = "Pull complete";
     if (!r)
         r = transfer(&p, &f, options, ret_up_to_date, err);
+    if (!r)
+        tell_event(e, &f);
     if (!r && !options->all_tags)
         say_status(&p, *ret_up_to_date, f.familiar, f.canonical);
     intake_free(&p.in);

@@ -252,15 +252,11 @@ static int record(struct push *p, const struct image *image, const char *tag, st
 {
     cleanup_free char *name = str_format("%s/%s@%s", p->ref.domain, p->ref.path, p->packed.digest);
     cleanup_free char *tagged = str_format("%s:%s", p->repository, tag);
-    json_t *attributes = json_object();
     int r = store_repo_digest_set(p->e->store, name, image->id, err);
 
-    if (r < 0 && r != -ENOENT) { /* removed meanwhile: pushed all the same */
-        json_decref(attributes);
+    if (r < 0 && r != -ENOENT) /* removed meanwhile: pushed all the same */
         return r;
-    }
-    json_object_set_new(attributes, "name", json_string(p->repository));
-    engine_event(p->e, "image", "push", tagged, attributes);
+    image_event(p->e, "push", tagged, p->repository);
     intake_say(&p->say, "%s: digest: %s size: %zu", tag, p->packed.digest, p->packed.text.len);
     return 0;
 }

@@ -393,6 +393,6 @@ int engine_save(struct engine *e, char *const *names, const struct save_options 
     s.tar = tar_writer_new(to_descriptor, &fd);
     r = write_archive(&s, err);
     for (size_t i = 0; i < s.len && r >= 0; i++)
-        engine_event(e, "image", "save", s.items[i].image.id, NULL);
+        image_event(e, "save", s.items[i].image.id, NULL);
     return r;
 }

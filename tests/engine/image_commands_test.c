@@ -1,6 +1,7 @@
 /* tag, history, images, rmi and image prune: what a real docker prints, word for word. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -284,6 +285,32 @@ START_TEST(prune_all_keeps_what_is_in_use)
 }
 END_TEST
 
+/* --- events
+ * --------------------------------------------------------------------------------------- */
+
+START_TEST(events_tell_of_images)
+{
+    cleanup_free char *since = NULL, *id = NULL, *expected = NULL;
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    since = str_format("%lld.%09ld", (long long)now.tv_sec, now.tv_nsec);
+    EXPECT(0, "", "", "run", "--name", "maker", "--network", "none", BOX, "sh", "-c",
+           "echo >/made");
+    id = OUTPUT("commit", "maker", "made:1");
+    EXPECT(0, NULL, "", "rm", "maker");
+    EXPECT(0, NULL, "", "tag", "made:1", "made:2");
+    EXPECT(0, NULL, "", "rmi", "made:1", "made:2");
+    EXPECT(0, NULL, "", "image", "prune", "-f");
+    expected = str_format("tag {\"name\":\"made:1\"}\ntag {\"name\":\"made:2\"}\n"
+                          "untag {\"name\":\"made:1\"}\nuntag {\"name\":\"made:2\"}\n"
+                          "delete {\"name\":\"%s\"}\nprune {\"reclaimed\":\"0\"}\n",
+                          id);
+    EXPECT(0, expected, "", "events", "--since", since, "--until", "0s", "-f", "type=image",
+           "--format", "{{.Action}} {{json .Actor.Attributes}}");
+}
+END_TEST
+
 /* What the files of blobs and layers hold. */
 static unsigned long long bytes_of_files(void)
 {
@@ -360,6 +387,7 @@ SUITE(image_commands)
         what_containers_use_stays,
         pruning_asks_first,
         prune_all_keeps_what_is_in_use,
+        events_tell_of_images,
         what_is_said_to_be_freed_is_free,
         rmi_says_on_a_terminal_how_much_is_free,
     };

@@ -128,6 +128,20 @@ START_TEST(quiet_prints_the_name_only)
 }
 END_TEST
 
+START_TEST(an_event_tells_of_it)
+{
+    cleanup_free char *event = NULL;
+    const char *out;
+
+    serve(NULL, NULL);
+    EXPECT(0, NULL, "", "pull", "-q", image);
+    event = str_format("%s %.*s\n", image, (int)(strlen(image) - strlen(":v1")), image);
+    out = EXPECT(0, NULL, "", "events", "--until", "0s", "-f", "type=image", "-f", "event=pull",
+                 "--format", "{{.Actor.ID}} {{.Actor.Attributes.name}}");
+    ck_assert_msg(str_ends(out, event), "'%s' lacks '%s'", out, event);
+}
+END_TEST
+
 /* --- forms of images -------------------------------------------------------------------------- */
 
 static const struct test_image forms[] = {
@@ -387,6 +401,7 @@ SUITE(pull_cli)
     tcase_add_test(t, a_second_pull_fetches_no_blob);
     tcase_add_test(t, images_lists_it);
     tcase_add_test(t, quiet_prints_the_name_only);
+    tcase_add_test(t, an_event_tells_of_it);
     tcase_add_loop_test(t, every_form_runs, 0, (int)(sizeof forms / sizeof *forms));
     tcase_add_test(t, the_configuration_is_honoured);
     tcase_add_test(t, a_digest_is_a_name_too);
