@@ -175,12 +175,24 @@ int file_make_dirs(int dirfd, const char *path, mode_t mode, struct err *err)
 #define LEVELS_MAX 64
 
 struct removal {
-    dev_t device;
+    uint64_t mount; /* a directory bound into the tree may be of the same device */
     int top; /* where subtrees move to; -1: not opened yet */
     unsigned moved;
 };
 
 static int remove_children(struct removal *removal, int fd, int level, struct err *err);
+
+/* statx(2): STATX_MNT_ID, Linux 5.8. */
+static int mount_of(int dirfd, const char *path, uint64_t *ret)
+{
+    struct statx st;
+
+    if (statx(dirfd, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_MNT_ID,
+              &st) < 0)
+        return -1;
+    *ret = st.stx_mnt_id;
+    return 0;
+}
 
 static int move_to_top(struct removal *removal, int fd, const char *name, struct err *err)
 {
@@ -214,7 +226,7 @@ static int remove_entry(struct removal *removal, int fd, const char *name, int l
                         struct err *err)
 {
     cleanup_close int child = -1;
-    struct stat st;
+    uint64_t mount;
     int r;
 
     if (!unlinkat(fd, name, 0) || errno == ENOENT)
@@ -230,9 +242,9 @@ static int remove_entry(struct removal *removal, int fd, const char *name, int l
     child = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (child < 0 && errno == ENOENT)
         return 0;
-    if (child < 0 || fstat(child, &st) < 0)
+    if (child < 0 || mount_of(child, "", &mount) < 0)
         return err_errno(err, "cannot open directory '%s' to remove it", name);
-    if (st.st_dev != removal->device)
+    if (mount != removal->mount)
         return err_set(err, EXDEV, "'%s' is a mount point: not removed", name);
     r = level ? remove_children(removal, child, level + 1, err) : remove_top(removal, child, err);
     if (r < 0)
@@ -274,11 +286,9 @@ static int remove_children(struct removal *removal, int fd, int level, struct er
 int file_remove_tree(int dirfd, const char *path, struct err *err)
 {
     struct removal removal = {.top = -1};
-    struct stat st;
 
-    if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (mount_of(dirfd, path, &removal.mount) < 0)
         return errno == ENOENT ? 0 : err_errno(err, "cannot stat '%s'", path);
-    removal.device = st.st_dev;
     return remove_entry(&removal, dirfd, path, 0, err);
 }
 

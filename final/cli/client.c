@@ -264,6 +264,8 @@ static int take_socket(struct client *c, struct err *err)
     switch (c->out[0]) {
     case ATTACH_STDOUT:
     case ATTACH_STDERR:
+        if (c->out[0] == ATTACH_STDOUT ? c->options->no_stdout : c->options->no_stderr)
+            break;
         c->out_fd = c->out[0] == ATTACH_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
         c->out_at = 1;
         c->out_len = (size_t)n;
@@ -297,6 +299,12 @@ static bool has_output(const struct client *c)
 /* --- the loop
  * --------------------------------------------------------------------------------------- */
 
+static bool is_fed(const struct client *c)
+{
+    return c->options->no_stdout && c->options->no_stderr && !c->stdin_open && !c->in_len &&
+           !c->eof_to_send;
+}
+
 /* One round. 1: ended well. A negative fd in pollfd is left alone by poll(2). */
 static int turn(struct client *c, struct err *err)
 {
@@ -321,7 +329,7 @@ static int turn(struct client *c, struct err *err)
         take_stdin(c);
     if (c->in_len || c->eof_to_send)
         give_socket(c);
-    if (c->detached)
+    if (c->detached || is_fed(c))
         return 1;
     return fds[1].revents && !output ? take_socket(c, err) : 0;
 }
@@ -347,7 +355,7 @@ int client_run(int socket, const struct client_options *options, enum client_end
     if (!may_leave(c))
         close(socket);
     close_fd(&c->signals);
-    *ret_end = c->detached ? CLIENT_DETACHED : CLIENT_EXITED;
+    *ret_end = c->detached ? CLIENT_DETACHED : is_fed(c) ? CLIENT_FED : CLIENT_EXITED;
     *ret_code = c->code;
     free(c);
     return r < 0 ? r : 0;

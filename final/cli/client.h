@@ -14,6 +14,8 @@ struct client_options {
     bool tty;       /* the container has a terminal: ours becomes transparent for it */
     bool stdin_too; /* pass our stdin on */
     bool proxy_signals;
+    bool no_stdout, no_stderr; /* of the container, to us; without both, our part is done when
+                                  stdin ends */
     bool leave_at_exit; /* end at the exit status, and leave the socket open: the caller waits for
                            its end */
     const char *detach_keys; /* "ctrl-p,ctrl-q"; NULL: that */
@@ -21,13 +23,13 @@ struct client_options {
     const char *container;   /* its id; NULL: an exec, which signals cannot reach */
 };
 
-enum client_end { CLIENT_EXITED, CLIENT_DETACHED };
+enum client_end { CLIENT_EXITED, CLIENT_DETACHED, CLIENT_FED };
 
 /* Checks what can be checked before anything is started: the detach keys. */
 int client_check(const struct client_options *options, struct err *err);
 
-/* Runs until the process ends (its code in *ret_code), the user detaches, or the connection breaks,
- * which is an error. The terminal is as it was before, whatever happens. Takes the socket. */
+/* Runs until the process ends (its code in *ret_code), the user detaches, all of stdin is given to
+ * one whose output nobody wants, or the connection breaks, which is an error. The terminal is as it was before, whatever happens. Takes the socket. */
 int client_run(int socket, const struct client_options *options, enum client_end *ret_end,
                int *ret_code, struct err *err);
 

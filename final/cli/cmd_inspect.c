@@ -1,4 +1,5 @@
-/* inspect, container inspect, image inspect: docker's documents, or a template on each. */
+/* inspect, container inspect, image inspect, volume inspect: docker's documents, or a template on
+ * each. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,35 +67,64 @@ static int inspect_image(struct cli *cli, const char *name, bool size, json_t **
     return *ret ? 0 : -err->code;
 }
 
-static int inspect_network(struct cli *cli, const char *name, json_t **ret, struct err *err)
+static int inspect_network(struct cli *cli, const char *name, bool size, json_t **ret,
+                           struct err *err)
 {
     struct network n;
     int r = engine_network_find(cli->engine, name, &n, err);
 
     if (r < 0)
         return r;
+    if (size)
+        fputs("WARNING: --size ignored for network\n", stderr);
     *ret = engine_inspect_network(cli->engine, &n, err);
     network_free(&n);
     return *ret ? 0 : -err->code;
 }
 
-/* A container if there is one of that name, else an image, else a network. */
+static int inspect_volume(struct cli *cli, const char *name, bool size, json_t **ret,
+                          struct err *err)
+{
+    struct volume v;
+    int r = engine_volume_find(cli->engine, name, &v, err);
+
+    if (r < 0)
+        return r;
+    if (size)
+        fputs("WARNING: --size ignored for volume\n", stderr);
+    *ret = engine_inspect_volume(cli->engine, &v);
+    volume_free(&v);
+    return 0;
+}
+
+/* In the order in which a name is looked for when no type is given. */
+static const struct {
+    const char *type;
+    int (*inspect)(struct cli *cli, const char *name, bool size, json_t **ret, struct err *err);
+} kinds[] = {
+    {"container", inspect_container},
+    {"image", inspect_image},
+    {"network", inspect_network},
+    {"volume", inspect_volume},
+};
+#define KINDS (sizeof kinds / sizeof *kinds)
+
+static bool has_size_flag(const struct cli *cli)
+{
+    return cli->command == &command_inspect || cli->command == &command_container_inspect;
+}
+
 static int inspect_one(struct cli *cli, const char *name, const char *type, json_t **ret,
                        struct err *err)
 {
-    bool typed = strcmp(cli->path, "inspect"); /* image inspect has no such flag */
-    bool size = !(typed && !strcmp(type, "image")) && options_flag(&cli->options, "size");
+    bool size = has_size_flag(cli) && options_flag(&cli->options, "size");
     int r = -ENOENT;
 
-    if (!*type || !strcmp(type, "container"))
-        r = inspect_container(cli, name, size, ret, err);
-    if (r == -ENOENT && (!*type || !strcmp(type, "image"))) {
+    for (size_t i = 0; i < KINDS && r == -ENOENT; i++) {
+        if (*type && strcmp(type, kinds[i].type))
+            continue;
         err_clear(err);
-        r = inspect_image(cli, name, size, ret, err);
-    }
-    if (r == -ENOENT && (!*type || !strcmp(type, "network"))) {
-        err_clear(err);
-        r = inspect_network(cli, name, ret, err);
+        r = kinds[i].inspect(cli, name, size, ret, err);
     }
     return r;
 }
@@ -161,10 +191,15 @@ static int cmd_inspect(struct cli *cli)
     const char *type = options_one(&cli->options, "type");
     struct err err = {0};
 
-    if (!type || !strcmp(type, "container") || !strcmp(type, "image") || !strcmp(type, "network"))
-        return inspect(cli, type ? type : "");
+    for (size_t i = 0; type && i < KINDS; i++)
+        if (!strcmp(type, kinds[i].type))
+            return inspect(cli, type);
+    if (!type)
+        return inspect(cli, "");
     err_set(&err, EINVAL,
-            "unknown type: \"%s\": must be one of \"container\", \"image\", \"network\"", type);
+            "unknown type: \"%s\": must be one of \"container\", \"image\", \"network\", "
+            "\"volume\"",
+            type);
     return cli_fail(cli, &err);
 }
 
@@ -178,10 +213,15 @@ static int cmd_image_inspect(struct cli *cli)
     return inspect(cli, "image");
 }
 
+static int cmd_volume_inspect(struct cli *cli)
+{
+    return inspect(cli, "volume");
+}
+
 const struct command command_inspect = {
     .paths = {"inspect"},
     .arguments = "[OPTIONS] NAME|ID [NAME|ID...]",
-    .summary = "Return low-level information on containers and images",
+    .summary = "Return low-level information on containers, images, networks and volumes",
     .flags = inspect_flags,
     .min_args = 1,
     .max_args = -1,
@@ -206,4 +246,14 @@ const struct command command_image_inspect = {
     .min_args = 1,
     .max_args = -1,
     .run = cmd_image_inspect,
+};
+
+const struct command command_volume_inspect = {
+    .paths = {"volume inspect"},
+    .arguments = "[OPTIONS] VOLUME [VOLUME...]",
+    .summary = "Display detailed information on one or more volumes",
+    .flags = image_inspect_flags,
+    .min_args = 1,
+    .max_args = -1,
+    .run = cmd_volume_inspect,
 };

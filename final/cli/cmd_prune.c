@@ -19,15 +19,16 @@ static int cmd_container_prune(struct cli *cli)
     cleanup_strv struct strv ids = {0};
     struct err err = {0};
     uint64_t bytes = 0;
-    int r = prune_read_filter(&cli->options, &filter, &err);
+    int r;
 
-    if (!r && !options_flag(&cli->options, "force") &&
+    if (prune_read_filter(&cli->options, &filter, &err) < 0)
+        return cli_fail(cli, &err);
+    if (!options_flag(&cli->options, "force") &&
         !confirm("This will remove all stopped containers.")) {
         prune_filter_free(&filter);
         return 0;
     }
-    if (!r)
-        r = cli_engine(cli, &err);
+    r = cli_engine(cli, &err);
     if (!r)
         r = engine_prune_containers(cli->engine, &filter, &ids, &bytes, &err);
     prune_filter_free(&filter);

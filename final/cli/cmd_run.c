@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -176,19 +177,43 @@ static int create_with_image(struct creation *c, const char *policy)
     return r < 0 ? cli_engine_fail(c->cli, &err) : 0;
 }
 
-/* Who is attached, as docker's API has it: a detached run is attached to nothing. */
-static void put_attached(struct creation *c, bool attached)
+/* Which of the container's streams are ours: those of -a, else all; none of a detached run. */
+struct streams {
+    bool in, out, err;
+};
+
+static bool is_attached(const struct options *o, const char *stream)
+{
+    const struct strv *given = options_list(o, "attach");
+
+    for (size_t i = 0; i < given->len; i++)
+        if (!strcasecmp(given->items[i], stream))
+            return true;
+    return false;
+}
+
+static struct streams choose_streams(const struct options *o, bool attached)
+{
+    if (!attached)
+        return (struct streams){0};
+    if (!options_list(o, "attach")->len)
+        return (struct streams){options_flag(o, "interactive"), true, true};
+    return (struct streams){is_attached(o, "stdin"), is_attached(o, "stdout"),
+                            is_attached(o, "stderr")};
+}
+
+static void put_attached(struct creation *c, const struct streams *attached)
 {
     bool interactive = options_flag(&c->cli->options, "interactive");
 
-    json_put(c->config, "AttachStdin", json_boolean(attached && interactive));
-    json_put(c->config, "AttachStdout", json_boolean(attached));
-    json_put(c->config, "AttachStderr", json_boolean(attached));
-    json_put(c->config, "StdinOnce", json_boolean(attached && interactive));
+    json_put(c->config, "AttachStdin", json_boolean(attached->in));
+    json_put(c->config, "AttachStdout", json_boolean(attached->out));
+    json_put(c->config, "AttachStderr", json_boolean(attached->err));
+    json_put(c->config, "StdinOnce", json_boolean(attached->in && interactive));
 }
 
 /* Everything up to the created container. */
-static int create(struct creation *c, bool attached)
+static int create(struct creation *c, const struct streams *attached)
 {
     const struct options *o = &c->cli->options;
     const char *policy = options_one(o, "pull"), *cidfile = options_one(o, "cidfile");
@@ -221,7 +246,8 @@ static int create(struct creation *c, bool attached)
 static int cmd_create(struct cli *cli)
 {
     struct creation c = {.cli = cli, .cid_fd = -1};
-    int code = create(&c, true);
+    struct streams streams = choose_streams(&cli->options, true);
+    int code = create(&c, &streams);
 
     if (!code)
         puts(c.id);
@@ -266,6 +292,10 @@ static int run_attached(struct creation *c, const struct client_options *client)
         return client_failed(c->cli, &err);
     if (end == CLIENT_DETACHED)
         return client_detached(client);
+    if (client->no_stdout && client->no_stderr)
+        puts(c->id);
+    if (end == CLIENT_FED)
+        return 0;
     if (client->leave_at_exit && engine_remove_ended(c->cli->engine, c->id, fd, &err) < 0)
         cli_engine_fail(c->cli, &err);
     return code;
@@ -276,6 +306,10 @@ static int check_terminal(struct cli *cli, const struct client_options *client)
 {
     struct err err = {0};
 
+    if (options_flag(&cli->options, "detach") && options_list(&cli->options, "attach")->len) {
+        fprintf(stderr, "conflicting options: cannot specify both --attach and --detach\n");
+        return EXIT_FAILURE;
+    }
     if (client_check(client, &err) < 0)
         return cli_fail(cli, &err);
     if (client->tty && client->stdin_too && !isatty(STDIN_FILENO)) {
@@ -289,10 +323,13 @@ static int cmd_run(struct cli *cli)
 {
     const struct options *o = &cli->options;
     bool detach = options_flag(o, "detach");
+    struct streams streams = choose_streams(o, !detach);
     struct creation c = {.cli = cli, .cid_fd = -1, .run = true};
     struct client_options client = {
         .tty = options_flag(o, "tty"),
-        .stdin_too = options_flag(o, "interactive") && !detach,
+        .stdin_too = options_flag(o, "interactive") && streams.in,
+        .no_stdout = !streams.out,
+        .no_stderr = !streams.err,
         .proxy_signals = options_flag(o, "sig-proxy"),
         .detach_keys = options_one(o, "detach-keys"),
         .container = c.id,
@@ -301,7 +338,7 @@ static int cmd_run(struct cli *cli)
     int code = check_terminal(cli, &client);
 
     if (!code)
-        code = create(&c, !detach);
+        code = create(&c, &streams);
     client.engine = cli->engine;
     if (!code)
         code = detach ? run_detached(&c) : run_attached(&c, &client);

@@ -56,16 +56,19 @@ const struct command *const cli_commands[] = {
     &command_top,
     &command_unpause,
     &command_update,
+    &command_volume_create,
+    &command_volume_inspect,
+    &command_volume_ls,
+    &command_volume_prune,
+    &command_volume_rm,
     &command_wait,
     NULL,
 };
 
 const struct command_group cli_groups[] = {
-    {"container", "Manage containers"},
-    {"image", "Manage images"},
-    {"network", "Manage networks"},
-    {"system", "Manage Cooper"},
-    {NULL, NULL},
+    {"container", "Manage containers"}, {"image", "Manage images"},
+    {"network", "Manage networks"},     {"system", "Manage Cooper"},
+    {"volume", "Manage volumes"},       {NULL, NULL},
 };
 
 const struct command_group *cli_find_group(const char *name)

@@ -18,8 +18,10 @@ extern const struct command command_ps;                     /* cmd_ps.c */
 extern const struct command command_images;                 /* cmd_images.c */
 extern const struct command command_rmi, command_tag, command_image_prune; /* cmd_image_rm.c */
 extern const struct command command_history;                               /* cmd_history.c */
-extern const struct command command_inspect, command_container_inspect,
-    command_image_inspect;                                 /* cmd_inspect.c */
+extern const struct command command_inspect, command_container_inspect, command_image_inspect,
+    command_volume_inspect; /* cmd_inspect.c */
+extern const struct command command_volume_create, command_volume_ls, command_volume_rm,
+    command_volume_prune;                                  /* cmd_volume.c */
 extern const struct command command_events;                /* cmd_events.c */
 extern const struct command command_logs;                  /* cmd_logs.c */
 extern const struct command command_info, command_version; /* cmd_system.c */

@@ -1,6 +1,6 @@
-/* -v [SOURCE:]DESTINATION[:OPTIONS], --tmpfs DESTINATION[:OPTIONS], --device
- * HOST[:CONTAINER[:rwm]]. What the parts may be is the engine's to judge, which gets them from
- * other callers too; here they are only sorted into docker's members. */
+/* -v [SOURCE:]DESTINATION[:OPTIONS], --tmpfs DESTINATION[:OPTIONS], --volumes-from. What the parts
+ * may be is the engine's to judge, which gets them from other callers too; here they are only
+ * sorted into docker's members. */
 #include <string.h>
 #include <unistd.h>
 
@@ -24,6 +24,22 @@ static char *absolute_bind(const char *spec, struct err *err)
     return str_format("%s/%s", here, str_starts(spec, "./") ? spec + 2 : spec);
 }
 
+/* Docker's client says this much by itself. */
+static int check_sections(const char *spec, struct err *err)
+{
+    cleanup_strv struct strv parts = {0};
+
+    if (!*spec)
+        return err_set(err, EINVAL, "invalid empty volume spec");
+    strv_split(&parts, spec, ':');
+    if (parts.len > 3)
+        return err_set(err, EINVAL, "invalid spec: %s: too many colons", spec);
+    for (size_t i = 0; i < parts.len; i++)
+        if (!*parts.items[i])
+            return err_set(err, EINVAL, "invalid spec: %s: empty section between colons", spec);
+    return 0;
+}
+
 /* With a colon it is a bind or a named volume, without one an anonymous volume. */
 static int put_volumes(const struct options *o, json_t *config, json_t *host, struct err *err)
 {
@@ -36,10 +52,8 @@ static int put_volumes(const struct options *o, json_t *config, json_t *host, st
         cleanup_free char *spec = absolute_bind(given->items[i], err);
         int failed;
 
-        if (!spec)
+        if (!spec || check_sections(spec, err) < 0)
             return -err->code;
-        if (!*spec)
-            return err_set(err, EINVAL, "invalid empty volume spec");
         if (strchr(spec, ':'))
             failed = json_array_append_new(binds, json_string(spec));
         else
@@ -68,49 +82,14 @@ static int put_tmpfs(const struct options *o, json_t *host, struct err *err)
     return 0;
 }
 
-static bool valid_permissions(const char *text)
-{
-    return *text && strspn(text, "rwm") == strlen(text);
-}
-
-/* HOST, HOST:CONTAINER, HOST:rwm, HOST:CONTAINER:rwm */
-static int add_device(const char *spec, json_t *list, struct err *err)
-{
-    cleanup_strv struct strv parts = {0};
-    const char *inside, *permissions = "rwm";
-    json_t *device;
-
-    strv_split(&parts, spec, ':');
-    if (!parts.len || parts.len > 3 || *parts.items[0] != '/')
-        return err_set(err, EINVAL, "bad format for path: %s", spec);
-    inside = parts.items[0];
-    if (parts.len == 2 && valid_permissions(parts.items[1]))
-        permissions = parts.items[1];
-    else if (parts.len > 1 && *parts.items[1])
-        inside = parts.items[1];
-    if (parts.len == 3)
-        permissions = parts.items[2];
-    if (!valid_permissions(permissions))
-        return err_set(err, EINVAL, "bad mode specified: %s", permissions);
-    if (*inside != '/')
-        return err_set(err, EINVAL, "bad format for path: %s", spec);
-    device = json_object();
-    json_put_str(device, "PathOnHost", parts.items[0]);
-    json_put_str(device, "PathInContainer", inside);
-    json_put_str(device, "CgroupPermissions", permissions);
-    json_push(list, device);
-    return 0;
-}
-
 int run_mounts_build(const struct options *options, json_t *config, json_t *host, struct err *err)
 {
-    const struct strv *devices = options_list(options, "device");
-    json_t *list = json_array();
+    const struct strv *from = options_list(options, "volumes-from");
+    const char *driver = options_one(options, "volume-driver");
 
-    json_put(host, "Devices", list);
-    for (size_t i = 0; i < devices->len; i++)
-        if (add_device(devices->items[i], list, err) < 0)
-            return -err->code;
+    run_mount_flags_build(options, host);
+    json_put(host, "VolumesFrom", from->len ? json_from_strings(from) : json_null());
+    json_put_str(host, "VolumeDriver", driver ? driver : "");
     if (put_volumes(options, config, host, err) < 0)
         return -err->code;
     return put_tmpfs(options, host, err);

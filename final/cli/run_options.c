@@ -32,11 +32,18 @@ static const struct member config_members[] = {
 };
 
 static const struct member host_members[] = {
-    {"cidfile", "ContainerIDFile", MEMBER_TEXT},  {"rm", "AutoRemove", MEMBER_BOOL},
-    {"add-host", "ExtraHosts", MEMBER_LIST},      {"cap-add", "CapAdd", MEMBER_LIST},
-    {"cap-drop", "CapDrop", MEMBER_LIST},         {"group-add", "GroupAdd", MEMBER_LIST},
-    {"oom-score-adj", "OomScoreAdj", MEMBER_INT}, {"privileged", "Privileged", MEMBER_BOOL},
-    {"read-only", "ReadonlyRootfs", MEMBER_BOOL}, MEMBERS_END,
+    {"cidfile", "ContainerIDFile", MEMBER_TEXT},
+    {"rm", "AutoRemove", MEMBER_BOOL},
+    {"add-host", "ExtraHosts", MEMBER_LIST},
+    {"cap-add", "CapAdd", MEMBER_LIST},
+    {"cap-drop", "CapDrop", MEMBER_LIST},
+    {"group-add", "GroupAdd", MEMBER_LIST},
+    {"cgroup-parent", "CgroupParent", MEMBER_TEXT},
+    {"oom-score-adj", "OomScoreAdj", MEMBER_INT},
+    {"runtime", "Runtime", MEMBER_TEXT},
+    {"privileged", "Privileged", MEMBER_BOOL},
+    {"read-only", "ReadonlyRootfs", MEMBER_BOOL},
+    MEMBERS_END,
 };
 
 static int daemon_error(struct err *err, const char *format, ...)
@@ -117,8 +124,8 @@ static void put_stop(const struct options *o, json_t *config)
 static int build_config(const struct options *o, char *const *words, json_t *config,
                         struct err *err)
 {
-    if (members_put(o, config_members, config, err) < 0 || put_env(o, config, err) < 0 ||
-        put_labels(o, config, err) < 0)
+    if (members_put(o, config_members, config, err) < 0 || run_health_build(o, config, err) < 0 ||
+        put_env(o, config, err) < 0 || put_labels(o, config, err) < 0)
         return -err->code;
     put_command(o, words, config);
     put_stop(o, config);
@@ -255,6 +262,46 @@ static int put_restart(const struct options *o, json_t *host, struct err *err)
     return 0;
 }
 
+static int put_memory(const struct options *o, json_t *host, struct err *err)
+{
+    long long swappiness = options_number(o, "memory-swappiness", -1);
+
+    if (swappiness < -1 || swappiness > 100)
+        return err_set(err, EINVAL, "invalid value: %lld. Valid memory swappiness range is 0-100",
+                       swappiness);
+    json_put(host, "MemorySwappiness", swappiness < 0 ? json_null() : json_integer(swappiness));
+    json_put(host, "OomKillDisable", json_boolean(options_flag(o, "oom-kill-disable")));
+    if (options_flag(o, "oom-kill-disable") && !options_given(o, "memory"))
+        fprintf(stderr, "WARNING: OOM killer is disabled for the container, but no memory limit is "
+                        "set, this can result in the system running out of resources.\n");
+    return 0;
+}
+
+/* overlayfs has no quota of its own. */
+static int put_storage(const struct options *o, json_t *host, struct err *err)
+{
+    const struct strv *given = options_list(o, "storage-opt");
+
+    json_put(host, "StorageOpt", json_null());
+    if (!given->len)
+        return 0;
+    for (size_t i = 0; i < given->len; i++)
+        if (!strchr(given->items[i], '='))
+            return err_set(err, EINVAL, "invalid storage option");
+    return daemon_error(err, "--storage-opt is supported only for overlay over xfs with 'pquota' "
+                             "mount option");
+}
+
+static void put_annotations(const struct options *o, json_t *host)
+{
+    const struct strv *given = options_list(o, "annotation");
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < given->len; i++)
+        value_add_pair(object, given->items[i]);
+    json_put(host, "Annotations", object);
+}
+
 static void put_rest(const struct options *o, json_t *host)
 {
     const char *shm = options_one(o, "shm-size");
@@ -264,11 +311,14 @@ static void put_rest(const struct options *o, json_t *host)
              options_given(o, "init") ? json_boolean(options_flag(o, "init")) : json_null());
     put_ulimits(o, host);
     put_sysctls(o, host);
+    put_annotations(o, host);
 }
 
 static int build_host(const struct options *o, json_t *config, json_t *host, struct err *err)
 {
-    if (run_mounts_build(o, config, host, err) < 0 || members_put(o, host_members, host, err) < 0 ||
+    if (run_mounts_build(o, config, host, err) < 0 || run_devices_build(o, host, err) < 0 ||
+        run_modes_build(o, host, err) < 0 || put_memory(o, host, err) < 0 ||
+        put_storage(o, host, err) < 0 || members_put(o, host_members, host, err) < 0 ||
         members_put(o, resource_members, host, err) < 0 || put_restart(o, host, err) < 0 ||
         put_logging(o, host, err) < 0 || put_security(o, host, err) < 0)
         return -err->code;

@@ -17,8 +17,23 @@ extern const struct flag run_flags[];
 int run_options_build(const struct options *options, char *const *words, json_t **ret_config,
                       json_t **ret_host, json_t **ret_networks, struct err *err);
 
-/* run_mounts.c: -v, --tmpfs and --device. */
+/* run_mounts.c: -v, --tmpfs, --volumes-from; run_mount_flag.c: --mount. */
 int run_mounts_build(const struct options *options, json_t *config, json_t *host, struct err *err);
+void run_mount_flags_build(const struct options *options, json_t *host);
+int value_check_mount(const char *value, struct err *err);
+
+/* run_devices.c: --device, --device-cgroup-rule, --blkio-weight-device, --device-read-bps, ... */
+int run_devices_build(const struct options *options, json_t *host, struct err *err);
+int value_check_device_rule(const char *value, struct err *err);
+int value_check_weight_device(const char *value, struct err *err);
+int value_check_bps_device(const char *value, struct err *err);
+int value_check_iops_device(const char *value, struct err *err);
+
+/* run_modes.c: --pid, --ipc, --uts, --userns, --cgroupns */
+int run_modes_build(const struct options *options, json_t *host, struct err *err);
+
+/* run_health.c: --health-*, --no-healthcheck */
+int run_health_build(const struct options *options, json_t *config, struct err *err);
 
 /* run_network.c: --network and what belongs to it, into HostConfig and, a member a network,
  * EndpointsConfig. */

@@ -94,17 +94,6 @@ int value_parse_restart(const char *value, json_t **ret, struct err *err)
     return 0;
 }
 
-int value_check_oom_score(const char *value, struct err *err)
-{
-    int64_t score = 0;
-
-    if (parse_int(value, &score, err) < 0)
-        return -err->code;
-    if (score < -1000 || score > 1000)
-        return err_set(err, EINVAL, "the range for oom score adj is [-1000, 1000]");
-    return 0;
-}
-
 /* The exponent of 1024 a suffix stands for, or -1: "", "b", "k", "kb", "kib", " m", ... */
 static int suffix_power(const char *suffix)
 {

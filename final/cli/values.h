@@ -14,7 +14,6 @@ int value_check_bool(const char *value, struct err *err);
 bool value_bool(const char *value); /* of a value that passed */
 
 int value_check_int(const char *value, struct err *err);
-int value_check_oom_score(const char *value, struct err *err); /* -1000 to 1000 */
 
 /* Sizes as "512m", "1.5g", "64KiB": powers of 1024; b, k, m, g, t, p, any case, with or without b
  * or ib. */
@@ -42,6 +41,9 @@ int value_check_ulimit(const char *value, struct err *err);
 /* A moment for --since and --until: RFC 3339 (also without zone, time or seconds: UTC), seconds
  * since 1970 with a fraction, or a duration before now ("10m", "1h30m"). */
 int value_parse_moment(const char *value, int64_t now_ns, int64_t *ret_ns, struct err *err);
+/* A duration, also a negative one. */
+int value_check_duration(const char *value, struct err *err);
+int value_check_stream(const char *value, struct err *err); /* stdin, stdout, stderr */
 
 int value_check_filter(const char *value, struct err *err); /* name=value */
 int value_check_env(const char *value, struct err *err);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -111,6 +112,16 @@ void value_add_pair(json_t *object, const char *pair)
 
     if (json_object_set_new(object, name, json_string(pair[n] ? pair + n + 1 : "")) < 0)
         abort();
+}
+
+int value_check_stream(const char *value, struct err *err)
+{
+    static const char *const streams[] = {"stdin", "stdout", "stderr"};
+
+    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
+        if (!strcasecmp(value, streams[i]))
+            return 0;
+    return err_set(err, EINVAL, "valid streams are STDIN, STDOUT and STDERR");
 }
 
 int value_check_filter(const char *value, struct err *err)

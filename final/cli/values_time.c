@@ -49,6 +49,18 @@ static bool parse_date(const char *value, int64_t *ret_ns)
     return false;
 }
 
+int value_check_duration(const char *value, struct err *err)
+{
+    const char *number = value + (*value == '-' || *value == '+');
+    int64_t unused;
+
+    if (*number && strspn(number, "0123456789.") == strlen(number) && strcmp(number, "0"))
+        return err_set(err, EINVAL, "time: missing unit in duration \"%s\"", value);
+    if (clock_parse_duration(number, &unused, err) < 0)
+        return err_set(err, EINVAL, "time: invalid duration \"%s\"", value);
+    return 0;
+}
+
 int value_parse_moment(const char *value, int64_t now_ns, int64_t *ret_ns, struct err *err)
 {
     int64_t before;

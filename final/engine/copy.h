@@ -15,11 +15,13 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#include "engine/engine.h"
+#include "engine/volumes.h"
 
 struct copy_root {
     int fd;   /* O_PATH */
     int lock; /* keeps a container that does not run from being started meanwhile; -1 */
+    struct volume_holds holds; /* of that one's volumes */
+    int mounts;                /* the mount namespace we had before, where those are; -1 */
 };
 int copy_root_open(struct engine *e, const struct container *c, struct copy_root *ret,
                    struct err *err);

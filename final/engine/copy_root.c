@@ -1,7 +1,9 @@
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -11,6 +13,14 @@
 #include "engine/copy.h"
 #include "engine/internal.h"
 #include "runtime/runtime.h"
+
+static bool is_our_root(int fd)
+{
+    struct stat st, ours;
+
+    return fstat(fd, &st) < 0 || stat("/", &ours) < 0 ||
+           (st.st_dev == ours.st_dev && st.st_ino == ours.st_ino);
+}
 
 /* What its init sees as "/", with everything mounted on it. */
 static int open_living(const struct container *c, struct err *err)
@@ -22,16 +32,23 @@ static int open_living(const struct container *c, struct err *err)
     /* Signal 0: it is still the process that was opened, so the path was its path. */
     if (root < 0 || proc_signal_fd(pidfd, 0) < 0)
         return err_set(err, ESRCH, "Container %s is not running", c->id);
+    if (is_our_root(root)) /* no container's: whatever went wrong, nothing is written there */
+        return err_set(err, EPERM, "Container %s has the host's root", c->id);
     return steal_fd(&root);
 }
 
-static int open_resting(struct engine *e, const struct container *c, struct err *err)
+static int open_resting(struct engine *e, const struct container *c, struct copy_root *root,
+                        struct err *err)
 {
     cleanup_free char *dir = container_path(e, c->id);
     cleanup_free char *path = str_format("%s/config.json", dir);
     cleanup_json json_t *config = json_load(AT_FDCWD, path, SPEC_MAX, err);
     int r = config ? container_allow_mount(e, c, err) : -err->code;
 
+    if (!r)
+        r = volumes_hold(e, c, &root->holds, err);
+    if (root->holds.count)
+        root->mounts = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     return r < 0 ? r : runtime_assemble(dir, config, err);
 }
 
@@ -60,7 +77,7 @@ static int open_as_it_is(struct engine *e, const struct container *c, struct cop
     } else {
         /* A start takes the same lock, and two overlays must not write into one directory. */
         root->lock = container_lock_run(e, c->id, false, err);
-        root->fd = root->lock < 0 ? root->lock : open_resting(e, &now, err);
+        root->fd = root->lock < 0 ? root->lock : open_resting(e, &now, root, err);
     }
     container_free(&now);
     return root->fd < 0 ? root->fd : 0;
@@ -69,7 +86,7 @@ static int open_as_it_is(struct engine *e, const struct container *c, struct cop
 int copy_root_open(struct engine *e, const struct container *c, struct copy_root *ret,
                    struct err *err)
 {
-    struct copy_root root = {-1, -1};
+    struct copy_root root = {.fd = -1, .lock = -1, .mounts = -1};
     int r;
 
     while ((r = open_as_it_is(e, c, &root, err)) == -EWOULDBLOCK)
@@ -89,8 +106,12 @@ void copy_root_close(struct engine *e, const struct container *c, struct copy_ro
     struct err ignored;
 
     close_fd(&root->fd);
+    if (root->mounts >= 0 && setns(root->mounts, CLONE_NEWNS) < 0)
+        close_fd(&root->mounts); /* the next one to use them unmounts them */
+    volume_holds_close(e, &root->holds);
+    close_fd(&root->mounts);
     if (root->lock >= 0)
-        file_remove_tree(e->store->run_fd, c->id, &ignored);
+        container_remove_run(e, c->id, &ignored);
     close_fd(&root->lock);
 }
 

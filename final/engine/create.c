@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "engine/mounts.h"
 #include "engine/network.h"
 #include "runtime/runtime.h"
 
@@ -57,7 +58,9 @@ static void choose_hostname(json_t *config, const json_t *host, const char *id)
 
     if (*json_str(config, "Hostname", ""))
         return;
-    if (!strcmp(json_str(host, "NetworkMode", ""), "host") && !uname(&uts)) {
+    if ((!strcmp(json_str(host, "NetworkMode", ""), "host") ||
+         !strcmp(json_str(host, "UTSMode", ""), "host")) &&
+        !uname(&uts)) {
         json_put_str(config, "Hostname", uts.nodename);
         return;
     }
@@ -76,7 +79,20 @@ static int check_config(const json_t *config, struct err *err)
         return err_set(err, EINVAL,
                        "the working directory '%s' is invalid, it needs to be an absolute path",
                        workdir);
-    return 0;
+    return health_check(config, err);
+}
+
+static int check_runtime(json_t *host, struct err *err)
+{
+    const char *runtime = json_str(host, "Runtime", "");
+
+    if (!strcmp(runtime, "cooper"))
+        return 0;
+    if (!*runtime) {
+        json_put_str(host, "Runtime", "cooper");
+        return 0;
+    }
+    return err_set(err, EINVAL, "Unknown runtime specified %s", runtime);
 }
 
 /* Path, Args, Config, HostConfig, Mounts: docker's members, in docker's order. */
@@ -134,6 +150,10 @@ static int draft_fill(struct engine *e, const struct create_request *request, st
     if (!r)
         r = check_config(d->config, err);
     if (!r)
+        r = check_runtime(d->host, err);
+    if (!r)
+        r = modes_check(e, d->config, d->host, err);
+    if (!r)
         r = policy_check(d->host, err);
     if (!r)
         r = limits_check(d->host, false, err);
@@ -142,7 +162,7 @@ static int draft_fill(struct engine *e, const struct create_request *request, st
     if (!r)
         r = security_parse(d->host, &d->security, err);
     if (!r)
-        r = mounts_parse(d->config, d->host, &d->mounts, err);
+        r = mounts_parse(e, d->config, d->host, &d->mounts, err);
     return r;
 }
 
@@ -184,6 +204,7 @@ static int write_spec(struct engine *e, const struct draft *d, int dir, const st
     cleanup_free char *text = NULL;
     struct spec_input input = {.id = d->c.id,
                                .dir = path,
+                               .run = e->store->run,
                                .layers = layers_path,
                                .config = d->config,
                                .host = d->host,
@@ -205,9 +226,7 @@ static int write_spec(struct engine *e, const struct draft *d, int dir, const st
     return file_create(dir, "config.json", text, strlen(text), 0600, err);
 }
 
-/* An image without layers (FROM scratch) has one all the same: overlayfs wants a lower directory.
- */
-static int image_layers(struct engine *e, const char *image_id, struct strv *ret, struct err *err)
+int image_layers(struct engine *e, const char *image_id, struct strv *ret, struct err *err)
 {
     int r = store_image_layers(e->store, image_id, ret, NULL, err);
 
@@ -228,9 +247,11 @@ static int make_files(struct engine *e, struct draft *d, struct err *err)
     if (!r)
         r = make_upper(e, dir, &layers, err);
     if (!r)
-        r = container_write_shim_file(&d->c, dir, true, err);
-    if (!r)
         r = mounts_prepare(e, d->c.id, &d->mounts, err);
+    if (!r) {
+        json_put(d->c.config, "Mounts", mounts_json(&d->mounts));
+        r = container_write_shim_file(&d->c, dir, true, err);
+    }
     if (!r)
         r = write_spec(e, d, dir, &layers, err);
     return r;
@@ -262,13 +283,13 @@ int engine_create(struct engine *e, const struct create_request *request, char r
 
     if (r < 0)
         return r;
+    limits_discard(d.host, ret_warnings);
     draft_record(request, &d);
     r = add_record(e, &d.c, err);
     if (r < 0)
         return r;
     r = make_files(e, &d, err);
     if (!r) {
-        json_put(d.c.config, "Mounts", mounts_json(&d.mounts));
         if (!request->start_follows)
             container_set_state(&d.c, "created");
         if (!request->start_follows || d.mounts.len)

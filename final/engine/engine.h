@@ -163,6 +163,28 @@ bool prune_allows(const struct prune_filter *filter, const json_t *labels, int64
 int engine_prune_containers(struct engine *e, const struct prune_filter *filter,
                             struct strv *ret_ids, uint64_t *ret_bytes, struct err *err);
 
+/* --- volumes -----------------------------------------------------------------------------------
+ */
+
+/* Makes it unless there is one of this name (NULL: an anonymous one). Options: what the local
+ * driver is to mount, "type", "device" and "o"; an object, or NULL. The caller frees *ret_name. */
+int engine_volume_create(struct engine *e, const char *name, const char *driver,
+                         const json_t *labels, const json_t *options, char **ret_name,
+                         struct err *err);
+/* -ENOENT: "get X: no such volume". */
+int engine_volume_find(struct engine *e, const char *name, struct volume *ret, struct err *err);
+int engine_volumes(struct engine *e, struct volume_list *ret, struct err *err);
+json_t *engine_inspect_volume(struct engine *e, const struct volume *v);
+char *engine_volume_path(struct engine *e, const char *name); /* the caller frees */
+/* Ids of the containers that use it, running or not. */
+int engine_volume_users(struct engine *e, const char *name, struct strv *ret, struct err *err);
+uint64_t engine_volume_size(struct engine *e, const char *name);
+/* -EBUSY: "volume is in use". */
+int engine_volume_remove(struct engine *e, const char *name, struct err *err);
+/* Those no container uses; only anonymous ones unless `all`. */
+int engine_prune_volumes(struct engine *e, const struct prune_filter *filter, bool all,
+                         struct strv *ret_names, uint64_t *ret_bytes, struct err *err);
+
 /* docker's inspect documents; NULL and err. The caller owns them. */
 json_t *engine_inspect_container(struct engine *e, const struct container *c, struct err *err);
 json_t *engine_inspect_image(struct engine *e, const struct image *image, struct err *err);

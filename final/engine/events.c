@@ -46,6 +46,22 @@ void engine_container_event(struct engine *e, const struct container *c, const c
     container_event(e, c, action, NULL);
 }
 
+/* Of which the shim tells when it ends, and lets go. */
+static void put_volumes(json_t *document, const struct container *c)
+{
+    json_t *names = NULL, *mount;
+    size_t i;
+
+    json_array_foreach(json_object_get(c->config, "Mounts"), i, mount)
+    {
+        if (strcmp(json_str(mount, "Type", ""), "volume"))
+            continue;
+        if (!names)
+            json_put(document, "volumes", names = json_array());
+        json_push(names, json_string(json_str(mount, "Name", "")));
+    }
+}
+
 /* What the shim must know and what may change while it runs: containers/<id>/shim.json. */
 static json_t *shim_document(const struct container *c)
 {
@@ -54,6 +70,7 @@ static json_t *shim_document(const struct container *c)
     json_put(document, "attributes", container_attributes(c));
     if (json_at(c->config, "HostConfig.RestartPolicy"))
         json_object_set(document, "restart", json_at(c->config, "HostConfig.RestartPolicy"));
+    put_volumes(document, c);
     return document;
 }
 

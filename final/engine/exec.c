@@ -139,6 +139,7 @@ int engine_exec(struct engine *e, const struct container *c, const struct exec_r
     char exec_id[ID_LEN + 1];
 
     *ret_attach = -1;
+    AFTER_START(e, c, now, err, engine_exec(e, &now, request, ret_attach, err));
     if (container_check_runs(c, err) < 0)
         return -err->code;
     if (!strcmp(c->state, "paused"))

@@ -51,6 +51,11 @@ int container_wait_exit(struct engine *e, const struct container *c, int timeout
         }                                                                                          \
     } while (0)
 
+/* The layer directories of an image for an overlay, base first. An image without layers (FROM
+ * scratch) has one all the same: overlayfs wants a lower directory. */
+int image_layers(struct engine *e, const char *image_id, struct strv *ret, struct err *err);
+/* Removes what a start made in the run directory. */
+int container_remove_run(struct engine *e, const char *id, struct err *err);
 /* By force: whatever runs, or waits to run, ends. Returns once it has. */
 int container_end_now(struct engine *e, const struct container *c, struct err *err);
 /* The control group a container lives in: "/cooper/<id>", or below --cgroup-parent. The caller
@@ -103,30 +108,8 @@ int config_merge(json_t *config, const json_t *image_config, struct err *err);
 /* Entrypoint ++ Cmd. "No command specified" when both are empty. */
 int config_command(const json_t *config, struct strv *ret, struct err *err);
 
-/* --- mounts.c: -v, --tmpfs, --mount and the image's VOLUMEs */
-
-struct mount_point {
-    char *type;          /* "bind", "volume", "tmpfs" */
-    char *name;          /* a volume's */
-    char *source;        /* absolute */
-    char *destination;   /* absolute, cleaned */
-    char *mode;          /* as the user wrote it */
-    struct strv options; /* for the OCI mount */
-    bool read_only, anonymous, no_copy;
-};
-struct mount_list {
-    struct mount_point *items;
-    size_t len;
-};
-void mount_list_free(struct mount_list *list);
-/* From HostConfig.Binds, HostConfig.Tmpfs and Config.Volumes; checks syntax only: nothing is made.
- * Sorted so that parents come first. */
-int mounts_parse(const json_t *config, const json_t *host, struct mount_list *ret, struct err *err);
-/* Makes what does not exist: host directories, volumes (recorded as used by the container). */
-int mounts_prepare(struct engine *e, const char *container_id, struct mount_list *list,
-                   struct err *err);
-/* inspect's "Mounts". */
-json_t *mounts_json(const struct mount_list *list);
+/* health.c: docker's rules for Config.Healthcheck. */
+int health_check(const json_t *config, struct err *err);
 
 /* --- hostfiles.c: hostname, hosts, resolv.conf in the container's directory */
 int hostfiles_write(struct engine *e, const struct container *c, int dir, const json_t *endpoints,
@@ -139,6 +122,8 @@ int policy_check(json_t *host, struct err *err);
 int limits_check(const json_t *host, bool update, struct err *err);
 /* What follows from what was said: swap as large as memory. */
 void limits_default(json_t *host);
+/* Takes out what this kernel's control groups do not have, with docker's warnings. */
+void limits_discard(json_t *host, struct strv *ret_warnings);
 json_t *limits_resources(const json_t *host);
 
 /* --- security.c: capabilities, filter, masked paths */
@@ -162,6 +147,7 @@ int devices_add(json_t *linux_section, const json_t *host, struct err *err);
 /* --- spec.c: the OCI config.json */
 struct spec_input {
     const char *id, *dir; /* containers/<id>, absolute */
+    const char *run;      /* the run directory of all containers, absolute */
     const char *layers;   /* the directory overlay names are relative to, absolute */
     const char *overlay_options;
     const json_t *config, *host;
@@ -171,6 +157,26 @@ struct spec_input {
     const char *seccomp; /* annotation, or NULL */
 };
 json_t *spec_build(const struct spec_input *input, struct err *err);
+
+/* --- spec_mounts.c: the list of mounts; what --init puts before the command goes into `args` */
+int spec_add_mounts(const struct spec_input *in, json_t *mounts, json_t *args, struct err *err);
+long long shm_size(const json_t *host); /* bytes of /dev/shm */
+
+/* --- modes.c: namespaces that are the host's or another container's */
+
+/* Checks HostConfig's PidMode, IpcMode, UTSMode, UsernsMode, CgroupnsMode and CgroupParent; a
+ * container's name in one becomes its id. */
+int modes_check(struct engine *e, const json_t *config, json_t *host, struct err *err);
+/* May /dev/shm be shared with other containers, or is it another's? */
+bool ipc_is_shared(const char *ipc_mode);
+/* Namespaces to join at a start, as descriptors: a pid could become another process's. */
+struct joins {
+    const char *types[3]; /* OCI's: "network", "ipc", "pid" */
+    int fds[3];
+    size_t count;
+};
+int modes_open(struct engine *e, const struct container *c, struct joins *joins, struct err *err);
+void joins_close(struct joins *joins);
 
 /* --- start.c */
 

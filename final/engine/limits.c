@@ -1,6 +1,8 @@
 /* limits.c - docker's resource settings: checked as docker checks them, then written as
  * linux.resources. */
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -89,6 +91,45 @@ static int check_cpuset(const json_t *host, const char *member, struct err *err)
     return 0;
 }
 
+static void discard(json_t *host, const char *member, const char *warning,
+                    struct strv *ret_warnings)
+{
+    json_object_del(host, member);
+    strv_add(ret_warnings, warning);
+}
+
+static bool has_block_weight(void)
+{
+    return !access("/sys/fs/cgroup/blkio/blkio.weight", F_OK) ||
+           !access("/sys/fs/cgroup/blkio/blkio.bfq.weight", F_OK);
+}
+
+void limits_discard(json_t *host, struct strv *ret_warnings)
+{
+    int version = runtime_cgroup_version(NULL);
+
+    if (version == 2 && json_int(host, "MemorySwappiness", -1) >= 0)
+        discard(host, "MemorySwappiness",
+                "Your kernel does not support memory swappiness capabilities or the cgroup is not "
+                "mounted. Memory swappiness discarded.",
+                ret_warnings);
+    if (version == 2 && json_flag(host, "OomKillDisable", false))
+        discard(host, "OomKillDisable",
+                "Your kernel does not support OomKillDisable. OomKillDisable discarded.",
+                ret_warnings);
+    if (version == 1 && json_int(host, "BlkioWeight", 0) && !has_block_weight())
+        discard(host, "BlkioWeight",
+                "Your kernel does not support Block I/O weight or the cgroup is not mounted. "
+                "Weight discarded.",
+                ret_warnings);
+    if (version == 1 && json_array_size(json_object_get(host, "BlkioWeightDevice")) &&
+        !has_block_weight())
+        discard(host, "BlkioWeightDevice",
+                "Your kernel does not support Block I/O weight_device or the cgroup is not "
+                "mounted. Weight-device discarded.",
+                ret_warnings);
+}
+
 void limits_default(json_t *host)
 {
     long long memory = json_int(host, "Memory", 0);
@@ -107,6 +148,16 @@ static int check_blkio(const json_t *host, struct err *err)
     return 0;
 }
 
+static int check_oom_score(const json_t *host, struct err *err)
+{
+    long long score = json_int(host, "OomScoreAdj", 0);
+
+    if (score >= -1000 && score <= 1000)
+        return 0;
+    return err_set(err, EINVAL, "Invalid value %lld, range for oom score adj is [-1000, 1000]",
+                   score);
+}
+
 int limits_check(const json_t *host, bool update, struct err *err)
 {
     int r = check_memory(host, update, err);
@@ -119,6 +170,8 @@ int limits_check(const json_t *host, bool update, struct err *err)
         r = check_cpuset(host, "CpusetCpus", err);
     if (!r)
         r = check_cpuset(host, "CpusetMems", err);
+    if (!r)
+        r = check_oom_score(host, err);
     if (r < 0)
         err->exit_status = 125;
     return r;
@@ -137,6 +190,10 @@ static json_t *memory_section(const json_t *host)
     put_nonzero(memory, "limit", json_int(host, "Memory", 0));
     put_nonzero(memory, "swap", json_int(host, "MemorySwap", 0));
     put_nonzero(memory, "reservation", json_int(host, "MemoryReservation", 0));
+    if (json_int(host, "MemorySwappiness", -1) >= 0)
+        json_put(memory, "swappiness", json_integer(json_int(host, "MemorySwappiness", 0)));
+    if (json_flag(host, "OomKillDisable", false))
+        json_put(memory, "disableOOMKiller", json_true());
     return memory;
 }
 
@@ -160,25 +217,66 @@ static json_t *cpu_section(const json_t *host)
     return cpu;
 }
 
+/* docker's [{"Path","Rate"}] as OCI's [{"major","minor","rate"}]. */
+static json_t *device_list(const json_t *list, const char *from, const char *to)
+{
+    json_t *devices = json_array(), *item;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        json_t *device = json_object();
+        struct stat st;
+
+        if (stat(json_str(item, "Path", ""), &st) < 0)
+            st.st_rdev = 0; /* 0:0 is no device, and the kernel says so */
+        json_put(device, "major", json_integer(major(st.st_rdev)));
+        json_put(device, "minor", json_integer(minor(st.st_rdev)));
+        json_put(device, to, json_integer(json_int(item, from, 0)));
+        json_push(devices, device);
+    }
+    return devices;
+}
+
+static json_t *block_section(const json_t *host)
+{
+    static const struct {
+        const char *member, *name, *from, *to;
+    } lists[] = {
+        {"BlkioWeightDevice", "weightDevice", "Weight", "weight"},
+        {"BlkioDeviceReadBps", "throttleReadBpsDevice", "Rate", "rate"},
+        {"BlkioDeviceWriteBps", "throttleWriteBpsDevice", "Rate", "rate"},
+        {"BlkioDeviceReadIOps", "throttleReadIOPSDevice", "Rate", "rate"},
+        {"BlkioDeviceWriteIOps", "throttleWriteIOPSDevice", "Rate", "rate"},
+    };
+    json_t *block = json_object();
+
+    put_nonzero(block, "weight", json_int(host, "BlkioWeight", 0));
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        const json_t *list = json_object_get(host, lists[i].member);
+
+        if (json_array_size(list))
+            json_put(block, lists[i].name, device_list(list, lists[i].from, lists[i].to));
+    }
+    return block;
+}
+
+static void put_section(json_t *resources, const char *name, json_t *section)
+{
+    if (json_object_size(section))
+        json_put(resources, name, section);
+    else
+        json_decref(section);
+}
+
 json_t *limits_resources(const json_t *host)
 {
-    json_t *resources = json_object(), *memory = memory_section(host), *cpu = cpu_section(host);
+    json_t *resources = json_object();
     long long pids = json_int(host, "PidsLimit", 0);
 
-    if (json_object_size(memory))
-        json_put(resources, "memory", memory);
-    else
-        json_decref(memory);
-    if (json_object_size(cpu))
-        json_put(resources, "cpu", cpu);
-    else
-        json_decref(cpu);
-    if (json_int(host, "BlkioWeight", 0)) {
-        json_t *section = json_object();
-
-        put_nonzero(section, "weight", json_int(host, "BlkioWeight", 0));
-        json_put(resources, "blockIO", section);
-    }
+    put_section(resources, "memory", memory_section(host));
+    put_section(resources, "cpu", cpu_section(host));
+    put_section(resources, "blockIO", block_section(host));
     if (pids) {
         json_t *section = json_object();
 

@@ -1,4 +1,8 @@
-#include "engine/internal.h"
+/* mounts.c - the list of a container's mount points, from everything that asks for one.
+ *
+ * What other containers have (--volumes-from) gives way to what the user asks for by itself, and
+ * the image's VOLUMEs to both. Two of the user's own at one place are an error. */
+#include "engine/mounts.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -7,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "engine/volumes.h"
 
 static void mount_point_free(struct mount_point *m)
 {
@@ -15,6 +20,9 @@ static void mount_point_free(struct mount_point *m)
     free(m->source);
     free(m->destination);
     free(m->mode);
+    free(m->propagation);
+    free(m->subpath);
+    free(m->layers);
     strv_free(&m->options);
 }
 
@@ -26,174 +34,17 @@ void mount_list_free(struct mount_list *list)
     *list = (struct mount_list){0};
 }
 
-/* "/a//b/./c/.." -> "/a/b"; NULL for what is not absolute or is the root itself. */
-static char *clean_destination(const char *path)
-{
-    cleanup_strv struct strv parts = {0}, kept = {0};
-    cleanup_free char *joined = NULL;
-
-    if (*path != '/')
-        return NULL;
-    strv_split(&parts, path, '/');
-    for (size_t i = 0; i < parts.len; i++) {
-        const char *part = parts.items[i];
-
-        if (!*part || !strcmp(part, "."))
-            continue;
-        if (strcmp(part, ".."))
-            strv_add(&kept, part);
-        else if (kept.len)
-            free(kept.items[--kept.len]);
-    }
-    if (!kept.len)
-        return NULL;
-    kept.items[kept.len] = NULL;
-    joined = strv_join(&kept, "/");
-    return str_format("/%s", joined);
-}
-
-/* What may stand behind the last colon of -v, and what it means to the kernel. At most one word of
- * each group: "ro,rw" says nothing. */
-static const struct {
-    const char *word, *option;
-    enum { ACCESS, LABEL, COPY, PROPAGATION, CONSISTENCY } group;
-} bind_words[] = {
-    {"rw", NULL, ACCESS},
-    {"ro", "ro", ACCESS},
-    {"z", NULL, LABEL},
-    {"Z", NULL, LABEL},
-    {"nocopy", NULL, COPY},
-    {"private", "private", PROPAGATION},
-    {"rprivate", "rprivate", PROPAGATION},
-    {"shared", "shared", PROPAGATION},
-    {"rshared", "rshared", PROPAGATION},
-    {"slave", "slave", PROPAGATION},
-    {"rslave", "rslave", PROPAGATION},
-    {"cached", NULL, CONSISTENCY},
-    {"delegated", NULL, CONSISTENCY},
-    {"consistent", NULL, CONSISTENCY},
-};
-
-static int apply_bind_words(struct mount_point *m, struct err *err)
-{
-    cleanup_strv struct strv words = {0};
-    unsigned seen = 0;
-
-    strv_split(&words, m->mode, ',');
-    for (size_t w = 0; w < words.len; w++) {
-        size_t i, n = sizeof bind_words / sizeof *bind_words;
-
-        for (i = 0; i < n && strcmp(bind_words[i].word, words.items[w]); i++)
-            ;
-        if (i == n || (seen & 1u << bind_words[i].group))
-            return err_set(err, EINVAL, "invalid mode: %s", m->mode);
-        seen |= 1u << bind_words[i].group;
-        m->read_only |= !strcmp(bind_words[i].word, "ro");
-        m->no_copy |= bind_words[i].group == COPY;
-        if (bind_words[i].option)
-            strv_add(&m->options, bind_words[i].option);
-    }
-    return 0;
-}
-
-static int check_volume_name(const char *name, struct err *err)
-{
-    if (name_valid(name))
-        return 0;
-    return err_set(
-        err, EINVAL,
-        "create %s: \"%s\" includes invalid characters for a local volume name, only "
-        "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, "
-        "use absolute path",
-        name, name);
-}
-
-/* [source:]destination[:mode] */
-static int parse_bind(const char *spec, struct mount_point *m, struct err *err)
-{
-    cleanup_strv struct strv parts = {0};
-    const char *source, *destination;
-
-    strv_split(&parts, spec, ':');
-    for (size_t i = 0; i < parts.len; i++)
-        if (!*parts.items[i])
-            return err_set(err, EINVAL,
-                           "invalid volume specification: '%s': empty section between colons",
-                           spec);
-    if (!parts.len || parts.len > 3)
-        return err_set(err, EINVAL, "invalid volume specification: '%s'", spec);
-    source = parts.len > 1 ? parts.items[0] : NULL;
-    destination = parts.len > 1 ? parts.items[1] : parts.items[0];
-    m->mode = str_copy(parts.len == 3 ? parts.items[2] : "");
-    m->destination = clean_destination(destination);
-    if (!m->destination)
-        return err_set(err, EINVAL,
-                       "invalid volume specification: '%s': invalid mount config for type "
-                       "\"%s\": %s",
-                       spec, source && *source == '/' ? "bind" : "volume",
-                       *destination == '/' ? "invalid specification: destination can't be '/'"
-                                           : "invalid mount path: mount path must be absolute");
-    m->anonymous = !source;
-    m->type = str_copy(source && *source == '/' ? "bind" : "volume");
-    if (source && *source == '/')
-        m->source = str_copy(source);
-    else if (source && check_volume_name(source, err) < 0)
-        return -err->code;
-    else
-        m->name = str_copy(source);
-    return apply_bind_words(m, err);
-}
-
-static const char *const tmpfs_flags[] = {
-    "rw",   "ro",    "nosuid",  "suid",  "nodev",      "dev",      "noexec",      "exec",
-    "sync", "async", "noatime", "atime", "nodiratime", "diratime", "strictatime", "relatime"};
-
-static bool tmpfs_option_known(const char *option)
-{
-    static const char *const values[] = {
-        "size=", "mode=", "uid=", "gid=", "nr_inodes=", "nr_blocks=", "mpol="};
-
-    for (size_t i = 0; i < sizeof tmpfs_flags / sizeof *tmpfs_flags; i++)
-        if (!strcmp(option, tmpfs_flags[i]))
-            return true;
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-        if (str_starts(option, values[i]) && option[strlen(values[i])])
-            return true;
-    return false;
-}
-
-static int parse_tmpfs(const char *destination, const char *options, struct mount_point *m,
-                       struct err *err)
-{
-    cleanup_strv struct strv given = {0};
-
-    m->destination = clean_destination(destination);
-    if (!m->destination)
-        return err_set(err, EINVAL,
-                       "invalid mount path: '%s' mount path must be absolute and not '/'",
-                       destination);
-    m->type = str_copy("tmpfs");
-    m->source = str_copy("tmpfs");
-    m->mode = str_copy(options);
-    strv_add(&m->options, "nosuid");
-    strv_add(&m->options, "nodev");
-    strv_add(&m->options, "noexec");
-    strv_split(&given, options, ',');
-    for (size_t i = 0; i < given.len; i++) {
-        if (!tmpfs_option_known(given.items[i]))
-            return err_set(err, EINVAL, "invalid tmpfs option \"%s\"", given.items[i]);
-        if (!strcmp(given.items[i], "ro"))
-            m->read_only = true;
-        strv_add(&m->options, given.items[i]);
-    }
-    return 0;
-}
-
 static struct mount_point *append(struct mount_list *list)
 {
     list->items = mem_grow(list->items, list->len + 1, sizeof *list->items);
     list->items[list->len] = (struct mount_point){0};
     return &list->items[list->len++];
+}
+
+static void remove_at(struct mount_list *list, size_t i)
+{
+    mount_point_free(&list->items[i]);
+    memmove(list->items + i, list->items + i + 1, (--list->len - i) * sizeof *list->items);
 }
 
 static bool destination_used(const struct mount_list *list, const char *destination)
@@ -204,18 +55,109 @@ static bool destination_used(const struct mount_list *list, const char *destinat
     return false;
 }
 
-/* The last one appended must not repeat an earlier destination. */
-static int check_duplicate(struct mount_list *list, struct err *err)
+/* The last one appended must not repeat an earlier destination, unless that gives way. */
+static int check_last(struct mount_list *list, int r, struct err *err)
 {
-    struct mount_list before = {list->items, list->len - 1};
-    const char *destination = list->items[list->len - 1].destination;
+    struct mount_point *last = &list->items[list->len - 1];
 
-    if (destination_used(&before, destination))
-        return err_set(err, EINVAL, "Duplicate mount point: %s", destination);
+    for (size_t i = 0; !r && i + 1 < list->len; i++) {
+        if (!str_equal(list->items[i].destination, last->destination))
+            continue;
+        if (!list->items[i].inherited)
+            return err_set(err, EINVAL, "Duplicate mount point: %s", last->destination);
+        remove_at(list, i);
+        break;
+    }
+    return r;
+}
+
+/* --- of other containers --------------------------------------------------------------------- */
+
+static const json_t *find_object(const json_t *config, const char *destination)
+{
+    json_t *object;
+    size_t i;
+
+    json_array_foreach(json_at(config, "HostConfig.Mounts"), i, object)
+    {
+        cleanup_free char *target = mount_point_clean(json_str(object, "Target", ""));
+
+        if (str_equal(target, destination))
+            return object;
+    }
+    return NULL;
+}
+
+/* What inspect shows of it says nearly everything; what only --mount can say is in its entry. */
+static int inherit_one(const json_t *config, const json_t *shown, struct mount_point *m,
+                       struct err *err)
+{
+    const char *destination = json_str(shown, "Destination", "");
+    const json_t *object = find_object(config, destination);
+    int r = object ? mount_point_object(object, m, err) : 0;
+
+    free(m->type);
+    free(m->mode);
+    m->type = str_copy(json_str(shown, "Type", "volume"));
+    m->mode = str_copy("");
+    m->labels = m->driver_options = NULL; /* it is there; and `config` goes */
+    if (!m->destination)
+        m->destination = str_copy(destination);
+    if (!m->source && !strcmp(m->type, "bind"))
+        m->source = str_copy(json_str(shown, "Source", ""));
+    if (!m->name && *json_str(shown, "Name", ""))
+        m->name = str_copy(json_str(shown, "Name", ""));
+    if (!m->propagation && *json_str(shown, "Propagation", ""))
+        m->propagation = str_copy(json_str(shown, "Propagation", ""));
+    m->read_only |= !json_flag(shown, "RW", true);
+    m->no_copy = m->inherited = true;
+    return r;
+}
+
+static int inherit_all(const json_t *config, const char *mode, struct mount_list *list,
+                       struct err *err)
+{
+    json_t *shown;
+    size_t i;
+
+    json_array_foreach(json_object_get(config, "Mounts"), i, shown)
+    {
+        struct mount_point *m = append(list);
+        int r = inherit_one(config, shown, m, err);
+
+        if (!r)
+            r = mount_point_mode(m, mode, err);
+        if (check_last(list, r, err) < 0)
+            return -err->code;
+    }
     return 0;
 }
 
-/* The image's VOLUMEs, where the user mounts nothing: anonymous volumes. */
+/* NAME[:MODE] */
+static int inherit(struct engine *e, const char *text, struct mount_list *list, struct err *err)
+{
+    size_t n = strcspn(text, ":");
+    cleanup_free char *name = str_copy_n(text, n);
+    struct mount_point unused = {0};
+    struct container other;
+    int r;
+
+    if (!*name)
+        return err_set(err, EINVAL, "invalid name or ID supplied: \"\"");
+    r = mount_point_mode(&unused, text[n] ? text + n + 1 : "", err);
+    free(unused.propagation);
+    if (!r)
+        r = engine_find(e, name, &other, err);
+    if (r < 0)
+        return r;
+    r = inherit_all(other.config, text[n] ? text + n + 1 : "", list, err);
+    container_free(&other);
+    return r;
+}
+
+/* --- the image's VOLUMEs --------------------------------------------------------------------- */
+
+/* Where nothing else is mounted: anonymous volumes. */
 static int add_image_volumes(const json_t *volumes, struct mount_list *list, struct err *err)
 {
     const char *path;
@@ -223,7 +165,7 @@ static int add_image_volumes(const json_t *volumes, struct mount_list *list, str
 
     json_object_foreach((json_t *)volumes, path, unused)
     {
-        cleanup_free char *destination = clean_destination(path);
+        cleanup_free char *destination = mount_point_clean(path);
         struct mount_point *m;
 
         if (!destination)
@@ -234,10 +176,11 @@ static int add_image_volumes(const json_t *volumes, struct mount_list *list, str
         m->type = str_copy("volume");
         m->mode = str_copy("");
         m->destination = steal_ptr(&destination);
-        m->anonymous = true;
     }
     return 0;
 }
+
+/* --- all together ---------------------------------------------------------------------------- */
 
 static int depth(const char *path)
 {
@@ -262,39 +205,38 @@ static void sort_by_depth(struct mount_list *list)
         }
 }
 
-static int parse_all(const json_t *config, const json_t *host, struct mount_list *list,
-                     struct err *err)
+static const char *text_of(const json_t *item)
+{
+    return json_string_value(item) ? json_string_value(item) : "";
+}
+
+static int parse_all(struct engine *e, const json_t *config, const json_t *host,
+                     struct mount_list *list, struct err *err)
 {
     const char *path;
     json_t *item;
     size_t i;
     int r = 0;
 
-    json_array_foreach(json_object_get(host, "Binds"), i, item)
-    {
-        r = parse_bind(json_string_value(item) ? json_string_value(item) : "", append(list), err);
-        if (!r)
-            r = check_duplicate(list, err);
-        if (r < 0)
-            return r;
-    }
-    json_object_foreach(json_object_get(host, "Tmpfs"), path, item)
-    {
-        r = parse_tmpfs(path, json_string_value(item) ? json_string_value(item) : "", append(list),
-                        err);
-        if (!r)
-            r = check_duplicate(list, err);
-        if (r < 0)
-            return r;
-    }
-    return add_image_volumes(json_object_get(config, "Volumes"), list, err);
+    json_array_foreach(json_object_get(host, "VolumesFrom"), i, item) if (!r) r =
+        inherit(e, text_of(item), list, err);
+    json_array_foreach(json_object_get(host, "Binds"), i, item) if (!r) r =
+        check_last(list, mount_point_bind(text_of(item), append(list), err), err);
+    json_array_foreach(json_object_get(host, "Mounts"), i, item) if (!r) r =
+        check_last(list, mount_point_object(item, append(list), err), err);
+    json_object_foreach(json_object_get(host, "Tmpfs"), path, item) if (!r) r =
+        check_last(list, mount_point_tmpfs(path, text_of(item), append(list), err), err);
+    return r < 0 ? r : add_image_volumes(json_object_get(config, "Volumes"), list, err);
 }
 
-int mounts_parse(const json_t *config, const json_t *host, struct mount_list *ret, struct err *err)
+int mounts_parse(struct engine *e, const json_t *config, const json_t *host, struct mount_list *ret,
+                 struct err *err)
 {
     struct mount_list list = {0};
-    int r = parse_all(config, host, &list, err);
+    int r = parse_all(e, config, host, &list, err);
 
+    if (!r)
+        r = volume_check_driver("", json_str(host, "VolumeDriver", ""), err);
     if (r < 0) {
         mount_list_free(&list);
         return r;
@@ -304,53 +246,101 @@ int mounts_parse(const json_t *config, const json_t *host, struct mount_list *re
     return 0;
 }
 
+static int prepare_volume(struct engine *e, const char *container_id, struct mount_point *m,
+                          struct err *err)
+{
+    struct volume v;
+    int r = volume_make(e, m->name, m->labels, m->driver_options, container_id, &v, err);
+
+    if (r < 0)
+        return r;
+    free(m->name);
+    m->name = str_copy(v.name);
+    m->source = store_volume_path(e->store, v.name);
+    volume_free(&v);
+    return 0;
+}
+
+static int prepare_image(struct engine *e, const char *container_id, struct mount_point *m,
+                         struct err *err)
+{
+    cleanup_strv struct strv dirs = {0};
+    cleanup_buf struct buf layers = {0};
+    struct image image;
+    int r = engine_find_image(e, m->source, &image, err);
+
+    if (r < 0)
+        return err_wrap(err, "invalid mount config for type \"image\"");
+    free(m->source);
+    m->source = str_copy(image.id);
+    r = store_image_mount(e->store, container_id, image.id, err);
+    if (!r)
+        r = image_layers(e, image.id, &dirs, err);
+    for (size_t i = dirs.len; i-- > 0;)
+        buf_printf(&layers, "%s%s/layers/%s", layers.len ? ":" : "", e->store->root, dirs.items[i]);
+    m->layers = buf_steal(&layers);
+    image_free(&image);
+    return r;
+}
+
+static int prepare_bind(struct mount_point *m, struct err *err)
+{
+    struct stat st;
+
+    if (!stat(m->source, &st) || m->must_exist)
+        return 0;
+    if (errno != ENOENT)
+        return err_errno(err, "cannot use '%s' as a bind mount", m->source);
+    if (file_make_dirs(AT_FDCWD, m->source, 0755, err) < 0)
+        return err_wrap(err, "error while creating mount source path '%s'", m->source);
+    return 0;
+}
+
 int mounts_prepare(struct engine *e, const char *container_id, struct mount_list *list,
                    struct err *err)
 {
     for (size_t i = 0; i < list->len; i++) {
         struct mount_point *m = &list->items[i];
-        struct stat st;
+        int r = 0;
 
-        if (!strcmp(m->type, "volume")) {
-            char *name = NULL;
-            int r = store_volume_use(e->store, m->name, container_id, &name, &m->source, err);
-
-            if (r < 0)
-                return r;
-            free(m->name);
-            m->name = name;
-        } else if (!strcmp(m->type, "bind") && stat(m->source, &st) < 0) {
-            if (errno != ENOENT)
-                return err_errno(err, "cannot use '%s' as a bind mount", m->source);
-            if (file_make_dirs(AT_FDCWD, m->source, 0755, err) < 0)
-                return err_wrap(err, "error while creating mount source path '%s'", m->source);
-        }
+        if (!strcmp(m->type, "volume"))
+            r = prepare_volume(e, container_id, m, err);
+        else if (!strcmp(m->type, "bind"))
+            r = prepare_bind(m, err);
+        else if (!strcmp(m->type, "image"))
+            r = prepare_image(e, container_id, m, err);
+        if (r < 0)
+            return r;
     }
     return 0;
+}
+
+static json_t *mount_json(const struct mount_point *m)
+{
+    json_t *entry = json_object();
+
+    json_put_str(entry, "Type", m->type);
+    if (m->name)
+        json_put_str(entry, "Name", m->name);
+    json_put_str(entry, "Source", strcmp(m->type, "tmpfs") ? m->source : "");
+    json_put_str(entry, "Destination", m->destination);
+    if (m->name)
+        json_put_str(entry, "Driver", "local");
+    json_put_str(entry, "Mode", m->mode);
+    json_put(entry, "RW", json_boolean(!m->read_only));
+    json_put_str(entry, "Propagation",
+                 m->propagation            ? m->propagation
+                 : strcmp(m->type, "bind") ? ""
+                                           : "rprivate");
+    return entry;
 }
 
 json_t *mounts_json(const struct mount_list *list)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; i < list->len; i++) {
-        const struct mount_point *m = &list->items[i];
-        json_t *entry;
-
-        if (!strcmp(m->type, "tmpfs"))
-            continue; /* docker lists --tmpfs under HostConfig only */
-        entry = json_object();
-        json_put_str(entry, "Type", m->type);
-        if (m->name)
-            json_put_str(entry, "Name", m->name);
-        json_put_str(entry, "Source", m->source);
-        json_put_str(entry, "Destination", m->destination);
-        if (m->name)
-            json_put_str(entry, "Driver", "local");
-        json_put_str(entry, "Mode", m->mode);
-        json_put(entry, "RW", json_boolean(!m->read_only));
-        json_put_str(entry, "Propagation", strcmp(m->type, "bind") ? "" : "rprivate");
-        json_push(array, entry);
-    }
+    for (size_t i = 0; i < list->len; i++)
+        if (!list->items[i].unlisted)
+            json_push(array, mount_json(&list->items[i]));
     return array;
 }

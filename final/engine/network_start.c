@@ -495,6 +495,6 @@ int network_down_if_idle(struct engine *e, const char *id, struct err *err)
         return 0; /* its shim is at it, or the next start is */
     r = network_down(e, id, err);
     if (!r)
-        r = file_remove_tree(e->store->run_fd, id, err);
+        r = container_remove_run(e, id, err);
     return r;
 }

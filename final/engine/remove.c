@@ -3,6 +3,7 @@
  * command that looks. */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,11 +11,23 @@
 #include "base/file.h"
 #include "engine/keep.h"
 #include "engine/network.h"
+#include "engine/volumes.h"
+
+int container_remove_run(struct engine *e, const char *id, struct err *err)
+{
+    cleanup_free char *shm = str_format("%s/%s/shm", e->store->run, id);
+
+    /* Shared memory of a shim that was killed; nearly always there is none. */
+    if (!access(shm, F_OK) && umount2(shm, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
+        errno != ENOENT)
+        return err_errno(err, "cannot unmount '%s'", shm);
+    return file_remove_tree(e->store->run_fd, id, err);
+}
 
 static int container_remove_files(struct engine *e, const char *id, struct err *err)
 {
     cleanup_free char *path = str_format("containers/%s", id);
-    int r = file_remove_tree(e->store->run_fd, id, err);
+    int r = container_remove_run(e, id, err);
 
     return r < 0 ? r : file_remove_tree(e->store->root_fd, path, err);
 }
@@ -27,10 +40,11 @@ static int take_apart(struct engine *e, const struct container *c, bool volumes,
 
     if (!r)
         r = network_down(e, c->id, err);
+    volumes_let_go(e, c);
     if (!r)
         r = container_remove_files(e, c->id, err);
     if (!r)
-        r = store_volumes_release(e->store, c->id, volumes, err);
+        r = volumes_release(e, c->id, volumes, err);
     if (r >= 0)
         r = store_container_remove(e->store, c->id, err);
     if (r > 0) /* it was us, and no other command beside us */
@@ -157,7 +171,8 @@ static int finish_for_shim(struct engine *e, const struct container *c, struct e
     r = container_destroy_cgroup(c, err);
     if (!r)
         r = network_down(e, c->id, err);
-    return r < 0 ? r : file_remove_tree(e->store->run_fd, c->id, err);
+    volumes_let_go(e, c);
+    return r < 0 ? r : container_remove_run(e, c->id, err);
 }
 
 static void await_shim(int socket)
@@ -189,7 +204,7 @@ int engine_remove_ended(struct engine *e, const char *id, int attach, struct err
     if (!r)
         r = finish_for_shim(e, &c, err);
     if (!r)
-        r = store_volumes_release(e->store, id, true, err);
+        r = volumes_release(e, id, true, err);
     if (r >= 0)
         r = store_container_remove(e->store, id, err);
     if (r > 0)

@@ -26,6 +26,7 @@
 #include "base/json.h"
 #include "engine/keep.h"
 #include "engine/network.h"
+#include "engine/volumes.h"
 #include "runtime/runtime.h"
 
 #define EXIT_FILE_MAX 4096
@@ -248,6 +249,8 @@ static int settle_ended(struct engine *e, struct container *c, struct err *err)
         r = clean_after_killed_shim(c, err);
     if (r >= 0)
         r = finish_if_idle(e, c, err);
+    if (shim_killed)
+        volumes_let_go(e, c);
     if (r < 0)
         return r;
     container_set_state(c, "exited");

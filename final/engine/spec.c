@@ -7,114 +7,7 @@
 #include "base/proc.h"
 #include "engine/network.h"
 
-#define SHM_DEFAULT  (64LL << 20)
 #define PATH_DEFAULT "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-static json_t *mount_entry(const char *destination, const char *type, const char *source,
-                           const char *options)
-{
-    cleanup_strv struct strv list = {0};
-    json_t *mount = json_object();
-
-    strv_split(&list, options, ',');
-    json_put_str(mount, "destination", destination);
-    json_put_str(mount, "type", type);
-    json_put_str(mount, "source", source);
-    json_put(mount, "options", json_from_strings(&list));
-    return mount;
-}
-
-static const struct {
-    const char *destination, *type, *source, *options;
-} default_mounts[] = {
-    {"/proc", "proc", "proc", "nosuid,noexec,nodev"},
-    {"/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"},
-    {"/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"},
-    {"/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro"},
-    {"/sys/fs/cgroup", "cgroup", "cgroup", "nosuid,noexec,nodev,ro"},
-    {"/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev"},
-};
-
-static const char *writable_options(const char *options, bool privileged, char *room, size_t size)
-{
-    size_t n = strlen(options);
-
-    if (!privileged || n < 3 || strcmp(options + n - 3, ",ro"))
-        return options;
-    snprintf(room, size, "%.*s", (int)(n - 3), options);
-    return room;
-}
-
-static void add_default_mounts(json_t *mounts, const struct spec_input *in)
-{
-    char options[128];
-
-    for (size_t i = 0; i < sizeof default_mounts / sizeof *default_mounts; i++)
-        json_push(mounts,
-                  mount_entry(default_mounts[i].destination, default_mounts[i].type,
-                              default_mounts[i].source,
-                              writable_options(default_mounts[i].options, in->security->privileged,
-                                               options, sizeof options)));
-    snprintf(options, sizeof options, "nosuid,noexec,nodev,mode=1777,size=%lld",
-             json_int(in->host, "ShmSize", 0) > 0 ? json_int(in->host, "ShmSize", 0) : SHM_DEFAULT);
-    json_push(mounts, mount_entry("/dev/shm", "tmpfs", "shm", options));
-}
-
-static bool user_mounts(const struct mount_list *list, const char *destination)
-{
-    for (size_t i = 0; i < list->len; i++)
-        if (!strcmp(list->items[i].destination, destination))
-            return true;
-    return false;
-}
-
-static void add_host_files(json_t *mounts, const struct spec_input *in)
-{
-    static const char *const files[] = {"resolv.conf", "hostname", "hosts"};
-    const char *options =
-        json_flag(in->host, "ReadonlyRootfs", false) ? "rbind,rprivate,ro" : "rbind,rprivate";
-    const char *other = network_of_container(in->host); /* who shares a network shares its names */
-    cleanup_free char *dir =
-        other ? str_format("%.*s%s", (int)(strlen(in->dir) - strlen(in->id)), in->dir, other)
-              : str_copy(in->dir);
-
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        cleanup_free char *destination = str_format("/etc/%s", files[i]);
-        cleanup_free char *source = str_format("%s/%s", dir, files[i]);
-
-        if (!user_mounts(in->mounts, destination))
-            json_push(mounts, mount_entry(destination, "bind", source, options));
-    }
-}
-
-static void add_user_mounts(json_t *mounts, const struct mount_list *list)
-{
-    for (size_t i = 0; i < list->len; i++) {
-        const struct mount_point *m = &list->items[i];
-        bool tmpfs = !strcmp(m->type, "tmpfs");
-        json_t *entry =
-            mount_entry(m->destination, tmpfs ? "tmpfs" : "bind", m->source, tmpfs ? "" : "rbind");
-        json_t *options = json_object_get(entry, "options");
-
-        for (size_t k = 0; k < m->options.len; k++)
-            json_push(options, json_string(m->options.items[k]));
-        if (!strcmp(m->type, "volume") && !m->no_copy)
-            json_push(options, json_string("x-cooper.seed"));
-        json_push(mounts, entry);
-    }
-}
-
-static int add_init(json_t *mounts, json_t *args, struct err *err)
-{
-    cleanup_free char *init = proc_helper_path("cooper-init", err);
-
-    if (!init)
-        return -err->code;
-    json_push(mounts, mount_entry("/sbin/docker-init", "bind", init, "bind,ro"));
-    json_array_insert_new(args, 0, json_string("/sbin/docker-init"));
-    json_array_insert_new(args, 1, json_string("--"));
-    return 0;
-}
 
 static bool env_has(const json_t *env, const char *key)
 {
@@ -302,6 +195,7 @@ static json_t *annotations(const struct spec_input *in)
     json_put_str(list, "org.cooper.user", *user ? user : "0");
     if (in->seccomp)
         json_put_str(list, "org.cooper.seccomp", in->seccomp);
+    json_object_update_missing(list, json_object_get(in->host, "Annotations"));
     return list;
 }
 
@@ -314,17 +208,14 @@ static int fill(const struct spec_input *in, json_t *spec, struct err *err)
     json_put_str(root, "path", "merged");
     json_put(root, "readonly", json_boolean(json_flag(in->host, "ReadonlyRootfs", false)));
     json_put(spec, "root", root);
-    json_put_str(spec, "hostname", json_str(in->config, "Hostname", ""));
+    if (strcmp(json_str(in->host, "UTSMode", ""), "host"))
+        json_put_str(spec, "hostname", json_str(in->config, "Hostname", ""));
     if (*json_str(in->config, "Domainname", ""))
         json_put_str(spec, "domainname", json_str(in->config, "Domainname", ""));
     json_put(spec, "mounts", mounts);
     json_put(spec, "linux", linux_object);
     json_put(spec, "annotations", annotations(in));
-    add_default_mounts(mounts, in);
-    add_user_mounts(mounts, in->mounts);
-    add_host_files(mounts, in); /* after, so that a mount on /etc does not hide them */
-    if (json_flag(in->host, "Init", false) &&
-        add_init(mounts, json_at(spec, "process.args"), err) < 0)
+    if (spec_add_mounts(in, mounts, json_at(spec, "process.args"), err) < 0)
         return -err->code;
     return linux_section(in, linux_object, err);
 }

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "engine/network.h"
 #include "engine/shim/shim.h"
+#include "engine/volumes.h"
 #include "runtime/runtime.h"
 
 static void add_number(struct strv *argv, const char *flag, unsigned long long value)
@@ -65,6 +66,11 @@ static int shim_arguments(struct engine *e, const struct container *c,
     add_number(ret, "--rows", options ? options->rows : 0);
     add_number(ret, "--columns", options ? options->columns : 0);
     add_number(ret, "--restarts", (unsigned long long)c->restarts);
+    if (!strcmp(json_str(c->config, "HostConfig.IpcMode", ""), "shareable"))
+        add_number(ret, "--shm-size",
+                   (unsigned long long)shm_size(json_object_get(c->config, "HostConfig")));
+    if (json_array_size(json_object_get(c->config, "Mounts")))
+        strv_add(ret, "--volumes");
     if (c->auto_remove)
         strv_add(ret, "--remove");
     return 0;
@@ -117,7 +123,8 @@ static void record_failure(struct engine *e, struct container *c, const struct e
     c->error = str_copy(why->message);
     store_container_update(e->store, c, &ignored);
     network_down(e, c->id, &ignored);
-    file_remove_tree(e->store->run_fd, c->id, &ignored);
+    volumes_let_go(e, c);
+    container_remove_run(e, c->id, &ignored);
 }
 
 /* The shim or init was killed. */
@@ -179,18 +186,23 @@ int container_lock_run(struct engine *e, const char *id, bool wait, struct err *
     }
 }
 
-/* With the descriptors of its networks: the namespace to join, the socket for the rules, the
- * sockets of published ports. */
+/* With the descriptors of its networks and namespaces: first what is to be joined, then the socket
+ * for the rules, then those of published ports. */
 static int order(struct engine *e, const struct container *c, const struct network_start *network,
-                 struct strv *argv, int run, struct shim_report *ret_report, int *ret_attach,
-                 struct err *err)
+                 const struct joins *joins, struct strv *argv, int run,
+                 struct shim_report *ret_report, int *ret_attach, struct err *err)
 {
-    cleanup_free int *fds = mem_alloc((network->sockets.len + 2) * sizeof *fds);
+    cleanup_free int *fds = mem_alloc((joins->count + network->sockets.len + 1) * sizeof *fds);
+    cleanup_strv struct strv types = {0};
     size_t count = 0;
 
-    if (network->netns >= 0) {
-        strv_add(argv, "--join-network");
-        fds[count++] = network->netns;
+    for (; count < joins->count; count++) {
+        fds[count] = joins->fds[count];
+        strv_add(&types, joins->types[count]);
+    }
+    if (joins->count) {
+        strv_add(argv, "--join");
+        strv_take(argv, strv_join(&types, ","));
     }
     if (network->rules >= 0) {
         strv_add(argv, "--rules-socket");
@@ -203,12 +215,33 @@ static int order(struct engine *e, const struct container *c, const struct netwo
                       ret_report, ret_attach, err);
 }
 
+/* The namespaces it shares with other containers: their networks, ipc, processes. */
+static int open_joins(struct engine *e, const struct container *c, struct network_start *network,
+                      struct joins *joins, struct err *err)
+{
+    if (network->netns >= 0) {
+        joins->types[joins->count] = "network";
+        joins->fds[joins->count++] = steal_fd(&network->netns);
+    }
+    return modes_open(e, c, joins, err);
+}
+
+/* What is there before it runs. */
+static void tell_start(struct engine *e, const struct container *c,
+                       const struct network_start *network)
+{
+    network_tell_start(e, c, network->plan);
+    volumes_tell_start(e, c);
+}
+
 static int start(struct engine *e, struct container *c, const struct start_options *options,
                  int delay_ms, int *ret_attach, struct err *err)
 {
     cleanup_strv struct strv argv = {0};
     cleanup_close int run = -1;
     struct network_start network = {.netns = -1, .rules = -1};
+    struct joins joins = {0};
+    struct volume_holds holds = {0};
     struct shim_report report;
     int r = claim(e, c, err);
 
@@ -224,12 +257,18 @@ static int start(struct engine *e, struct container *c, const struct start_optio
     }
     if (!r)
         r = network_up(e, c, run, &network, err);
+    if (!r)
+        r = open_joins(e, c, &network, &joins, err);
+    if (!r)
+        r = volumes_hold(e, c, &holds, err);
     if (!r && ret_attach)
         container_event(e, c, "attach", NULL);
     if (!r)
-        network_tell_start(e, c, network.plan);
+        tell_start(e, c, &network);
     if (!r)
-        r = order(e, c, &network, &argv, run, &report, ret_attach, err);
+        r = order(e, c, &network, &joins, &argv, run, &report, ret_attach, err);
+    joins_close(&joins);
+    volume_holds_close(e, &holds);
     network_start_free(&network); /* the shim has its own of all descriptors now */
     if (r < 0) {
         after_failure(e, c, err);

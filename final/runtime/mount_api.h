@@ -21,6 +21,7 @@ struct mount_fs {
     const char *label_option; /* SELinux: "context" or one of its kin, */
     const char *label;        /* and the label */
     uint64_t attributes;      /* MOUNT_ATTR_* */
+    const char *beneath;      /* a directory in it that is wanted alone */
     int place; /* a directory of a mount of our own, for mount_legacy.h; 0: there is none */
 };
 

@@ -122,7 +122,8 @@ int mount_bind(struct mount_work *w, struct err *err)
         return err->code == ENOTDIR ? mount_work_mismatch(err) : -err->code;
     if (mount_target_check(&w->target, w->mount->destination, is_proc_root(tree, &st), err) < 0)
         return -err->code;
-    if (w->options.seed && S_ISDIR(st.st_mode) && seed_directory(w->target.fd, tree, true, err) < 0)
+    if (w->options.seed && S_ISDIR(st.st_mode) && !w->target.made &&
+        seed_directory(w->target.fd, tree, true, err) < 0)
         return err_wrap(err, "cannot fill the volume");
     if (mount_work_change(w, tree, err) < 0)
         return -err->code;

@@ -89,6 +89,7 @@ static int new_filesystem(struct mount_work *w, uint64_t attributes, struct err 
         .label_option = spec->mount_label_kind,
         .label = is_labelled(w) ? spec->mount_label : NULL,
         .attributes = attributes,
+        .beneath = w->options.beneath,
         .place = w->m->root,
     };
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/cleanup.h"
 
 #define NAMELESS  (MS_I_VERSION | MS_SILENT | MS_POSIXACL)
@@ -25,7 +26,7 @@ static bool too_long(const struct strv *data)
 
 bool mount_legacy_needed(const struct mount_fs *fs)
 {
-    return fs->super & NAMELESS || too_long(fs->data);
+    return fs->super & NAMELESS || fs->beneath || too_long(fs->data);
 }
 
 /* The label in quotes: it may contain a comma. */
@@ -38,6 +39,22 @@ static char *option_string(const struct mount_fs *fs)
     for (size_t i = 0; fs->data && i < fs->data->len; i++)
         buf_printf(&text, "%s%s", text.len ? "," : "", fs->data->items[i]);
     return buf_steal(&text);
+}
+
+/* All of it, or a directory in it: that can be copied only while it is attached (Linux < 6.15). */
+static int copy_mount(const char *beneath, struct err *err)
+{
+    cleanup_close int there = open("new", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int inside = there >= 0 && beneath ? beneath_open(there, beneath, O_PATH, 0, 0) : -1;
+
+    if (beneath && inside < 0)
+        return err_set(err, -inside, "cannot access path '%s' in it: %s", beneath,
+                       strerror(-inside));
+    if (beneath) {
+        close(there);
+        there = inside;
+    }
+    return mount_clone(there, "", 0, err);
 }
 
 /* In the scratch directory, which is the current one. */
@@ -56,9 +73,7 @@ static int mount_here(const struct mount_fs *fs, struct err *err)
         return err_errno(err, "cannot make a directory to mount on");
     if (mount(fs->source, "new", fs->type, flags, options) < 0)
         return err_errno(err, "type '%s', options '%.512s'", fs->type, options);
-    mount_fd = open_tree(AT_FDCWD, "new", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    if (mount_fd < 0)
-        err_errno(err, "cannot copy the mount of a '%s'", fs->type);
+    mount_fd = copy_mount(fs->beneath, err);
     umount2("new", MNT_DETACH);
     return mount_fd;
 }

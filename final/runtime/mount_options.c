@@ -156,6 +156,15 @@ static bool take_idmap(const char *word, struct mount_options *ret)
     return true;
 }
 
+/* Only a directory inside of what is mounted. */
+static bool take_beneath(const char *word, struct mount_options *ret)
+{
+    if (!str_starts(word, "x-cooper.beneath="))
+        return false;
+    ret->beneath = strchr(word, '=') + 1;
+    return true;
+}
+
 /* mount(8): "x-..." and "X-..." are notes of other programs. Ours are in the table, or mistyped. */
 static bool is_note(const char *word)
 {
@@ -173,7 +182,7 @@ static int take(const char *word, struct mount_options *ret, struct err *err)
             return -err->code;
         known = true;
     }
-    if (known || take_idmap(word, ret) || is_note(word) || !*word)
+    if (known || take_idmap(word, ret) || take_beneath(word, ret) || is_note(word) || !*word)
         return 0;
     strv_add(&ret->data, word);
     return 0;

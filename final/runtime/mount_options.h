@@ -25,6 +25,7 @@ struct mount_options {
     bool source_nofollow, target_nofollow; /* a symlink at the end is taken itself */
     bool idmap, idmap_recursive;           /* "idmap", "ridmap" */
     const char *idmap_text;                /* what stands behind "idmap=", borrowed; or NULL */
+    const char *beneath;                   /* behind "x-cooper.beneath=", borrowed; or NULL */
     struct mount_attributes own, all;      /* for this mount; "r..." for it and all below */
     unsigned long propagation[4]; /* MS_PRIVATE and so on, perhaps | MS_REC; in this order */
     size_t propagation_count;

@@ -3,11 +3,25 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/beneath.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "runtime/mount_api.h"
 #include "runtime/mount_idmap.h"
+
+/* Whoever writes into the source may change what its paths mean at any moment: they are resolved
+ * inside of it. */
+static int clone_beneath(const char *path, const char *name, unsigned flags, struct err *err)
+{
+    cleanup_close int source = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    cleanup_close int there = source < 0 ? -errno : beneath_open(source, name, O_PATH, 0, 0);
+
+    if (there < 0)
+        return err_set(err, -there, "cannot access path '%s' in '%s': %s", name, path,
+                       strerror(-there));
+    return mount_clone(there, "", flags & AT_RECURSIVE, err);
+}
 
 int mount_source_open(const char *bundle, const struct spec_mount *mount,
                       const struct mount_options *options, struct err *err)
@@ -17,7 +31,8 @@ int mount_source_open(const char *bundle, const struct spec_mount *mount,
     cleanup_free char *path = *mount->source == '/' ? str_copy(mount->source)
                                                     : str_format("%s/%s", bundle, mount->source);
 
-    return mount_clone(AT_FDCWD, path, flags, err);
+    return options->beneath ? clone_beneath(path, options->beneath, flags, err)
+                            : mount_clone(AT_FDCWD, path, flags, err);
 }
 
 bool mount_source_is_mapped(const struct spec_mount *mount, const struct mount_options *options)

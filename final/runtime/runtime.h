@@ -19,9 +19,10 @@
  * Supplementary groups come from there too, and HOME when process.env has none ("/root" for uid 0,
  * else "/"), and the names and numbers of the list process.user."org.cooper.groups"
  * org.cooper.seccomp          "default": the built-in filter; else a file with a compiled
- * filter, relative to the bundle; absent: linux.seccomp is compiled if present and one mount option
- * of its own: "x-cooper.seed": before a bind is mounted, an empty source directory is filled with
- * what the image has at the destination (content, owner, mode): volumes.
+ * filter, relative to the bundle; absent: linux.seccomp is compiled if present. And mount options of
+ * its own: "x-cooper.seed": before a bind is mounted, an empty source directory is filled with what
+ * the image has at the destination (content, owner, mode): volumes. "x-cooper.beneath=PATH": only a
+ * directory inside of what is mounted, resolved there.
  */
 #pragma once
 

@@ -9,7 +9,8 @@
 int store_image_users(struct store *s, const char *image_id, struct strv *ret_ids, struct err *err)
 {
     return db_strings(s->db, ret_ids, err,
-                      "SELECT id FROM containers WHERE image = ? ORDER BY created", "s", image_id);
+                      "SELECT container FROM image_users WHERE image = ? ORDER BY created", "s",
+                      image_id);
 }
 
 /* --- sizes --------------------------------------------------------------------------------------
@@ -54,7 +55,7 @@ static int sum_both(struct store *s, const char *layers, const char *blobs, cons
     return r < 0 ? r : sum_blobs(s, blobs, types, id, ret, err);
 }
 
-#define IN_USE " IN (SELECT image FROM containers)"
+#define IN_USE " IN (SELECT image FROM image_users)"
 
 int store_image_usage(struct store *s, struct image_usage *ret, struct err *err)
 {

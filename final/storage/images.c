@@ -43,7 +43,7 @@ static int load_references(struct store *s, struct image *image, struct err *err
 #define IMAGE_COLUMNS                                                                              \
     "images.id, images.manifest, images.created, images.size, images.parent,"                      \
     " (SELECT COUNT(*) FROM images AS child WHERE child.parent = images.id),"                      \
-    " (SELECT COUNT(*) FROM containers WHERE containers.image = images.id)"
+    " (SELECT COUNT(*) FROM image_users WHERE image_users.image = images.id)"
 
 static int read_image(struct store *s, sqlite3_stmt *query, struct image *ret, struct err *err)
 {
@@ -161,6 +161,17 @@ int store_image_layers(struct store *s, const char *image_id, struct strv *ret_d
         if (ret_chain_ids)
             strv_add(ret_chain_ids, db_text(query, 1));
     }
+    return r;
+}
+
+int store_image_mount(struct store *s, const char *container_id, const char *image_id,
+                      struct err *err)
+{
+    int r = db_run(s->db, err, "INSERT OR IGNORE INTO image_mounts(container, image) VALUES(?, ?)",
+                   "ss", container_id, image_id);
+
+    if (r < 0 && sqlite3_extended_errcode(s->db) == SQLITE_CONSTRAINT_FOREIGNKEY)
+        return err_set(err, ENOENT, "No such image: %s", image_id);
     return r;
 }
 

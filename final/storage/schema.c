@@ -68,5 +68,16 @@ static const char networks[] =
     "CREATE UNIQUE INDEX endpoints_by_address6 ON endpoints(network, address6)"
     " WHERE address6 IS NOT NULL;";
 
-const char *const db_schema[] = {first, life, images, revisions, networks};
+/* 6: images that containers see as mounts (--mount type=image), and so everything that uses an
+ * image */
+static const char image_mounts[] =
+    "CREATE TABLE image_mounts(container TEXT NOT NULL REFERENCES containers ON DELETE CASCADE,"
+    " image TEXT NOT NULL REFERENCES images, PRIMARY KEY(container, image)) WITHOUT ROWID;"
+    "CREATE INDEX image_mounts_by_image ON image_mounts(image);"
+    "CREATE VIEW image_users(image, container, created) AS"
+    " SELECT image, id, created FROM containers UNION"
+    " SELECT image_mounts.image, container, created FROM image_mounts"
+    " JOIN containers ON containers.id = container;";
+
+const char *const db_schema[] = {first, life, images, revisions, networks, image_mounts};
 const int db_schema_version = sizeof db_schema / sizeof *db_schema;

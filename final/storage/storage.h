@@ -81,6 +81,10 @@ json_t *store_image_config(struct store *store, const char *image_id, struct err
 int store_image_layers(struct store *store, const char *image_id, struct strv *ret_dirs,
                        struct strv *ret_chain_ids, struct err *err);
 
+/* A container sees it at a mount point: it stays as long as the container. -ENOENT: it is gone. */
+int store_image_mount(struct store *store, const char *container_id, const char *image_id,
+                      struct err *err);
+
 /* Records an image in one transaction: its row, layers in order (published already), the blobs it
  * keeps alive, and optionally a reference and a repository digest (canonical, NULL for none). A
  * reference that named another image moves to this one. Idempotent. */
@@ -350,13 +354,40 @@ int store_endpoints_release(struct store *store, const char *container, const ch
 /* --- volumes ------------------------------------------------------------------------------------
  */
 
-/* Makes the volume if it is not there (name NULL: an anonymous one) and records that `container_id`
- * uses it. Returns the name and the absolute path of its _data; the caller frees both. */
-int store_volume_use(struct store *store, const char *name, const char *container_id,
-                     char **ret_name, char **ret_path, struct err *err);
-/* Lets go of a container's volumes; anonymous ones nobody else uses are removed when asked. */
+struct volume {
+    char *name;
+    bool anonymous;
+    int64_t created_ns;
+    json_t *labels, *options; /* objects of strings; options: what the driver was told */
+};
+void volume_free(struct volume *v);
+struct volume_list {
+    struct volume *items;
+    size_t len;
+};
+void volume_list_free(struct volume_list *list);
+
+/* Makes it if there is none of this name (NULL: an anonymous one), and records that `container_id`
+ * uses it, unless that is NULL; both or nothing. labels and options may be NULL. 1: made, 0: it was
+ * there, and is as it was. */
+int store_volume_add(struct store *store, const char *name, const json_t *labels,
+                     const json_t *options, const char *container_id, struct volume *ret,
+                     struct err *err);
+/* -ENOENT without a message. */
+int store_volume_find(struct store *store, const char *name, struct volume *ret, struct err *err);
+/* By name. */
+int store_volumes(struct store *store, struct volume_list *ret, struct err *err);
+/* Ids of the containers that use it. */
+int store_volume_users(struct store *store, const char *name, struct strv *ret, struct err *err);
+/* Its directory, without a container's leave: -EBUSY without a message while one uses it, -ENOENT
+ * when it is gone. */
+int store_volume_remove(struct store *store, const char *name, struct err *err);
+/* Absolute path of what is in it. The caller frees. */
+char *store_volume_path(const struct store *store, const char *name);
+/* Lets go of a container's volumes; anonymous ones nobody else uses are removed when asked, and
+ * their names added to ret_removed. */
 int store_volumes_release(struct store *store, const char *container_id, bool remove_anonymous,
-                          struct err *err);
+                          struct strv *ret_removed, struct err *err);
 
 /* --- events
  * --------------------------------------------------------------------------------------

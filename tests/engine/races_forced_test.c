@@ -213,6 +213,53 @@ START_TEST(stop_meets_rm_force)
 }
 END_TEST
 
+/* --- in the middle of a start ---------------------------------------------------------------- */
+
+static void wait_for_file(const char *path)
+{
+    for (int i = world_ticks(20); access(path, F_OK) && i > 0; i--)
+        world_tick();
+}
+
+/* An image whose volume takes long to fill: its init is at its mounts for a while, and has the
+ * host's root. */
+static void import_slow_image(void)
+{
+    cleanup_free char *dir = world_path("slow"), *tar = world_path("slow.tar");
+    cleanup_free char *script = str_format(
+        "mkdir -p %s/bin %s/big && cp /bin/busybox %s/bin/sh && cp /bin/busybox %s/bin/test && "
+        "cp /bin/busybox %s/bin/sleep && touch %s/marker && cd %s/big && seq 30000 | xargs touch "
+        "&& "
+        "tar -cf %s -C %s . && rm -r %s",
+        dir, dir, dir, dir, dir, dir, dir, tar, dir, dir);
+    cleanup_run struct run_result r = {0};
+
+    run_argv_ok(&r, NULL, (const char *const[]){"sh", "-c", script, NULL});
+    EXPECT(0, NULL, NULL, "import", tar, "slow:1");
+}
+
+START_TEST(exec_and_cp_wait_until_the_root_is_the_container_s)
+{
+    cleanup_free char *id = NULL, *pids = NULL, *log = world_path("start"), *file = NULL;
+    pid_t start;
+
+    import_slow_image();
+    id = OUTPUT("create", "--name", "web", "-v", "vol:/big", "slow:1", "/bin/sleep", "600");
+    pids = str_format("%s/run/%s/pids.new", world_root(), id);
+    file = world_path("file");
+    run_argv_ok(&(struct run_result){0}, NULL, (const char *const[]){"touch", file, NULL});
+    start = START(log, "start", "web");
+    wait_for_file(pids);
+    EXPECT(0, "", "", "exec", "web", "/bin/test", "-e", "/marker");
+    EXPECT(0, "", NULL, "cp", file, "web:/bin/");
+    ck_assert_int_eq(run_wait(start, 60), 0);
+    EXPECT(0, "", "", "exec", "web", "/bin/test", "-e", "/bin/file");
+    EXPECT(0, "web\n", "", "rm", "-f", "web");
+    EXPECT(0, NULL, NULL, "rmi", "slow:1");
+    unlink(log);
+}
+END_TEST
+
 SUITE(races_forced)
 {
     TCase *t = tcase_create("races_forced");
@@ -229,5 +276,6 @@ SUITE(races_forced)
     tcase_add_test(t, pause_meets_pause);
     tcase_add_test(t, update_meets_update);
     tcase_add_test(t, stop_meets_rm_force);
+    tcase_add_test(t, exec_and_cp_wait_until_the_root_is_the_container_s);
     suite_add_tcase(suite, t);
 }

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "engine/internal.h"
+#include "engine/mounts.h"
 #include "support/suite.h"
 
 static struct err err;
@@ -80,7 +81,7 @@ static int parse_bind(const char *spec, struct mount_list *list)
 
     json_push(binds, json_string(spec));
     json_put(host, "Binds", binds);
-    return mounts_parse(config, host, list, &err);
+    return mounts_parse(NULL, config, host, list, &err);
 }
 
 static const struct {
@@ -103,6 +104,7 @@ static const struct {
     {"../x:/y", "includes invalid characters for a local volume name"},
     {":/x", "empty section between colons"},
     {"", "invalid volume specification"},
+    {"x:/y", "volume name is too short"},
 };
 
 START_TEST(bind_specifications)
@@ -119,6 +121,68 @@ START_TEST(bind_specifications)
 }
 END_TEST
 
+#define CONFIG "invalid mount config for type "
+static const struct {
+    const char *entry, *message; /* NULL: accepted */
+} objects[] = {
+    {"{\"Type\":\"bind\",\"Source\":\"/tmp\",\"Target\":\"/x\"}", NULL},
+    {"{\"Type\":\"volume\",\"Target\":\"/x\"}", NULL},
+    {"{\"Type\":\"tmpfs\",\"Target\":\"/x\",\"TmpfsOptions\":{\"SizeBytes\":4096,\"Mode\":448}}",
+     NULL},
+    {"{\"Type\":\"image\",\"Source\":\"a\",\"Target\":\"/x\"}", NULL},
+    {"{\"Type\":\"foo\",\"Target\":\"/x\"}", CONFIG "\"foo\": mount type unknown"},
+    {"{\"Type\":\"bind\",\"Source\":\"/tmp\"}", CONFIG "\"bind\": field Target must not be empty"},
+    {"{\"Type\":\"bind\",\"Source\":\"/tmp\",\"Target\":\"/\"}",
+     CONFIG "\"bind\": invalid specification: destination can't be '/'"},
+    {"{\"Type\":\"bind\",\"Source\":\"/tmp\",\"Target\":\"x\"}",
+     CONFIG "\"bind\": invalid mount path: 'x' mount path must be absolute"},
+    {"{\"Type\":\"bind\",\"Target\":\"/x\"}", CONFIG "\"bind\": field Source must not be empty"},
+    {"{\"Type\":\"bind\",\"Source\":\"rel\",\"Target\":\"/x\"}",
+     CONFIG "\"bind\": invalid mount path: 'rel' mount path must be absolute"},
+    {"{\"Type\":\"bind\",\"Source\":\"/nonexist\",\"Target\":\"/x\"}",
+     CONFIG "\"bind\": bind source path does not exist: /nonexist"},
+    {"{\"Type\":\"bind\",\"Source\":\"/tmp\",\"Target\":\"/"
+     "x\",\"BindOptions\":{\"Propagation\":\"foo\"}}",
+     CONFIG "\"bind\": invalid propagation mode: foo"},
+    {"{\"Type\":\"volume\",\"Target\":\"/x\",\"ReadOnly\":true}",
+     CONFIG "\"volume\": must not set ReadOnly mode when using anonymous volumes"},
+    {"{\"Type\":\"volume\",\"Source\":\"a/b\",\"Target\":\"/x\"}",
+     "create a/b: \"a/b\" includes invalid characters for a local volume name, only "
+     "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use "
+     "absolute path"},
+    {"{\"Type\":\"volume\",\"Source\":\"vv\",\"Target\":\"/x\",\"VolumeOptions\":{\"Subpath\":\"../"
+     "y\"}}",
+     CONFIG "\"volume\": subpath must be a relative path within the volume"},
+    {"{\"Type\":\"volume\",\"Source\":\"vv\",\"Target\":\"/"
+     "x\",\"VolumeOptions\":{\"DriverConfig\":{"
+     "\"Name\":\"foo\"}}}",
+     "create vv: error looking up volume plugin foo: plugin \"foo\" not found"},
+    {"{\"Type\":\"volume\",\"Source\":\"vv\",\"Target\":\"/"
+     "x\",\"VolumeOptions\":{\"DriverConfig\":{"
+     "\"Options\":{\"type\":\"tmpfs\"}}}}",
+     "create vv: missing required option: \"device\""},
+    {"{\"Type\":\"tmpfs\",\"Source\":\"/y\",\"Target\":\"/x\"}",
+     CONFIG "\"tmpfs\": field Source must not be specified"},
+};
+
+START_TEST(mount_objects)
+{
+    cleanup_json json_t *config = json_object(), *host = json_object();
+    json_t *list = json_array();
+    struct mount_list mounts = {0};
+    int r;
+
+    json_push(list, parse(objects[_i].entry));
+    json_put(host, "Mounts", list);
+    r = mounts_parse(NULL, config, host, &mounts, &err);
+    if (!objects[_i].message)
+        ck_assert_msg(!r, "'%s': %s", objects[_i].entry, err.message);
+    else
+        ck_assert_str_eq(err.message, objects[_i].message);
+    mount_list_free(&mounts);
+}
+END_TEST
+
 START_TEST(mounts_are_cleaned_and_parents_come_first)
 {
     cleanup_json json_t *config = parse("{\"Volumes\":{\"/a\":{},\"/d/e\":{}}}");
@@ -126,7 +190,7 @@ START_TEST(mounts_are_cleaned_and_parents_come_first)
         parse("{\"Binds\":[\"/s:/a//b/./c/../d\",\"/t:/d/e\"],\"Tmpfs\":{\"/z\":\"size=1m\"}}");
     struct mount_list list = {0};
 
-    ck_assert_msg(!mounts_parse(config, host, &list, &err), "%s", err.message);
+    ck_assert_msg(!mounts_parse(NULL, config, host, &list, &err), "%s", err.message);
     ck_assert_uint_eq(list.len, 4); /* the image's /d/e is the user's bind */
     ck_assert_str_eq(list.items[3].destination, "/a/b/d");
     for (size_t i = 0; i < list.len; i++)
@@ -142,7 +206,7 @@ START_TEST(same_destination_twice_is_refused)
     cleanup_json json_t *host = parse("{\"Binds\":[\"/s:/a\",\"/t:/a/\"]}");
     struct mount_list list = {0};
 
-    ck_assert_int_eq(mounts_parse(config, host, &list, &err), -EINVAL);
+    ck_assert_int_eq(mounts_parse(NULL, config, host, &list, &err), -EINVAL);
     ck_assert_str_eq(err.message, "Duplicate mount point: /a");
 }
 END_TEST
@@ -255,6 +319,7 @@ SUITE(engine_config)
     tcase_add_loop_test(t, command_follows_dockers_table, 0, COUNT(commands));
     tcase_add_test(t, users_variables_win);
     tcase_add_test(t, image_with_wrong_types_is_refused);
+    tcase_add_loop_test(t, mount_objects, 0, COUNT(objects));
     tcase_add_loop_test(t, bind_specifications, 0, COUNT(binds));
     tcase_add_test(t, mounts_are_cleaned_and_parents_come_first);
     tcase_add_test(t, same_destination_twice_is_refused);

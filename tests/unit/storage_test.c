@@ -290,20 +290,54 @@ START_TEST(a_record_read_before_another_s_change_is_not_written)
 }
 END_TEST
 
+static struct volume add_volume(const char *name, const char *container, int wanted)
+{
+    struct volume v = {0};
+    int r = store_volume_add(store, name, NULL, NULL, container, &v, &err);
+
+    ck_assert_msg(r == wanted, "%d: %s", r, err.message);
+    return v;
+}
+
+static bool volume_exists(const char *name)
+{
+    cleanup_free char *path = store_volume_path(store, name);
+
+    return !access(path, F_OK);
+}
+
 START_TEST(anonymous_volume_goes_with_its_container)
 {
-    char *name, *path, *named, *named_path;
+    struct volume anonymous = add_volume(NULL, HEX_A, 1), named = add_volume("data", HEX_A, 1);
+    cleanup_strv struct strv removed = {0};
 
-    ck_assert_int_eq(store_volume_use(store, NULL, HEX_A, &name, &path, &err), 0);
-    ck_assert_int_eq(store_volume_use(store, "data", HEX_A, &named, &named_path, &err), 0);
-    ck_assert_int_eq(access(path, F_OK), 0);
-    ck_assert_int_ge(store_volumes_release(store, HEX_A, true, &err), 0);
-    ck_assert_int_ne(access(path, F_OK), 0);
-    ck_assert_int_eq(access(named_path, F_OK), 0);
-    free(name);
-    free(path);
-    free(named);
-    free(named_path);
+    ck_assert(volume_exists(anonymous.name));
+    ck_assert_int_ge(store_volumes_release(store, HEX_A, true, &removed, &err), 0);
+    ck_assert(!volume_exists(anonymous.name));
+    ck_assert(volume_exists("data"));
+    ck_assert_uint_eq(removed.len, 1);
+    ck_assert_str_eq(removed.items[0], anonymous.name);
+    volume_free(&anonymous);
+    volume_free(&named);
+}
+END_TEST
+
+START_TEST(a_volume_in_use_is_not_removed)
+{
+    struct volume v = add_volume("data", HEX_A, 1), again = add_volume("data", NULL, 0);
+    cleanup_strv struct strv users = {0}, removed = {0};
+
+    ck_assert_int_eq(store_volume_remove(store, "data", &err), -EBUSY);
+    ck_assert_int_eq(store_volume_users(store, "data", &users, &err), 0);
+    ck_assert_uint_eq(users.len, 1);
+    ck_assert_str_eq(users.items[0], HEX_A);
+    ck_assert_int_ge(store_volumes_release(store, HEX_A, true, &removed, &err), 0);
+    ck_assert_uint_eq(removed.len, 0);
+    ck_assert_int_ge(store_volume_remove(store, "data", &err), 0);
+    ck_assert(!volume_exists("data"));
+    ck_assert_int_eq(store_volume_remove(store, "data", &err), -ENOENT);
+    volume_free(&v);
+    volume_free(&again);
 }
 END_TEST
 
@@ -366,6 +400,7 @@ SUITE(storage)
                                   image_in_use_is_not_removed,
                                   a_record_read_before_another_s_change_is_not_written,
                                   anonymous_volume_goes_with_its_container,
+                                  a_volume_in_use_is_not_removed,
                                   overlay_options_fit_a_page_with_127_layers,
                                   many_writers_at_once};
     TCase *t = tcase_create("store");

@@ -50,6 +50,15 @@ void shim_network_event(const struct shim_options *o, const char *action, const 
     emit_event(o, &(struct event){"network", action, network_id, list});
 }
 
+void shim_volume_event(const struct shim_options *o, const char *action, const char *name)
+{
+    cleanup_json json_t *list = json_object();
+
+    json_put_str(list, "container", o->id);
+    json_put_str(list, "driver", "local");
+    emit_event(o, &(struct event){"volume", action, name, list});
+}
+
 void shim_event(const struct shim_options *o, const char *action, const char *name,
                 const char *value)
 {

@@ -122,9 +122,10 @@ static void add_first_client(const struct shim_options *o, struct shim_relay *re
 /* run/<id>/ says that somebody is there; it goes when nobody is. */
 static void remove_run_dir(const struct shim_options *o)
 {
-    static const char *const files[] = {"attach.sock", "pids", SHIM_NETWORK_SHARED};
+    static const char *const files[] = {"attach.sock", "pids", SHIM_PIDS_NEW, SHIM_NETWORK_SHARED};
     cleanup_close int dir = open(o->run, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
+    shim_remove_shm(o);
     for (size_t i = 0; dir >= 0 && i < sizeof files / sizeof *files; i++)
         unlinkat(dir, files[i], 0);
     rmdir(o->run);
@@ -219,6 +220,7 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
     bool owner_present;
 
     shim_network_down(network); /* who hears of the end finds its ports free */
+    shim_release_volumes();
     if (tell_end(o, relay, network, &end, err) < 0)
         r = -err->code;
     owner_present = shim_relay_owner_present(relay);
@@ -226,7 +228,8 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
         r = -err->code;
     else
         remove_run_dir(o); /* if it stays, the next command tries the same */
-    close(o->order_fd);    /* the lock: the cgroup and run/<id> are free for the next start */
+    shim_tell_volumes(o);
+    close(o->order_fd); /* the lock: the cgroup and run/<id> are free for the next start */
     shim_relay_finish(relay);
     shim_network_forget(network);
     after_end(o, &end, owner_present);
@@ -249,20 +252,20 @@ static int prepare(void *context, pid_t init, struct err *err)
     p->log = shim_log_new(p->options);
     if (r >= 0)
         r = shim_reserve_exit(p->options, err);
-    return r < 0 ? r : shim_record_pids(p->options, init, &p->report, err);
+    return r < 0 ? r : shim_prepare_pids(p->options, init, &p->report, err);
 }
 
-/* The namespace of another container, as a path that init can open: it is ours, and init's /proc is
+/* A namespace of another container, as a path that init can open: it is ours, and init's /proc is
  * still the host's when it does. */
-static void set_shared_network(json_t *config, int netns)
+static void set_joined(json_t *config, const char *type, int fd)
 {
-    cleanup_free char *path = str_format("/proc/%d/fd/%d", (int)getpid(), netns);
+    cleanup_free char *path = str_format("/proc/%d/fd/%d", (int)getpid(), fd);
     json_t *item;
     size_t i;
 
     json_array_foreach(json_at(config, "linux.namespaces"), i, item)
     {
-        if (!strcmp(json_str(item, "type", ""), "network"))
+        if (!strcmp(json_str(item, "type", ""), type))
             json_put_str(item, "path", path);
     }
 }
@@ -271,10 +274,12 @@ static void set_shared_network(json_t *config, int netns)
 static int open_network(const struct shim_options *o, json_t *config, struct shim_network **ret,
                         struct err *err)
 {
+    cleanup_strv struct strv types = {0};
     size_t used = 0;
 
-    if (o->join_network)
-        set_shared_network(config, o->fds[used++]);
+    strv_split(&types, o->join ? o->join : "", ',');
+    for (; used < types.len; used++)
+        set_joined(config, types.items[used], o->fds[used]);
     if (o->rules_socket)
         net_rules_adopt(o->fds[used++]);
     return shim_network_new(o, o->fds + used, o->descriptors - used, ret, err);
@@ -298,6 +303,10 @@ static int create(const struct shim_options *o, struct preparation *preparation,
         return -err->code;
     r = open_network(o, config, &preparation->network, err);
     if (!r)
+        r = shim_make_shm(o, err);
+    if (!r)
+        r = shim_hold_volumes(o, err);
+    if (!r)
         r = prepare_stdio(o, json_flag(config, "process.terminal", false), ret_io, request.stdio,
                           err);
     if (r < 0)
@@ -320,6 +329,8 @@ static int run_container(const struct shim_options *o, struct err *err)
     int r = listener < 0 ? listener : create(o, &prepared, &c, &io, err);
 
     if (!r)
+        r = shim_record_pids(o, err);
+    if (!r)
         r = runtime_start(c, err);
     if (r < 0) {
         struct err ignored = {0};
@@ -327,6 +338,7 @@ static int run_container(const struct shim_options *o, struct err *err)
         if (c)
             runtime_destroy(c, &ignored);
         shim_network_down(prepared.network);
+        shim_release_volumes();
         remove_run_dir(o);
         report_failure(err);
         return r;

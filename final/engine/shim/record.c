@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,10 +10,10 @@
 #include "base/proc.h"
 #include "engine/shim/shim.h"
 
-int shim_record_pids(const struct shim_options *o, pid_t init, struct shim_report *ret,
-                     struct err *err)
+int shim_prepare_pids(const struct shim_options *o, pid_t init, struct shim_report *ret,
+                      struct err *err)
 {
-    cleanup_free char *path = str_format("%s/pids", o->run);
+    cleanup_free char *path = str_format("%s/" SHIM_PIDS_NEW, o->run);
     cleanup_free char *text = NULL;
     struct proc_id self, child;
     int r = proc_identify(getpid(), &self);
@@ -30,7 +31,16 @@ int shim_record_pids(const struct shim_options *o, pid_t init, struct shim_repor
     ret->started_ns = clock_now();
     text = str_format("%d %llu %d %llu %lld\n", (int)self.pid, self.start, (int)child.pid,
                       child.start, (long long)ret->started_ns);
-    return file_store(AT_FDCWD, path, text, strlen(text), 0600, false, err);
+    unlink(path); /* of one that was killed here */
+    return file_create(AT_FDCWD, path, text, strlen(text), 0600, err);
+}
+
+int shim_record_pids(const struct shim_options *o, struct err *err)
+{
+    cleanup_free char *from = str_format("%s/" SHIM_PIDS_NEW, o->run);
+    cleanup_free char *to = str_format("%s/pids", o->run);
+
+    return rename(from, to) < 0 ? err_errno(err, "cannot record the container's processes") : 0;
 }
 
 /* Who waits to start it again, so that others see whether it is still there. */

@@ -29,6 +29,7 @@ struct shim_options {
     bool exec;       /* a further process in a running container */
     bool open_stdin; /* keep a stdin pipe, else /dev/null */
     bool stdin_once; /* close it when the first client goes */
+    bool volumes;    /* it has some: their names are in shim.json */
     bool remove;     /* --rm: if no client is there at the end, have the container removed */
     const char *id;
     const char *dir;     /* containers/<id>, absolute */
@@ -42,10 +43,12 @@ struct shim_options {
     unsigned long long init_pid, init_start;       /* exec: the container's init */
     const char *user;                              /* exec: whom to look up, or NULL */
     unsigned long long rows, columns;
-    bool attached;     /* descriptor SHIM_ATTACH_FD is a client */
-    int order_fd;      /* what came with the order */
-    bool join_network; /* the first of the further descriptors is a namespace to join */
-    bool rules_socket; /* the next one is the socket for the rules */
+    bool attached; /* descriptor SHIM_ATTACH_FD is a client */
+    int order_fd;  /* what came with the order */
+    const char
+        *join; /* "network,ipc": the first of the further descriptors are namespaces to join */
+    bool rules_socket;              /* the next one is the socket for the rules */
+    unsigned long long shm_size;    /* a /dev/shm that others may share; 0: the container's own */
     unsigned long long descriptors; /* how many come behind the order */
     int *fds;                       /* these */
 };
@@ -134,12 +137,23 @@ void shim_network_down(struct shim_network *network);
 void shim_network_forget(struct shim_network *network);
 void shim_network_tell_end(const struct shim_network *network); /* "network disconnect" */
 
+/* --- shim/volumes.c */
+
+/* Before the container is made; a volume that is a mount stays mounted from here on. */
+int shim_hold_volumes(const struct shim_options *options, struct err *err);
+void shim_release_volumes(void);
+void shim_tell_volumes(const struct shim_options *options);
+
 /* --- shim/record.c: what outlives the shim
  * -------------------------------------------------------- */
 
-/* run/<id>/pids: this shim and its init, with start times. */
-int shim_record_pids(const struct shim_options *options, pid_t init, struct shim_report *ret_report,
-                     struct err *err);
+/* run/<id>/pids: this shim and its init, with start times. Written while init is at its mounts, but
+ * put in its place only when it is done with them: whoever finds it joins what init has, and until
+ * then that is the host's root. */
+#define SHIM_PIDS_NEW "pids.new"
+int shim_prepare_pids(const struct shim_options *options, pid_t init,
+                      struct shim_report *ret_report, struct err *err);
+int shim_record_pids(const struct shim_options *options, struct err *err);
 /* containers/<id>/exit.json. restart_delay_ms not 0: this process is going to start it again. */
 struct shim_end {
     int exit_code;
@@ -151,6 +165,10 @@ struct shim_end {
 int shim_reserve_exit(const struct shim_options *options, struct err *err);
 int shim_record_exit(const struct shim_options *options, const struct shim_end *end,
                      struct err *err);
+
+/* --- shim/shm.c: with --shm-size */
+int shim_make_shm(const struct shim_options *options, struct err *err);
+void shim_remove_shm(const struct shim_options *options);
 
 /* --- shim/restart.c
  * ----------------------------------------------------------------------------
@@ -174,5 +192,6 @@ void shim_event(const struct shim_options *options, const char *action, const ch
 /* An event of a network, about this container. */
 void shim_network_event(const struct shim_options *options, const char *action,
                         const char *network_id, const char *name);
+void shim_volume_event(const struct shim_options *options, const char *action, const char *name);
 /* The same for the process of `exec`: "exec_die". */
 void shim_exec_event(const struct shim_options *options, const char *action, int exit_code);
