@@ -36,6 +36,10 @@ int mounts_parse(struct engine *e, const json_t *config, const json_t *host, str
 /* Makes what does not exist: host directories, volumes (recorded as used by the container). */
 int mounts_prepare(struct engine *e, const char *container_id, struct mount_list *list,
                    struct err *err);
+/* propagation.c: linux.rootfsPropagation for these, NULL: private. */
+const char *mounts_root_propagation(const struct mount_list *list);
+/* At the start: are the sources (of inspect's "Mounts") where the host shares its mounts? */
+int mounts_check_propagation(const json_t *mounts, struct err *err);
 /* inspect's "Mounts". */
 json_t *mounts_json(const struct mount_list *list);
 

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/proc.h"
+#include "engine/mounts.h"
 #include "engine/network.h"
 
 #define PATH_DEFAULT "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -175,6 +176,8 @@ static int linux_section(const struct spec_input *in, json_t *linux_object, stru
     json_put_str(linux_object, "cgroupsPath", cgroup);
     json_put(linux_object, "resources", limits_resources(in->host));
     json_put(linux_object, "sysctl", sysctls(in->host));
+    if (mounts_root_propagation(in->mounts))
+        json_put_str(linux_object, "rootfsPropagation", mounts_root_propagation(in->mounts));
     if (!in->security->unmasked) {
         masked_paths = paths(masked, sizeof masked / sizeof *masked);
         add_thermal_throttle(masked_paths);

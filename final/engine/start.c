@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "engine/mounts.h"
 #include "engine/network.h"
 #include "engine/shim/shim.h"
 #include "engine/volumes.h"
@@ -248,6 +249,8 @@ static int start(struct engine *e, struct container *c, const struct start_optio
     if (r < 0)
         return r;
     r = remove_file(e, c->id, "exit.json", err);
+    if (!r)
+        r = mounts_check_propagation(json_object_get(c->config, "Mounts"), err);
     if (!r)
         r = shim_arguments(e, c, options, ret_attach != NULL, &argv, err);
     add_number(&argv, "--restart-delay", (unsigned long long)delay_ms);

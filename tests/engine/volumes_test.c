@@ -1,6 +1,7 @@
 /* Volumes and mounts: what is seen where, what stays, what goes, and docker's words. */
 #include "engine/world.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,6 +173,28 @@ START_TEST(a_new_volume_gets_what_the_image_has)
 }
 END_TEST
 
+/* Not only what is in it: the directory itself, owner and mode, and links and owners below. */
+START_TEST(a_new_volume_looks_as_in_the_image)
+{
+    static const char look[] = "cd /d; stat -c '%u:%g %a' . f; readlink l";
+
+    EXPECT(0, NULL, NULL, "run", "--name", "base", BOX, "sh", "-c",
+           "mkdir /d; cd /d; echo text >f; chown 7:8 f; chmod 4640 f; ln -s f l; chown 82:50 .; "
+           "chmod 2751 .");
+    EXPECT(0, NULL, NULL, "commit", "base", "owned:1");
+    EXPECT(0, "82:50 2751\n7:8 4640\nf\n", "", "run", "--rm", "-v", "owned:/d", "owned:1", "sh",
+           "-c", look);
+    /* Once only: what somebody did to it stays. */
+    EXPECT(0, "", "", "run", "--rm", "-v", "owned:/d", "owned:1", "chmod", "700", "/d");
+    EXPECT(0, "82:50 700\n7:8 4640\nf\n", "", "run", "--rm", "-v", "owned:/d", "owned:1", "sh",
+           "-c", look);
+    EXPECT(0, "0:0 755\n", "", "run", "--rm", "-v", "bare:/d:nocopy", "owned:1", "stat", "-c",
+           "%u:%g %a", "/d");
+    EXPECT(0, NULL, "", "rm", "base");
+    EXPECT(0, NULL, "", "rmi", "owned:1");
+}
+END_TEST
+
 START_TEST(rm_v_takes_the_nameless_only)
 {
     EXPECT(0, NULL, "", "create", "--name", "web", "-v", "/anon", "--mount", "target=/anon2", "-v",
@@ -308,6 +331,72 @@ START_TEST(volumes_from_another)
 }
 END_TEST
 
+/* --- mounts that go on through binds --------------------------------------------------------- */
+
+/* A directory that is a mount of its own, in a peer group. */
+static char *make_peer(const char *name, unsigned long kind)
+{
+    char *dir = world_path(name);
+
+    ck_assert(mkdir(dir, 0755) == 0 || errno == EEXIST);
+    while (!umount2(dir, MNT_DETACH)) /* of a test that failed */
+        ;
+    ck_assert_int_eq(mount("peer", dir, "tmpfs", 0, "size=1m"), 0);
+    ck_assert_int_eq(mount(NULL, dir, NULL, kind, NULL), 0);
+    return dir;
+}
+
+static bool mount_point(const char *dir, const char *name)
+{
+    cleanup_free char *path = str_format("%s/%s", dir, name);
+    struct statx st;
+
+    return !statx(-1, path, 0, 0, &st) && st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
+/* A mount of the container's that the host sees, with "shared" only; one of the host's that the
+ * container sees, with "shared" and "slave". */
+static const struct {
+    const char *word;
+    bool out, in;
+} propagations[] = {{"shared", true, true},  {"rshared", true, true},    {"slave", false, true},
+                    {"rslave", false, true}, {"rprivate", false, false}, {"private", false, false},
+                    {"rw", false, false}};
+
+START_TEST(mounts_go_on_as_told)
+{
+    cleanup_free char *dir = make_peer("peer", MS_SHARED), *late = str_format("%s/late", dir);
+    cleanup_free char *bind = str_format("%s:/x:%s", dir, propagations[_i].word);
+
+    EXPECT(0, NULL, "", "run", "-d", "--name", "web", "--cap-add", "SYS_ADMIN", "-v", bind, BOX,
+           "sh", "-c",
+           "mkdir /x/inner /x/late && mount -t tmpfs none /x/inner; echo ready; sleep 600");
+    world_wait_log("web", "ready");
+    ck_assert(mount_point(dir, "inner") == propagations[_i].out);
+    ck_assert_int_eq(mount("late", late, "tmpfs", 0, "size=1m"), 0);
+    EXPECT(0, propagations[_i].in ? "1\n" : "0\n", "", "exec", "web", "sh", "-c",
+           "grep -c ' /x/late ' /proc/self/mountinfo || true");
+    EXPECT(0, "web\n", "", "rm", "-f", "web");
+    ck_assert_int_eq(umount2(dir, MNT_DETACH), 0);
+}
+END_TEST
+
+START_TEST(only_what_is_shared_is_shared)
+{
+    cleanup_free char *dir = make_peer("peer", MS_PRIVATE), *text = NULL;
+    cleanup_free char *shared = str_format("%s:/x:shared", dir);
+    cleanup_free char *slave = str_format("%s:/x:rslave", dir);
+
+    text = str_format("path %s is mounted on %s but it is not a shared mount\n", dir, dir);
+    EXPECT(125, "", text, "run", "--name", "web", "-v", shared, BOX, "true");
+    EXPECT(0, "created\n", "", "inspect", "-f", "{{.State.Status}}", "web");
+    free(text);
+    text = str_format("path %s is mounted on %s but it is not a shared or slave mount\n", dir, dir);
+    EXPECT(125, "", text, "run", "--rm", "-v", slave, BOX, "true");
+    ck_assert_int_eq(umount2(dir, MNT_DETACH), 0);
+}
+END_TEST
+
 /* --- volumes that are file systems ----------------------------------------------------------- */
 
 static bool is_mounted(const char *volume)
@@ -397,11 +486,14 @@ static void add_tests(TCase *t)
     tcase_add_test(t, prune_takes_the_nameless_and_all_when_told);
     tcase_add_test(t, events_of_volumes);
     tcase_add_test(t, a_new_volume_gets_what_the_image_has);
+    tcase_add_test(t, a_new_volume_looks_as_in_the_image);
     tcase_add_test(t, rm_v_takes_the_nameless_only);
     tcase_add_loop_test(t, mounts_show_what_they_say, 0, sizeof mounts / sizeof *mounts);
     tcase_add_test(t, a_subpath_stays_inside);
     tcase_add_test(t, an_image_that_is_mounted_is_used);
     tcase_add_test(t, volumes_from_another);
+    tcase_add_loop_test(t, mounts_go_on_as_told, 0, sizeof propagations / sizeof *propagations);
+    tcase_add_test(t, only_what_is_shared_is_shared);
     tcase_add_test(t, a_tmpfs_volume_is_there_while_it_is_used);
     tcase_add_test(t, a_killed_shim_leaves_no_mount);
     tcase_add_test(t, cp_reaches_a_volume_that_is_mounted_for_it);
