@@ -137,6 +137,25 @@ static int fail_one(struct cli *cli, const char *name, bool typed, struct err *e
     return cli_fail(cli, err);
 }
 
+/* docker leaves these out of its documents when nothing is in them, though its templates know them.
+ */
+static void omit_empty(json_t *document)
+{
+    static const char *const members[][2] = {{"State", "Health"},
+                                             {"Config", "Healthcheck"},
+                                             {"Config", "ExposedPorts"},
+                                             {"Config", "StopSignal"}};
+
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        json_t *section = json_object_get(document, members[i][0]);
+        const json_t *value = json_object_get(section, members[i][1]);
+
+        if (json_is_null(value) || (json_is_string(value) && !*json_string_value(value)) ||
+            (json_is_object(value) && !json_object_size(value)))
+            json_object_del(section, members[i][1]);
+    }
+}
+
 /* With a template each object is printed as it is found; without, all of them are one array. */
 static int inspect_all(struct cli *cli, const char *type)
 {
@@ -161,6 +180,7 @@ static int inspect_all(struct cli *cli, const char *type)
         json_push(all, document);
         if (format && format_document(format, document, &err) < 0)
             return cli_fail(cli, &err);
+        omit_empty(document);
         printed++;
     }
     if (!format) {

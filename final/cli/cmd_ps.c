@@ -45,6 +45,7 @@ static const struct column columns[] = {
     {"RunningFor", "CREATED"},
     {"Status", "STATUS"},
     {"State", "STATE"},
+    {"HealthStatus", "HEALTH STATUS"},
     {"Ports", "PORTS"},
     {"Names", "NAMES"},
     {"Size", "SIZE"},
@@ -63,9 +64,9 @@ static const struct column columns[] = {
 /* --- filters
  * ---------------------------------------------------------------------------------------- */
 
-static const char *const known_filters[] = {"id",      "name",     "label",  "status",
-                                            "exited",  "ancestor", "before", "since",
-                                            "network", "publish",  "expose", NULL};
+static const char *const known_filters[] = {"id",       "name",   "label", "status",  "exited",
+                                            "ancestor", "before", "since", "network", "publish",
+                                            "expose",   "health", NULL};
 
 static const char *const states[] = {"created", "restarting", "running", "removing",
                                      "paused",  "exited",     "dead",    NULL};
@@ -207,11 +208,28 @@ static bool match_expose(void *context, const char *value)
                     value);
 }
 
-static const struct filter_rule filters[] = {
-    {"id", match_id},           {"name", match_name},     {"label", match_label},
-    {"status", match_status},   {"exited", match_exited}, {"ancestor", match_ancestor},
-    {"before", match_before},   {"since", match_since},   {"network", match_network},
-    {"publish", match_publish}, {"expose", match_expose}, {NULL, NULL}};
+static bool match_health(void *context, const char *value)
+{
+    const struct candidate *k = context;
+    char status[16];
+
+    engine_health_status(k->cli->engine, k->c, status);
+    return !strcmp(status, value);
+}
+
+static const struct filter_rule filters[] = {{"id", match_id},
+                                             {"name", match_name},
+                                             {"label", match_label},
+                                             {"status", match_status},
+                                             {"exited", match_exited},
+                                             {"ancestor", match_ancestor},
+                                             {"before", match_before},
+                                             {"since", match_since},
+                                             {"network", match_network},
+                                             {"publish", match_publish},
+                                             {"expose", match_expose},
+                                             {"health", match_health},
+                                             {NULL, NULL}};
 
 static bool passes(struct candidate *k)
 {
@@ -330,7 +348,9 @@ static json_t *container_row(struct cli *cli, const struct container *c, int64_t
     json_put_str(row, "CreatedAt", text);
     rows_ago(c->created_ns, now, text);
     json_put_str(row, "RunningFor", text);
-    put_owned(row, "Status", rows_status(c, now));
+    engine_health_status(cli->engine, c, text);
+    put_owned(row, "Status", rows_status_health(c, text, now));
+    json_put_str(row, "HealthStatus", text);
     json_put_str(row, "State", rows_state(c));
     put_ports(cli, row, c);
     json_put_str(row, "Names", c->name);
@@ -379,6 +399,24 @@ static int print_rows(struct cli *cli, const json_t *rows, struct err *err)
     return format_rows(columns, options_flag(o, "size") ? PRESET_SIZE : PRESET, format, rows, err);
 }
 
+static int check_health_filter(const struct strv *given, struct err *err)
+{
+    static const char *const known[] = {"health=starting", "health=healthy", "health=unhealthy",
+                                        "health=none", NULL};
+
+    for (size_t i = 0; i < given->len; i++) {
+        const char *word = given->items[i];
+        size_t k = 0;
+
+        while (known[k] && strcmp(known[k], word))
+            k++;
+        if (str_starts(word, "health=") && !known[k])
+            return err_set(err, EINVAL, "Unrecognised filter value for health: %s",
+                           word + strlen("health="));
+    }
+    return 0;
+}
+
 static int cmd_ps(struct cli *cli)
 {
     const struct strv *given = options_list(&cli->options, "filter");
@@ -389,6 +427,8 @@ static int cmd_ps(struct cli *cli)
     if (filter_check(given, known_filters, &err) < 0 ||
         filter_check_values(given, "status", states, false, &err) < 0)
         return cli_fail(cli, &err);
+    if (check_health_filter(given, &err) < 0)
+        return cli_engine_fail(cli, &err);
     if (cli_engine(cli, &err) < 0 || engine_list(cli->engine, &list, &err) < 0)
         return cli_engine_fail(cli, &err);
     rows = collect_rows(cli, &list);

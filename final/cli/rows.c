@@ -38,6 +38,15 @@ char *rows_status(const struct container *c, int64_t now_ns)
     return str_copy(!strcmp(state, "removing") ? "Removal In Progress" : "Created");
 }
 
+char *rows_status_health(const struct container *c, const char *health, int64_t now_ns)
+{
+    cleanup_free char *status = rows_status(c, now_ns);
+
+    if (strcmp(rows_state(c), "running") || !strcmp(health, "none"))
+        return str_copy(status);
+    return str_format("%s (%s%s)", status, strcmp(health, "starting") ? "" : "health: ", health);
+}
+
 bool rows_running(const struct container *c)
 {
     return !strcmp(c->state, "running") || !strcmp(c->state, "paused") ||

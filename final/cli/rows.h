@@ -8,6 +8,8 @@
 
 /* "Up 3 seconds", "Exited (0) 8 seconds ago", "Created". The caller frees. */
 char *rows_status(const struct container *c, int64_t now_ns);
+/* With docker's words for its health ("none": nothing is said), see engine_health_status(). */
+char *rows_status_health(const struct container *c, const char *health, int64_t now_ns);
 /* "created", "running", ... : docker's names of the states; the steps between them are the nearest
  * one. */
 const char *rows_state(const struct container *c);

@@ -36,7 +36,8 @@ static int put_durations(const struct options *o, json_t *check, struct err *err
         if (*value == '-')
             return err_set(err, EINVAL, "--%s cannot be negative", durations[i].flag);
         clock_parse_duration(value, &ns, &unused);
-        json_put(check, durations[i].member, json_integer(ns));
+        if (ns) /* 0 says nothing: the image's, or the default */
+            json_put(check, durations[i].member, json_integer(ns));
     }
     return 0;
 }
@@ -70,7 +71,7 @@ int run_health_build(const struct options *o, json_t *config, struct err *err)
         return -err->code;
     if (options_number(o, "health-retries", 0) < 0)
         return err_set(err, EINVAL, "--health-retries cannot be negative");
-    if (options_given(o, "health-retries"))
+    if (options_number(o, "health-retries", 0) > 0)
         json_put(check, "Retries", json_integer(options_number(o, "health-retries", 0)));
     if (!json_object_size(check))
         json_object_del(config, "Healthcheck");

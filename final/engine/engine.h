@@ -185,6 +185,11 @@ int engine_volume_remove(struct engine *e, const char *name, struct err *err);
 int engine_prune_volumes(struct engine *e, const struct prune_filter *filter, bool all,
                          struct strv *ret_names, uint64_t *ret_bytes, struct err *err);
 
+/* docker's State.Health of a container that has run and is checked; else NULL. A new reference. */
+json_t *engine_health(struct engine *e, const struct container *c);
+/* Its Status: "starting", "healthy", "unhealthy"; "none" where there is none. */
+void engine_health_status(struct engine *e, const struct container *c, char ret[16]);
+
 /* docker's inspect documents; NULL and err. The caller owns them. */
 json_t *engine_inspect_container(struct engine *e, const struct container *c, struct err *err);
 json_t *engine_inspect_image(struct engine *e, const struct image *image, struct err *err);

@@ -65,11 +65,13 @@ static void put_volumes(json_t *document, const struct container *c)
 /* What the shim must know and what may change while it runs: containers/<id>/shim.json. */
 static json_t *shim_document(const struct container *c)
 {
-    json_t *document = json_object();
+    json_t *document = json_object(), *health;
 
     json_put(document, "attributes", container_attributes(c));
     if (json_at(c->config, "HostConfig.RestartPolicy"))
         json_object_set(document, "restart", json_at(c->config, "HostConfig.RestartPolicy"));
+    if ((health = health_document(json_object_get(c->config, "Config"))))
+        json_put(document, "health", health);
     put_volumes(document, c);
     return document;
 }

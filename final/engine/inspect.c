@@ -14,9 +14,9 @@ static void put_time(json_t *object, const char *name, int64_t ns)
     json_put_str(object, name, text);
 }
 
-static json_t *state_section(const struct container *c)
+static json_t *state_section(struct engine *e, const struct container *c)
 {
-    json_t *state = json_object();
+    json_t *state = json_object(), *health = engine_health(e, c);
     bool running = container_running(c), restarting = !strcmp(c->state, "restarting");
 
     json_put_str(state, "Status", !strcmp(c->state, "starting") ? "created" : c->state);
@@ -25,7 +25,7 @@ static json_t *state_section(const struct container *c)
     json_put(state, "Restarting", json_boolean(restarting));
     json_put(state, "OOMKilled", json_boolean(c->oom_killed));
     json_put(state, "Dead", json_boolean(!strcmp(c->state, "dead")));
-    json_put(state, "Health", json_null());
+    json_put(state, "Health", health ? health : json_null());
     json_put(state, "Pid", json_integer(running ? c->init.pid : 0));
     json_put(state, "ExitCode", json_integer(running ? 0 : c->exit_code));
     json_put_str(state, "Error", c->error ? c->error : "");
@@ -87,7 +87,7 @@ json_t *engine_inspect_container(struct engine *e, const struct container *c, st
     put_time(document, "Created", c->created_ns);
     json_object_set(document, "Path", json_object_get(c->config, "Path"));
     json_object_set(document, "Args", json_object_get(c->config, "Args"));
-    json_put(document, "State", state_section(c));
+    json_put(document, "State", state_section(e, c));
     json_put_str(document, "Image", c->image_id);
     put_paths(document, c, dir);
     json_put_str(document, "Name", name);

@@ -110,6 +110,10 @@ int config_command(const json_t *config, struct strv *ret, struct err *err);
 
 /* health.c: docker's rules for Config.Healthcheck. */
 int health_check(const json_t *config, struct err *err);
+/* Is there a command to run? */
+bool health_is_checked(const json_t *config);
+/* What the shim has to know of it, for shim.json; NULL where nothing is checked. */
+json_t *health_document(const json_t *config);
 
 /* --- hostfiles.c: hostname, hosts, resolv.conf in the container's directory */
 int hostfiles_write(struct engine *e, const struct container *c, int dir, const json_t *endpoints,

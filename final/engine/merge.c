@@ -109,6 +109,17 @@ static int check_types(const json_t *image, struct err *err)
     return 0;
 }
 
+/* Each member by itself: --health-interval alone says how often to run the image's command. */
+static void merge_health(json_t *config, const json_t *image)
+{
+    json_t *given = json_object_get(config, "Healthcheck");
+
+    if (json_is_object(given))
+        json_object_update_missing(given, json_object_get(image, "Healthcheck"));
+    else
+        take_if_empty(config, image, "Healthcheck");
+}
+
 int config_merge(json_t *config, const json_t *image, struct err *err)
 {
     int r = check_types(image, err);
@@ -123,7 +134,7 @@ int config_merge(json_t *config, const json_t *image, struct err *err)
     take_if_empty(config, image, "WorkingDir");
     take_if_empty(config, image, "User");
     take_if_empty(config, image, "StopSignal");
-    take_if_empty(config, image, "Healthcheck");
+    merge_health(config, image);
     take_if_empty(config, image, "Shell");
     take_if_empty(config, image, "OnBuild");
     return 0;

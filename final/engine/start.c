@@ -72,6 +72,8 @@ static int shim_arguments(struct engine *e, const struct container *c,
                    (unsigned long long)shm_size(json_object_get(c->config, "HostConfig")));
     if (json_array_size(json_object_get(c->config, "Mounts")))
         strv_add(ret, "--volumes");
+    if (health_is_checked(config))
+        strv_add(ret, "--health");
     if (c->auto_remove)
         strv_add(ret, "--remove");
     return 0;

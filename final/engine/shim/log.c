@@ -97,7 +97,7 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 }
 
 /* JSON text is UTF-8; what is not becomes U+FFFD, as docker's log does it. */
-static json_t *text_value(const char *data, size_t len)
+json_t *shim_log_text(const char *data, size_t len)
 {
     json_t *value = json_stringn(data, len);
     cleanup_buf struct buf clean = {0};
@@ -125,7 +125,7 @@ static void add_entry(struct shim_log *log, int stream, const char *data, size_t
     char now[40];
 
     clock_format(clock_now(), now);
-    json_put(entry, "log", text_value(data, len));
+    json_put(entry, "log", shim_log_text(data, len));
     json_put_str(entry, "stream", stream == 2 ? "stderr" : "stdout");
     json_put_str(entry, "time", now);
     if (log->max_size && log->size + log->encoded.len >= log->max_size) {

@@ -20,8 +20,6 @@
 #include "network/network.h"
 #include "runtime/runtime.h"
 
-#define SPEC_MAX (4u << 20)
-
 /* Out of the caller's session, so that its terminal's signals and its end do not reach us; the
  * parent of orphans, for containers that share the host's pid namespace. */
 static void become_supervisor(void)
@@ -36,22 +34,6 @@ static void become_supervisor(void)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (chdir("/") < 0)
         _exit(125);
-}
-
-static void report(const struct shim_report *message)
-{
-    if (send(SHIM_REPORT_FD, message, sizeof *message, MSG_NOSIGNAL) < 0)
-        errno = 0; /* the command died: the container lives on, its record is found through run/ */
-    close(SHIM_REPORT_FD);
-}
-
-static void report_failure(const struct err *err)
-{
-    struct shim_report message = {.code = err->code ? err->code : EIO,
-                                  .exit_status = err->exit_status ? err->exit_status : 125};
-
-    snprintf(message.message, sizeof message.message, "%s", err->message);
-    report(&message);
 }
 
 /* A socket's path is limited to 107 bytes, a state directory's is not: reach it through its
@@ -69,48 +51,6 @@ static int listen_for_clients(const struct shim_options *o, struct err *err)
     if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 16) < 0)
         return err_errno(err, "cannot listen on '%s/attach.sock'", o->run);
     return steal_fd(&fd);
-}
-
-/* Three pipes: ends[i] stays here, the other becomes the process's descriptor i (ret_theirs). */
-static int make_pipes(bool with_stdin, struct shim_stdio *ret, int ret_theirs[3], struct err *err)
-{
-    int in[2] = {-1, -1}, out[2], errors[2];
-
-    if ((with_stdin && pipe2(in, O_CLOEXEC) < 0) || pipe2(out, O_CLOEXEC) < 0 ||
-        pipe2(errors, O_CLOEXEC) < 0)
-        return err_errno(err, "cannot make pipes for stdio");
-    *ret = (struct shim_stdio){.in = in[1], .out = out[0], .err = errors[0], .console = -1};
-    ret_theirs[0] = in[0];
-    ret_theirs[1] = out[1];
-    ret_theirs[2] = errors[1];
-    return 0;
-}
-
-static int prepare_stdio(const struct shim_options *o, bool terminal, struct shim_stdio *ret,
-                         int ret_theirs[3], struct err *err)
-{
-    if (!terminal)
-        return make_pipes(o->open_stdin, ret, ret_theirs, err);
-    *ret = (struct shim_stdio){-1, -1, -1, -1};
-    ret_theirs[0] = ret_theirs[1] = ret_theirs[2] = -1;
-    return 0;
-}
-
-static void close_theirs(int theirs[3])
-{
-    for (int i = 0; i < 3; i++)
-        close_fd(&theirs[i]);
-}
-
-/* 0-255 as a shell would say it: the exit status, or 128 + signal. */
-static int reap(pid_t pid)
-{
-    int status;
-
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return 255;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static void add_first_client(const struct shim_options *o, struct shim_relay *relay)
@@ -208,10 +148,11 @@ static void after_end(const struct shim_options *o, struct shim_end *end, bool o
 }
 
 static int supervise(const struct shim_options *o, struct runtime_container *c,
-                     struct shim_relay *relay, struct shim_network *network, struct err *err)
+                     struct shim_relay *relay, struct shim_network *network,
+                     struct shim_health *health, struct err *err)
 {
     long long started = shim_clock_ms();
-    int r = shim_relay_run(relay, runtime_pidfd(c), err), code = reap(runtime_pid(c));
+    int r = shim_relay_run(relay, runtime_pidfd(c), err), code = shim_reap(runtime_pid(c));
     struct shim_end end = {.exit_code = code,
                            .oom_killed = runtime_oom_killed(c),
                            .restart_delay_ms =
@@ -219,6 +160,7 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
                            .finished_ns = clock_now()};
     bool owner_present;
 
+    shim_health_end(health);
     shim_network_down(network); /* who hears of the end finds its ports free */
     shim_release_volumes();
     if (tell_end(o, relay, network, &end, err) < 0)
@@ -288,8 +230,7 @@ static int open_network(const struct shim_options *o, json_t *config, struct shi
 static int create(const struct shim_options *o, struct preparation *preparation,
                   struct runtime_container **ret, struct shim_stdio *ret_io, struct err *err)
 {
-    cleanup_free char *path = str_format("%s/config.json", o->dir);
-    cleanup_json json_t *config = json_load(AT_FDCWD, path, SPEC_MAX, err);
+    cleanup_json json_t *config = shim_load_config(o, err);
     struct runtime_request request = {.id = o->id,
                                       .bundle = o->dir,
                                       .config = config,
@@ -307,12 +248,12 @@ static int create(const struct shim_options *o, struct preparation *preparation,
     if (!r)
         r = shim_hold_volumes(o, err);
     if (!r)
-        r = prepare_stdio(o, json_flag(config, "process.terminal", false), ret_io, request.stdio,
-                          err);
+        r = shim_prepare_stdio(o, json_flag(config, "process.terminal", false), ret_io,
+                               request.stdio, err);
     if (r < 0)
         return r;
     r = runtime_create(&request, ret, err);
-    close_theirs(request.stdio);
+    shim_close_theirs(request.stdio);
     if (r < 0)
         return r;
     ret_io->console = runtime_console(*ret);
@@ -324,6 +265,7 @@ static int run_container(const struct shim_options *o, struct err *err)
     struct runtime_container *c = NULL;
     struct preparation prepared = {.options = o};
     struct shim_relay *relay;
+    struct shim_health *health;
     struct shim_stdio io;
     int listener = listen_for_clients(o, err);
     int r = listener < 0 ? listener : create(o, &prepared, &c, &io, err);
@@ -340,96 +282,15 @@ static int run_container(const struct shim_options *o, struct err *err)
         shim_network_down(prepared.network);
         shim_release_volumes();
         remove_run_dir(o);
-        report_failure(err);
+        shim_report_failure(err);
         return r;
     }
     shim_event(o, "start", NULL, NULL); /* here, so that it comes before the end's */
-    report(&prepared.report);
-    relay = shim_relay_new(o, &io, listener, prepared.network, prepared.log);
+    health = shim_health_new(o, c);
+    shim_report(&prepared.report);
+    relay = shim_relay_new(o, &io, listener, prepared.network, health, prepared.log);
     add_first_client(o, relay);
-    return supervise(o, c, relay, prepared.network, err);
-}
-
-static json_t *load_process(int fd, struct err *err)
-{
-    cleanup_buf struct buf text = {0};
-
-    if (file_load_fd(fd, SPEC_MAX, &text, err) < 0)
-        return NULL;
-    return json_parse(text.data, text.len, "the process document", err);
-}
-
-static int spawn_process(const struct shim_options *o, const struct proc_id *init, pid_t *ret_pid,
-                         struct shim_stdio *ret_io, struct err *err)
-{
-    cleanup_free char *path = str_format("%s/config.json", o->dir);
-    cleanup_json json_t *config = json_load(AT_FDCWD, path, SPEC_MAX, err);
-    cleanup_json json_t *process = config ? load_process(o->order_fd, err) : NULL;
-    cleanup_close int pidfd = proc_open(init);
-    struct runtime_exec_request request = {.init = init->pid,
-                                           .init_pidfd = pidfd,
-                                           .bundle = o->dir,
-                                           .config = config,
-                                           .process = process,
-                                           .user = o->user,
-                                           .rows = (unsigned short)o->rows,
-                                           .columns = (unsigned short)o->columns};
-    int r;
-
-    if (!process)
-        return -err->code;
-    if (pidfd == -ESRCH)
-        return err_set(err, ESRCH, "Container %s is not running", o->id);
-    if (pidfd < 0)
-        return err_set(err, -pidfd, "cannot find the first process of container %s: %s", o->id,
-                       strerror(-pidfd));
-    r = prepare_stdio(o, json_flag(process, "terminal", false), ret_io, request.stdio, err);
-    if (!r)
-        r = runtime_exec(&request, ret_pid, &ret_io->console, err);
-    close_theirs(request.stdio);
-    return r;
-}
-
-/* It is our child, so even if it has ended its pid is kept for us until we reap it. A process that
- * we cannot watch is not left to itself. */
-static int open_child(pid_t pid, struct err *err)
-{
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-
-    if (pidfd >= 0)
-        return pidfd;
-    err_errno(err, "cannot open the new process %d", (int)pid);
-    kill(pid, SIGKILL);
-    reap(pid);
-    return -err->code;
-}
-
-static int exec_process(const struct shim_options *o, struct err *err)
-{
-    struct proc_id init = {(pid_t)o->init_pid, o->init_start};
-    struct shim_report started = {0};
-    struct shim_relay *relay;
-    struct shim_stdio io = {-1, -1, -1, -1};
-    cleanup_close int pidfd = -1;
-    pid_t pid;
-    int code, r = spawn_process(o, &init, &pid, &io, err);
-
-    if (!r)
-        r = pidfd = open_child(pid, err);
-    if (r < 0) {
-        report_failure(err);
-        return r;
-    }
-    started.init_pid = pid;
-    report(&started);
-    relay = shim_relay_new(o, &io, -1, NULL, NULL);
-    add_first_client(o, relay);
-    r = shim_relay_run(relay, pidfd, err);
-    code = reap(pid);
-    shim_exec_event(o, "exec_die", code);
-    shim_relay_announce(relay, code, false);
-    shim_relay_finish(relay);
-    return r;
+    return supervise(o, c, relay, prepared.network, health, err);
 }
 
 /* Keeps what the engine gave, and drops what the user's shell happened to leave open: a pipe or a
@@ -457,6 +318,6 @@ int main(int argc, char **argv)
     shim_receive_descriptors(&options);
     if (!options.attached)
         close(SHIM_ATTACH_FD);
-    r = options.exec ? exec_process(&options, &err) : run_container(&options, &err);
+    r = options.exec ? shim_exec(&options, &err) : run_container(&options, &err);
     return r < 0 ? 125 : 0;
 }

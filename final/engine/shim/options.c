@@ -31,6 +31,7 @@ static const struct {
     {"--stdin", FLAG, offsetof(struct shim_options, open_stdin)},
     {"--stdin-once", FLAG, offsetof(struct shim_options, stdin_once)},
     {"--volumes", FLAG, offsetof(struct shim_options, volumes)},
+    {"--health", FLAG, offsetof(struct shim_options, health)},
     {"--remove", FLAG, offsetof(struct shim_options, remove)},
     {"--join", TEXT, offsetof(struct shim_options, join)},
     {"--shm-size", NUMBER, offsetof(struct shim_options, shm_size)},

@@ -36,6 +36,7 @@ struct shim_relay {
     int listen_fd;
     struct shim_log *log;
     struct shim_network *network; /* served beside, or NULL */
+    struct shim_health *health;   /* so is this */
     struct client *clients;
     size_t client_count;
     struct buf to_stdin;    /* what the container's stdin has not taken yet */
@@ -50,7 +51,8 @@ static void set_nonblocking(int fd)
 
 struct shim_relay *shim_relay_new(const struct shim_options *options,
                                   const struct shim_stdio *stdio, int listen_fd,
-                                  struct shim_network *network, struct shim_log *log)
+                                  struct shim_network *network, struct shim_health *health,
+                                  struct shim_log *log)
 {
     struct shim_relay *relay = mem_alloc(sizeof *relay);
 
@@ -59,6 +61,7 @@ struct shim_relay *shim_relay_new(const struct shim_options *options,
     relay->listen_fd = listen_fd;
     relay->log = log;
     relay->network = network;
+    relay->health = health;
     /* With a slave of our own open the master never hangs up (EIO, and POLLHUP for ever) while a
      * container's processes close and reopen their terminal. TIOCGPTPEER finds the slave although
      * it lives in another mount namespace. Linux 4.13. */
@@ -253,7 +256,16 @@ static bool accept_client(struct shim_relay *relay)
     return fd >= 0;
 }
 
-enum { POLL_PIDFD, POLL_OUT, POLL_ERR, POLL_CONSOLE, POLL_STDIN, POLL_LISTEN, POLL_FIXED };
+enum {
+    POLL_PIDFD,
+    POLL_OUT,
+    POLL_ERR,
+    POLL_CONSOLE,
+    POLL_STDIN,
+    POLL_LISTEN,
+    POLL_HEALTH,
+    POLL_FIXED
+};
 
 static void fill_poll(const struct shim_relay *relay, int pidfd, struct pollfd *p)
 {
@@ -335,6 +347,7 @@ int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err)
         int ready, patience = settled ? -1 : SETTLED_AFTER_MS;
 
         fill_poll(relay, pidfd, p);
+        shim_health_poll(relay->health, &p[POLL_HEALTH], &patience);
         beside = shim_network_poll(relay->network, p + POLL_FIXED + count, beside, &patience);
         ready = poll(p, POLL_FIXED + count + beside, patience);
         if (ready < 0 && (errno == EINTR || errno == ENOMEM || errno == EAGAIN))
@@ -349,6 +362,7 @@ int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err)
         if (p[POLL_PIDFD].revents)
             break;
         shim_network_serve(relay->network, p + POLL_FIXED + count, beside);
+        shim_health_serve(relay->health, &p[POLL_HEALTH]);
         if (p[POLL_STDIN].revents)
             write_stdin(relay);
         serve_clients(relay, p, count);

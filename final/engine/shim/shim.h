@@ -23,6 +23,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/proc.h"
 #include "base/str.h"
 
 struct shim_options {
@@ -30,6 +31,7 @@ struct shim_options {
     bool open_stdin; /* keep a stdin pipe, else /dev/null */
     bool stdin_once; /* close it when the first client goes */
     bool volumes;    /* it has some: their names are in shim.json */
+    bool health;     /* it is checked: how is in shim.json */
     bool remove;     /* --rm: if no client is there at the end, have the container removed */
     const char *id;
     const char *dir;     /* containers/<id>, absolute */
@@ -75,6 +77,10 @@ struct shim_report {
     char message[ERR_MESSAGE_MAX];
 };
 
+/* --- shim/report.c: the answer, once */
+void shim_report(const struct shim_report *message);
+void shim_report_failure(const struct err *err);
+
 /* --- shim/options.c */
 
 /* Waits for the order, text of at most `size` bytes; ends this process when there will be none. */
@@ -93,12 +99,15 @@ struct shim_log *shim_log_new(const struct shim_options *options);
  * A disk that is full loses log lines, never the container. */
 void shim_log_write(struct shim_log *log, int stream, const char *data, size_t len);
 void shim_log_flush(struct shim_log *log); /* the last line without a newline */
+/* As a JSON string, whatever the bytes. */
+json_t *shim_log_text(const char *data, size_t len);
 
 /* --- shim/relay.c: stdio between container, log and clients --------------------------------------
  */
 
 struct shim_relay;
 struct shim_network;
+struct shim_health;
 struct shim_stdio {
     int in;       /* write end to the container's stdin, or -1 */
     int out, err; /* read ends; with a terminal all of it is `console` and these are -1 */
@@ -107,7 +116,8 @@ struct shim_stdio {
 /* Takes over the descriptors. listen_fd -1: nobody else may attach. */
 struct shim_relay *shim_relay_new(const struct shim_options *options,
                                   const struct shim_stdio *stdio, int listen_fd,
-                                  struct shim_network *network, struct shim_log *log);
+                                  struct shim_network *network, struct shim_health *health,
+                                  struct shim_log *log);
 void shim_relay_add_client(struct shim_relay *relay, int fd);
 /* Relays until the process behind pidfd is gone and everything it wrote has reached the log. */
 int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err);
@@ -117,6 +127,31 @@ void shim_relay_announce(struct shim_relay *relay, int exit_code, bool oom_kille
 void shim_relay_finish(struct shim_relay *relay);
 /* True while a client that was attached from the start is still connected. */
 bool shim_relay_owner_present(const struct shim_relay *relay);
+
+/* --- shim/process.c: the shim's children */
+
+/* The ends that are ours and the descriptors that become the process's; -1: none. */
+int shim_prepare_stdio(const struct shim_options *options, bool terminal, struct shim_stdio *ret,
+                       int ret_theirs[3], struct err *err);
+void shim_close_theirs(int theirs[3]);
+/* 0-255 as a shell would say it: the exit status, or 128 + signal. */
+int shim_reap(pid_t pid);
+
+/* --- shim/exec.c: one more process in a running container */
+
+struct shim_spawn {
+    struct proc_id init;            /* of the container */
+    const json_t *config, *process; /* its config.json; what to run, an OCI process object */
+    const char *user;               /* whom to look up, or NULL */
+    int stdio[3];                   /* the caller's to close; -1: /dev/null */
+};
+#define SHIM_SPEC_MAX (4u << 20)
+json_t *shim_load_config(const struct shim_options *options, struct err *err);
+int shim_spawn(const struct shim_options *options, const struct shim_spawn *what, pid_t *ret_pid,
+               int *ret_console, struct err *err);
+int shim_open_child(pid_t pid, struct err *err); /* a pidfd of a child of ours */
+/* All of `cooper-shim exec` after its order. */
+int shim_exec(const struct shim_options *options, struct err *err);
 
 /* --- shim/network.c: networks, see network/network.h ---------------------------------------------
  */
@@ -136,6 +171,16 @@ void shim_network_serve(struct shim_network *network, const struct pollfd *p, si
 void shim_network_down(struct shim_network *network);
 void shim_network_forget(struct shim_network *network);
 void shim_network_tell_end(const struct shim_network *network); /* "network disconnect" */
+
+/* --- shim/health.c: see shim/health.h */
+
+struct runtime_container;
+/* NULL where nothing is to be checked, which is fine for all others. */
+struct shim_health *shim_health_new(const struct shim_options *options,
+                                    const struct runtime_container *c);
+void shim_health_poll(const struct shim_health *health, struct pollfd *p, int *timeout_ms);
+void shim_health_serve(struct shim_health *health, const struct pollfd *p);
+void shim_health_end(struct shim_health *health);
 
 /* --- shim/volumes.c */
 
