@@ -189,7 +189,7 @@ static int finish(struct engine *e, const struct container *c, bool left, struct
 
     if (!r)
         r = network_down(e, c->id, err);
-    return r < 0 ? r : file_remove_tree(e->store->run_fd, c->id, err);
+    return r < 0 ? r : container_remove_run(e, c->id, err);
 }
 
 /* What its shim does at the end, unless it is at it, or the next start is: whose lock we then hold.

@@ -334,7 +334,7 @@ static void assert_no_mount(const char *text)
     struct err err = {0};
 
     ck_assert(!file_load(AT_FDCWD, "/proc/self/mountinfo", 8 << 20, &mounts, &err));
-    ck_assert_msg(!strstr(mounts.data, text), "a mount of '%s' is left", text);
+    ck_assert_msg(!strstr(mounts.data, text), "a mount of '%s' is left:\n%s", text, strstr(mounts.data, text));
 }
 
 /* Arguments of a process, NULs made blanks; empty if it is gone. */
