@@ -33,8 +33,8 @@ static int add(struct ignore *list, const char *pattern, bool exception, struct 
     if (r < 0)
         return r;
     if (list->count == list->room)
-        list->rules =
-            mem_grow(list->rules, list->room = list->room ? 2 * list->room : 16, sizeof *list->rules);
+        list->rules = mem_grow(list->rules, list->room = list->room ? 2 * list->room : 16,
+                               sizeof *list->rules);
     list->rules[list->count++] = (struct rule){compiled, exception};
     list->exceptions = list->exceptions || exception;
     return 0;
@@ -56,12 +56,12 @@ static int add_line(struct ignore *list, const char *line, size_t len, struct er
     cleanup_free char *text = trimmed(line, len), *pattern = NULL;
     bool exception = *text == '!';
 
-    if (!len || *line == '#' || !*text)
+    if (!*text || *line == '#')
         return 0;
     pattern = trimmed(text + exception, strlen(text + exception));
     if (exception && !*pattern)
         return err_set(err, EINVAL, "illegal exclusion pattern: \"!\"");
-    return add(list, pattern + (*pattern == '/'), exception, err);
+    return add(list, pattern, exception, err);
 }
 
 int ignore_parse(const char *name, const char *text, size_t len, struct ignore **ret,

@@ -1,10 +1,10 @@
 /* ignore.h - patterns of paths: .dockerignore, COPY --exclude, and names with * in COPY. Private to
  * build/.
  *
- * The rules are those of Go's path/filepath.Match with docker's `**`: `*` and `?` stop at a slash,
- * `[a-z]` and `[^a-z]` are classes, a backslash takes a meaning away, a component ** is any number
- * of directories, also none. A pattern is tried for all of a path at once, character by character
- * (Thompson's simulation), so the time is at most the product of both lengths. */
+ * The rules are those of Go's path/filepath.Match with the `**` of docker's patternmatcher: `*` and
+ * `?` stop at a slash, `[a-z]` and `[^a-z]` are classes, a backslash takes a meaning away, `**` is
+ * any number of directories, also none. A pattern is tried for all of a path at once, character by
+ * character (Thompson's simulation), so the time is at most the product of both lengths. */
 #pragma once
 
 #include <stdbool.h>
@@ -22,8 +22,9 @@ void path_pattern_free(struct path_pattern *p); /* NULL is fine */
 bool path_pattern_matches(const struct path_pattern *p, const char *path);
 /* Does the text have anything but plain characters? */
 bool path_has_pattern(const char *text);
-/* Go's filepath.Clean of a relative path, as the caller's own string: "a//b/../c/." -> "a/c", "" ->
- * ".". A ".." that cannot be taken back stays. */
+/* Go's filepath.Clean, without a slash at the beginning; the caller frees: "a//b/../c/." -> "a/c",
+ * "" -> ".". A ".." that cannot be taken back stays in a relative path and goes from an absolute
+ * one. */
 char *path_clean(const char *path);
 
 /* --- ignore.c: a list of them -------------------------------------------------------------------

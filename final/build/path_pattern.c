@@ -11,7 +11,7 @@ enum token_kind {
     CLASS,   /* [...] */
     STAR,    /* any text without a slash */
     DIRS,    /* the component **: nothing, or any text that ends in a slash */
-    REST,    /* ** at the end: any text */
+    REST,    /* ** at the end, or before plain text: any text */
 };
 
 struct range {
@@ -95,23 +95,27 @@ static bool parse_class(const char **p, struct token *t)
     return true;
 }
 
-/* Behind the first star. Several ** in a row say what one says. */
+/* "**foo" at the very beginning, with plain text behind it, means any path that ends so. */
+static bool is_suffix_pattern(const char *rest, const struct path_pattern *pattern)
+{
+    return !pattern->count && *rest != '/' && !strpbrk(rest, "*?[]\\");
+}
+
+/* Behind the first star. What says the same twice in a row is taken once: DIRS DIRS, STAR STAR. */
 static void parse_stars(const char **p, struct path_pattern *pattern, struct token *t)
 {
     const struct token *before = pattern->count ? &pattern->tokens[pattern->count - 1] : NULL;
+    bool suffix;
 
     t->kind = STAR;
-    if (**p != '*') {
-        if (before && before->kind == STAR)
-            pattern->count--;
-        return;
+    if (**p == '*') {
+        ++*p;
+        suffix = is_suffix_pattern(*p, pattern);
+        if (**p == '/')
+            ++*p;
+        t->kind = suffix || !**p ? REST : DIRS;
     }
-    while (**p == '*')
-        ++*p;
-    if (**p == '/')
-        ++*p;
-    t->kind = **p ? DIRS : REST;
-    if (before && before->kind == DIRS)
+    if (before && before->kind == t->kind)
         pattern->count--;
 }
 
@@ -200,7 +204,7 @@ static bool takes(const struct token *t, uint32_t c)
         return true;
     if (t->kind == LITERAL)
         return c == t->character;
-    return c != '/' && (t->kind != CLASS || in_class(t, c));
+    return t->kind == CLASS ? in_class(t, c) : c != '/';
 }
 
 /* The pattern has got to token i; on over those that may be nothing. */
@@ -264,6 +268,7 @@ bool path_pattern_matches(const struct path_pattern *p, const char *path)
 char *path_clean(const char *path)
 {
     struct buf out = {0};
+    bool rooted = *path == '/';
 
     for (const char *p = path; *p;) {
         size_t n = strcspn(p, "/");
@@ -275,7 +280,7 @@ char *path_clean(const char *path)
         if (up && out.len && strcmp(out.data + last, "..")) {
             out.len = last ? last - 1 : 0;
             out.data[out.len] = 0;
-        } else if (n && !(n == 1 && *p == '.')) {
+        } else if (n && !(n == 1 && *p == '.') && !(up && rooted)) {
             if (out.len)
                 buf_add_char(&out, '/');
             buf_add(&out, p, n);
