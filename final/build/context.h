@@ -15,6 +15,8 @@
 #include "base/err.h"
 #include "build/tree.h"
 
+#define CONTEXT_DOCKERFILE_MAX (4u << 20)
+
 struct context_request {
     const char *source;             /* PATH, URL, or "-" for `input` */
     const char *dockerfile;         /* -f; NULL: "Dockerfile"; "-": `input` */

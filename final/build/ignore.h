@@ -19,6 +19,10 @@ struct path_pattern;
 /* -EINVAL: "syntax error in pattern". */
 int path_pattern_new(const char *text, struct path_pattern **ret, struct err *err);
 void path_pattern_free(struct path_pattern *p); /* NULL is fine */
+static inline void path_pattern_cleanup(struct path_pattern **p)
+{
+    path_pattern_free(*p);
+}
 bool path_pattern_matches(const struct path_pattern *p, const char *path);
 /* Does the text have anything but plain characters? */
 bool path_has_pattern(const char *text);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/digest.h"
 #include "base/err.h"
@@ -17,9 +18,11 @@ struct tree {
     int root;                    /* a directory (O_PATH will do) */
     const struct ignore *ignore; /* what is in it and yet not there; NULL: nothing */
     struct hashes *hashes;       /* what is known of its files' content; NULL: nothing */
-    bool keep_owner;             /* false: everything in it belongs to 0:0, as a context's does */
-    bool disposable;             /* its files may be taken rather than copied */
-    const char *what;            /* for messages: "build context" */
+    /* False for a build context: everything in it belongs to 0:0, and its times are an accident of
+     * when it was checked out. */
+    bool keep_owner;
+    bool disposable;  /* its files may be taken rather than copied */
+    const char *what; /* for messages: "build context" */
 };
 
 /* --- view.c: the root of an image ---------------------------------------------------------------
@@ -34,13 +37,17 @@ int view_open(struct store *store, const struct strv *dirs, struct err *err);
 /* --- hashes.c: what files contain ---------------------------------------------------------------
  *
  * The digest of a file's content stays true while its device, inode, size and times of change do.
- * One file of notes a tree, in the directory build/ below the engine's root; it has what the last
- * build asked for. A file that changed less than a second before it was read is not noted: its next
- * change may not show in the times. */
+ * One file of notes a tree, in build/hashes/ below the engine's root; it has what the last build
+ * asked for. A file that changed less than a second before it was read is not noted: its next
+ * change may not show in the times. Safe in several threads. */
 
-/* `root` names the tree by its device and inode. A missing, old or broken file of notes is an empty
- * one. */
+/* `root` names the tree by its device and inode; -1: the files of all images, whose device numbers
+ * are new with every mount. A missing, old or broken file of notes is an empty one. */
 struct hashes *hashes_open(struct store *store, int root);
 /* Writes what was asked for, if any of it is new; frees. NULL is fine. A failure costs time in the
  * next build, nothing else. */
 void hashes_close(struct hashes *hashes);
+/* `hashes` NULL knows nothing. */
+bool hashes_find(struct hashes *hashes, const struct stat *st, char ret[DIGEST_LEN + 1]);
+/* `st` was taken before the file was read, and again after it, and had not changed. */
+void hashes_note(struct hashes *hashes, const struct stat *st, const char *digest);

@@ -151,6 +151,9 @@ void layer_fixups_free(struct layer_fixups *f); /* NULL is fine */
 /* Copies the extended attributes that a file of an image may have from one descriptor to the other.
  */
 int layer_copy_xattrs(int from, int to, struct err *err);
+/* Those attributes in the order of their names, each name and value with its NUL and length. */
+struct hasher;
+int layer_hash_xattrs(int fd, struct hasher *hasher, struct err *err);
 
 /* --- layers: overlayfs form to tar (tar.h) ---------------------------------------------------- */
 

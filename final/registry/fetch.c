@@ -20,6 +20,7 @@ struct fetch {
     uint64_t asked;    /* from where this request asks */
     bool checked;      /* this answer's headers */
     bool sink_failed;
+    int64_t modified; /* what the last answer said */
 };
 
 /* A server that cannot go on would begin again, and what the sink has cannot be taken back. */
@@ -41,6 +42,7 @@ static int take(void *context, const struct http_answer *a, const void *data, si
 
     if (r >= 0) {
         f->checked = true;
+        f->modified = a->modified;
         r = f->sink(f->context, data, len, err);
     }
     f->sink_failed = r < 0;
@@ -113,7 +115,7 @@ int registry_fetch(const char *url, const struct registry_options *options, regi
                                            .context = options->context,
                                            .ca_file = options->ca_file,
                                            .config_dir = config_dir};
-    struct fetch f = {.http = http_new(&settings), .sink = sink, .context = context};
+    struct fetch f = {.http = http_new(&settings), .sink = sink, .context = context, .modified = -1};
     struct retry retry = {.retry_after_s = -1};
     int r;
 
@@ -126,5 +128,7 @@ int registry_fetch(const char *url, const struct registry_options *options, regi
         http_answer_free(&a);
     } while (r < 0 && !f.sink_failed && retry_wait(&retry, f.http, err) == 0);
     http_free(f.http);
+    if (r >= 0 && options->modified)
+        *options->modified = f.modified;
     return r;
 }

@@ -119,7 +119,7 @@ void http_answer_free(struct http_answer *a)
 static void answer_reset(struct http_answer *a)
 {
     http_answer_free(a);
-    a->retry_after_s = a->length = -1;
+    a->retry_after_s = a->length = a->modified = -1;
 }
 
 static void replace(char **field, char *value)
@@ -184,6 +184,11 @@ static void read_location(struct http_answer *a, const char *value)
     replace(&a->location, str_copy(value));
 }
 
+static void read_modified(struct http_answer *a, const char *value)
+{
+    a->modified = (int64_t)curl_getdate(value, NULL); /* -1 for what is no date */
+}
+
 static const struct {
     const char *name;
     void (*read)(struct http_answer *a, const char *value);
@@ -191,7 +196,7 @@ static const struct {
     {"content-type", read_content_type},  {"docker-content-digest", read_digest},
     {"www-authenticate", read_challenge}, {"content-range", read_range},
     {"range", read_upload_range},         {"link", read_link},
-    {"location", read_location},
+    {"location", read_location},          {"last-modified", read_modified},
 };
 
 static void read_header(struct http_answer *a, const char *line)

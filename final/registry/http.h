@@ -44,6 +44,7 @@ struct http_answer {
     struct strv challenges;            /* one element for each WWW-Authenticate header */
     int64_t retry_after_s;             /* -1 when absent; dates are converted */
     int64_t length;                    /* Content-Length, -1 when absent */
+    int64_t modified;                  /* Last-Modified, seconds since 1970; -1 when absent */
     bool has_range;                    /* a Content-Range that could be read: */
     uint64_t range_start, range_total; /* range_total 0: "*" */
     struct buf body;                   /* without a sink, or when the status is not 2xx */

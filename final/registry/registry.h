@@ -32,6 +32,8 @@ struct registry_options {
      * never. */
     bool (*cancelled)(void *context);
     void *context;
+    int64_t
+        *modified; /* registry_fetch: when the file changed, in seconds, or -1; NULL: no matter */
 };
 /* `domain` as in a reference ("docker.io" means registry-1.docker.io). Nothing is sent yet. */
 int registry_open(const char *domain, const char *repository,
@@ -110,6 +112,6 @@ int registry_forget(const char *domain, bool *ret_found, struct err *err);
 
 /* Fetches what `url` (http or https) gives and hands each piece to `sink`. Redirects are followed,
  * but not from https to http; nobody's credentials go along. A transfer that breaks off goes on
- * where the server can. `options`: cancelled, context, stall_s, ca_file. */
+ * where the server can. `options`: cancelled, context, stall_s, ca_file, modified. */
 int registry_fetch(const char *url, const struct registry_options *options, registry_sink *sink,
                    void *context, struct err *err);

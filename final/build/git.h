@@ -1,0 +1,20 @@
+/* git.h - repositories as build contexts and for ADD, where git is installed. Private to build/. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+/* "git://...", "git@host:path", "ssh://git@...", "http(s)://... .git[#ref:directory]",
+ * "github.com/..." without a scheme: what docker takes for one. */
+bool git_is_url(const char *text);
+
+struct git_request {
+    const char *url;                /* with "#ref:directory" */
+    bool keep_git_dir;              /* .git stays */
+    const char *commit;             /* it must be this one; NULL */
+    const volatile bool *cancelled; /* NULL: never */
+};
+/* Checks it out into `to`, an empty directory of ours. The directory to use beneath it, "" for all,
+ * is *ret_directory, which the caller frees. Submodules come along. */
+int git_checkout(const struct git_request *request, int to, char **ret_directory, struct err *err);
