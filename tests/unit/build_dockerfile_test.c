@@ -74,7 +74,8 @@ static const struct {
     {"# escape=x\nFROM a", "1:0 invalid escape token 'x' does not match ` or \\"},
     {"# escape=`\n# escape=`\nFROM a", "2:0 only one escape parser directive can be used"},
     /* lists */
-    {"FROM a\nRUN [\"a\", \"b c\"]\nCMD [ \"x\" ]", "1 FROM a|2 RUN [\"a\",\"b c\"]|3 CMD [\"x\"]|"},
+    {"FROM a\nRUN [\"a\", \"b c\"]\nCMD [ \"x\" ]",
+     "1 FROM a|2 RUN [\"a\",\"b c\"]|3 CMD [\"x\"]|"},
     {"FROM a\nRUN [ 'a' ]", "1 FROM a|2 RUN [ 'a' ]|"},
     {"FROM a\nRUN [ -f /x ] && y", "1 FROM a|2 RUN [ -f /x ] && y|"},
     {"FROM a\nCOPY [\"a b\", \"c/\"]", "1 FROM a|2 COPY [\"a b\",\"c/\"]|"},
@@ -119,8 +120,9 @@ static const struct {
      "1 FROM a|2-7 RUN <<EOF <EOF: one\n\n# no comment\ntwo\n>|8 RUN x|"},
     {"FROM a\nRUN <<-EOF\n\t\ta\n\tEOF\n", "1 FROM a|2-4 RUN <<-EOF <EOF:a\n>|"},
     {"FROM a\nRUN <<'E F'\n$x\nE F\n", "1 FROM a|2-4 RUN <<'E F' <E F!:$x\n>|"},
-    {"FROM a\nCOPY <<a <<\"b\" /x/\n1\na\n2\nb\n", "1 FROM a|2-6 COPY <<a <<\"b\" /x/ <a:1\n> <b!:2\n"
-                                                   ">|"},
+    {"FROM a\nCOPY <<a <<\"b\" /x/\n1\na\n2\nb\n",
+     "1 FROM a|2-6 COPY <<a <<\"b\" /x/ <a:1\n> <b!:2\n"
+     ">|"},
     {"FROM a\nRUN cat <<A && cat 3<<B\n1\nA\n2\nB\n", "1 FROM a|2-6 RUN cat <<A && cat 3<<B "
                                                       "<A:1\n> <B:2\n>|"},
     {"FROM a\nRUN cat <<<x; echo $((1 << 2)) <<", "1 FROM a|2 RUN cat <<<x; echo $((1 << 2)) <<|"},
@@ -199,7 +201,8 @@ START_TEST(a_nul_is_told_with_its_place)
     struct err err = {0};
 
     ck_assert_int_eq(dockerfile_parse("D", text, sizeof text - 1, &d, &place, &err), -EINVAL);
-    ck_assert_str_eq(err.message, "dockerfile parse error on line 2: a NUL byte: this is not a text");
+    ck_assert_str_eq(err.message,
+                     "dockerfile parse error on line 2: a NUL byte: this is not a text");
     ck_assert_int_eq(place.first, 2);
     ck_assert_uint_eq(place.column, 6);
     dockerfile_free(&d);
@@ -250,7 +253,7 @@ START_TEST(long_lines_are_refused_and_long_instructions_read)
     cleanup_free char *stages = repeated("", "FROM a\nRUN x\n", 1000, "");
     cleanup_free char *pairs = repeated("FROM a\nENV ", "a=b ", 16000, "\n");
     cleanup_free char *refused = parsed(line), *read = parsed(joined), *many = parsed(stages),
-                       *set = parsed(pairs);
+                      *set = parsed(pairs);
 
     ck_assert_str_eq(refused, "2:0 dockerfile parse error on line 2: dockerfile line greater than "
                               "maximum allowed size of 65535");
