@@ -246,13 +246,14 @@ static int find_destination(const struct copy_layering *w, struct destination *r
     return 0;
 }
 
-static int apply_all(struct copy_layering *w, const struct destination *to, struct err *err)
+static int apply_all(struct copy_layering *w, struct destination *to, struct err *err)
 {
     int r = 0;
 
     for (size_t i = 0; !r && i < w->plan->count; i++) {
         w->source = &w->plan->sources[i];
         r = apply_source(w, to, err);
+        to->directory |= w->source->directory; /* it is one now */
     }
     return r < 0 ? r : copy_set_times(w, err);
 }

@@ -74,11 +74,12 @@ static size_t count_parents(const char *as)
 
 static void add(struct finding *f, const char *path, const char *name, bool directory)
 {
+    cleanup_free char *known = str_format("%s//%s", path, name);
     struct copy_source *s;
 
-    if (strv_contains(&f->found, path) || is_excluded(f, path, directory))
+    if (strv_contains(&f->found, known) || is_excluded(f, path, directory))
         return;
-    strv_add(&f->found, path);
+    strv_add(&f->found, known);
     s = copy_add_source(f->plan, f->tree);
     s->path = str_copy(path);
     s->directory = directory;
@@ -92,6 +93,27 @@ static void add(struct finding *f, const char *path, const char *name, bool dire
  */
 
 static int expand(struct finding *f, const char *dir, size_t part, struct err *err);
+
+/* A symlink that fits is what it leads to, under its own name; --parents keeps it. */
+static int accept_link(struct finding *f, const char *path, struct err *err)
+{
+    struct followed at;
+    int r;
+
+    if (f->plan->request->parents) {
+        add(f, path, "", false);
+        return 0;
+    }
+    r = follow_path(f->tree->root, path, true, &at);
+    if (r < 0)
+        return not_readable(path, r, err);
+    if (at.missing || is_hidden(f->tree, at.path, S_ISDIR(at.st.st_mode)))
+        r = not_found(f, path, err);
+    else
+        add(f, at.path, path_base(path), S_ISDIR(at.st.st_mode));
+    followed_free(&at);
+    return r;
+}
 
 /* `path` fits the parts up to this one. */
 static int accept(struct finding *f, const char *path, size_t part, struct err *err)
@@ -107,6 +129,8 @@ static int accept(struct finding *f, const char *path, size_t part, struct err *
         return 0;
     if (part + 1 < f->parts.len)
         return S_ISDIR(st.st_mode) ? expand(f, path, part + 1, err) : 0;
+    if (S_ISLNK(st.st_mode))
+        return accept_link(f, path, err);
     add(f, path, path_base(path), S_ISDIR(st.st_mode));
     return 0;
 }
@@ -231,8 +255,10 @@ static int find_pattern(struct finding *f, const char *word, const char *clean, 
     int r = follow_plain(f, clean, &at, false);
 
     if (r < 0)
-        return r == -ENOTDIR ? 0 : not_readable(word, r, err);
-    if (!at.missing && S_ISDIR(at.st.st_mode))
+        return r == -ENOTDIR ? not_found(f, word, err) : not_readable(word, r, err);
+    if (at.missing)
+        r = not_found(f, word, err);
+    else if (S_ISDIR(at.st.st_mode))
         r = expand(f, at.path, 0, err);
     followed_free(&at);
     return r;

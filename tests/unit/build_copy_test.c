@@ -256,6 +256,17 @@ static const struct scene scenes[] = {
      .words = "x /a/",
      .error = "cannot copy to '/a': Too many levels"},
 
+    {.from = "f x 644 X; l s x; d d 755; f d/y 644 Y; l t d",
+     .below = "",
+     .words = "[st] /n/",
+     .result = "d n 755; f n/s 644 X; f n/y 644 Y"},
+    {.from = "l s none", .below = "", .words = "? /n/", .error = "stat s: file does not exist"},
+    {.from = "d a 755; f a/x 644 X; f b 644 B",
+     .below = "",
+     .words = "? /n",
+     .result = "d n 755; f n/b 644 B; f n/x 644 X"},
+    {.from = TREE, .below = "", .words = "none/* /t/", .error = "stat none/*: file does not exist"},
+
     /* other kinds of files */
     {.from = "d d 755; f d/a 644 A; h d/b d/a; f d/c 644 A",
      .below = "",
