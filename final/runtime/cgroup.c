@@ -229,7 +229,7 @@ int runtime_cgroup_stats(const struct runtime_cgroup_place *place, struct runtim
 int runtime_cgroup_update(const struct runtime_cgroup_place *place, const json_t *resources,
                           struct err *err)
 {
-    cleanup_with(cgroup_close) struct cgroup cg;
+    cleanup_with(cgroup_close) struct cgroup cg = {.dir = -1};
 
     if (cgroup_check_resources(resources, err) < 0 || cgroup_open_own(place, &cg, err) < 0 ||
         cgroup_open_birthplace(&cg, err) < 0)

@@ -140,7 +140,7 @@ int runtime_cgroup_resolve(enum runtime_cgroup_manager manager, const char *cgro
     if (*path && !cgroup_path_is_plain(path))
         return err_set(err, EINVAL,
                        "linux.cgroupsPath '%s' is not a plain path below the root: no empty "
-                       "component, \".\" or \"..\"",
+                       "component, \".\" or \"..\", and none above 255 bytes",
                        path);
     *ret_path = steal_ptr(&path);
     return 0;

@@ -18,7 +18,8 @@
 #include "base/json.h"
 #include "runtime/spec_parts.h"
 
-#define OUTPUT_MAX 700 /* of each stream: what an error message has room for */
+#define OUTPUT_MAX  700     /* of each stream: what an error message has room for */
+#define TIMEOUT_MAX 2000000 /* seconds, 23 days: what poll(2) can wait for */
 
 struct hook {
     const char *path;
@@ -51,14 +52,15 @@ static void hook_free(struct hook *hook)
 static int parse(const json_t *item, struct hook *ret, struct err *err)
 {
     const json_t *env = json_object_get(item, "env");
+    long long timeout = json_int(item, "timeout", 0);
 
     ret->path = json_str(item, "path", NULL);
-    ret->timeout_s = (int)json_int(item, "timeout", 0);
+    ret->timeout_s = (int)(timeout < TIMEOUT_MAX ? timeout : TIMEOUT_MAX);
     ret->own_env = json_is_array(env);
     if (!ret->path || *ret->path != '/')
         return err_set(err, EINVAL, "path '%s' is not an absolute path",
                        ret->path ? ret->path : "");
-    if (json_object_get(item, "timeout") && ret->timeout_s <= 0)
+    if (json_object_get(item, "timeout") && timeout <= 0)
         return err_set(err, EINVAL, "timeout of '%s' is not greater than zero", ret->path);
     if (spec_strings(json_object_get(item, "args"), "args", &ret->args, err) < 0 ||
         spec_strings(env, "env", &ret->env, err) < 0)

@@ -12,12 +12,15 @@ const char *spec_annotation(const json_t *config, const char *name)
     return json_string_value(json_object_get(json_at(config, "annotations"), name));
 }
 
-/* A NUL byte in an argument would cut it short without a word. */
+/* A NUL byte in an argument would cut it short without a word, and "ro" where ["ro"] is meant would
+ * be no option at all. */
 int spec_strings(const json_t *array, const char *what, struct strv *ret, struct err *err)
 {
     const json_t *item;
     size_t i;
 
+    if (array && !json_is_array(array) && !json_is_null(array))
+        return err_set(err, EINVAL, "%s is not an array", what);
     json_array_foreach(array, i, item)
     {
         const char *text = json_string_value(item);
@@ -29,10 +32,24 @@ int spec_strings(const json_t *array, const char *what, struct strv *ret, struct
     return 0;
 }
 
+static int check_annotations(json_t *annotations, struct err *err)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(annotations, name, value)
+    {
+        if (!json_is_string(value))
+            return err_set(err, EINVAL, "annotations: the value of '%s' is not a string", name);
+    }
+    return 0;
+}
+
 int spec_parse(const json_t *config, struct spec *ret, struct err *err)
 {
     memset(ret, 0, sizeof *ret);
-    if (spec_check_types(config, "", err) < 0)
+    if (spec_check_types(config, "", err) < 0 ||
+        check_annotations(json_at(config, "annotations"), err) < 0)
         return -err->code;
     ret->config = config;
     ret->root_path = json_str(config, "root.path", NULL);

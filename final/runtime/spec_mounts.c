@@ -19,17 +19,26 @@ static int text_member(const json_t *item, const char *name, const char *otherwi
     return 0;
 }
 
+static int mappings_member(const json_t *item, const char *name, const json_t **ret,
+                           struct err *err)
+{
+    *ret = json_object_get(item, name);
+    return !*ret || json_is_array(*ret) || json_is_null(*ret)
+               ? 0
+               : err_set(err, EINVAL, "%s is not an array", name);
+}
+
 static int parse_one(const json_t *item, struct spec_mount *ret, struct err *err)
 {
     if (text_member(item, "destination", "", &ret->destination, err) < 0 ||
         text_member(item, "type", NULL, &ret->type, err) < 0 ||
         text_member(item, "source", NULL, &ret->source, err) < 0 ||
-        spec_strings(json_at(item, "options"), "options", &ret->options, err) < 0)
+        spec_strings(json_at(item, "options"), "options", &ret->options, err) < 0 ||
+        mappings_member(item, "uidMappings", &ret->uid_mappings, err) < 0 ||
+        mappings_member(item, "gidMappings", &ret->gid_mappings, err) < 0)
         return -err->code;
     if (!*ret->destination)
         return err_set(err, EINVAL, "there is no destination");
-    ret->uid_mappings = json_at(item, "uidMappings");
-    ret->gid_mappings = json_at(item, "gidMappings");
     if (!json_array_size(ret->uid_mappings) != !json_array_size(ret->gid_mappings))
         return err_set(err, EINVAL,
                        "'%s' has only one of uidMappings and gidMappings: both are needed",

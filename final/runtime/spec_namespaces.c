@@ -90,6 +90,8 @@ int spec_parse_id_map(const json_t *array, const char *what, struct spec_id_map 
     const json_t *item;
     size_t i;
 
+    if (array && !json_is_array(array) && !json_is_null(array))
+        return err_set(err, EINVAL, "%s is not an array", what);
     if (!json_array_size(array))
         return 0;
     ret->items = mem_alloc(json_array_size(array) * sizeof *ret->items);

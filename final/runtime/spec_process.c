@@ -64,7 +64,11 @@ static int parse_groups(const json_t *groups, struct spec_process *ret, struct e
 /* `username` is for Windows; whom a name means here only the image knows (user.h). */
 static int parse_user(const json_t *user, struct spec_process *ret, struct err *err)
 {
-    ret->umask = (mode_t)json_int(user, "umask", 0022) & 0777;
+    long long mask = json_int(user, "umask", 0022);
+
+    if (mask < 0 || mask > 0777)
+        return err_set(err, EINVAL, "process.user.umask %lld is not from 0 to 511 (0777)", mask);
+    ret->umask = (mode_t)mask;
     ret->group_names = json_object_get(user, "org.cooper.groups");
     if (parse_id(user, "uid", &ret->uid, err) < 0 || parse_id(user, "gid", &ret->gid, err) < 0)
         return -err->code;
@@ -141,6 +145,10 @@ static int parse_caps(const json_t *caps, struct spec_process *process, struct e
     /* The kernel refuses others; runc's own default document has some, and runc passes them over.
      */
     ret->ambient &= ret->permitted & ret->inheritable;
+    if (ret->effective & ~ret->permitted)
+        return err_set(err, EPERM,
+                       "process.capabilities.effective has what process.capabilities.permitted "
+                       "does not have");
     warn_of_unknown(&unknown, process);
     return 0;
 }

@@ -48,7 +48,14 @@ static int write_map(pid_t pid, const char *file, const struct spec_id_map *map,
     for (size_t i = 0; i < map->len; i++)
         buf_printf(&text, "%u %u %u\n", map->items[i].inside, map->items[i].outside,
                    map->items[i].size);
-    return file_poke(AT_FDCWD, path, text.data, err);
+    if (file_poke(AT_FDCWD, path, text.data, err) >= 0)
+        return 0;
+    if (err->code == EINVAL) /* the whole mapping, in the message, would explain nothing */
+        return err_set(err, EINVAL,
+                       "the kernel refuses these %zu ranges: they overlap, or are more than 340 or "
+                       "a page of text",
+                       map->len);
+    return -err->code;
 }
 
 static int write_maps(const struct spec *spec, pid_t pid, bool deny_setgroups, struct err *err)

@@ -200,6 +200,9 @@ START_TEST(update_changes_what_it_names)
     EXPECT(1, "", "invalid value for memory: invalid size: 'lots'", "update", "--memory", "lots",
            box.id);
     EXPECT(1, "", "parse error", "update", "--pids-limit", "x", box.id);
+    EXPECT(1, "", "'/tmp': cannot read: Is a directory", "update", "-r", "/tmp", box.id);
+    EXPECT(1, "", "linux.resources.cpu.quota -5 is too small", "update", "--cpu-quota", "-5",
+           box.id);
     EXPECT(1, "", "made without linux.intelRdt", "update", "--l3-cache-schema", "L3:0=f", box.id);
     EXPECT(0, "", "", "delete", "-f", box.id);
     EXPECT(1, "", "container does not exist", "update", "--pids-limit", "4", box.id);

@@ -295,6 +295,8 @@ static const struct {
     {"{\"path\":\"/etc/passwd\"}", "fork/exec /etc/passwd: "},
     {"{\"path\":\"/bin/true\",\"timeout\":0}", "is not greater than zero"},
     {"{\"path\":\"/bin/true\",\"args\":[1]}", "is not a string"},
+    {"{\"path\":\"/bin/true\",\"args\":\"x\"}", "args is not an array"},
+    {"{\"path\":\"/bin/true\",\"env\":{}}", "env is not an array"},
 };
 
 START_TEST(a_bad_hook_says_why)

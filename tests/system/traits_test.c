@@ -214,6 +214,19 @@ static const struct {
      "\"hard\":0}]",
      "'RLIMIT_CORE' is there twice"},
     {"process.oomScoreAdj", "2000", "oom_score_adj"},
+    {"process.user", "{\"uid\":0,\"gid\":0,\"umask\":-1}", "process.user.umask -1 is not from 0"},
+    {"process.user", "{\"uid\":0,\"gid\":0,\"umask\":512}", "process.user.umask 512 is not"},
+    {"process.capabilities",
+     "{\"effective\":[\"CAP_CHOWN\",\"CAP_KILL\"],\"permitted\":[\"CAP_KILL\"]}",
+     "process.capabilities.effective has what"},
+    {"mounts", "[{\"destination\":\"/x\",\"type\":\"tmpfs\",\"options\":\"ro\"}]",
+     "mounts[0]: options is not an array"},
+    {"mounts", "[{\"destination\":\"/x\",\"type\":\"tmpfs\",\"uidMappings\":\"x\"}]",
+     "mounts[0]: uidMappings is not an array"},
+    {"hooks", "{\"poststop\":{\"path\":\"/bin/true\"}}", "hooks.poststop is not an array"},
+    {"annotations", "{\"a\":1}", "annotations: the value of 'a' is not a string"},
+    {"linux.timeOffsets", "{\"monotonic\":{\"secs\":\"5\"}}",
+     "linux.timeOffsets.monotonic.secs is not a whole number"},
 };
 
 START_TEST(what_cannot_be_given_is_an_error)

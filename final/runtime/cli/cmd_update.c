@@ -147,8 +147,10 @@ static json_t *load(const char *path, struct err *err)
         err_errno(err, "cannot open '%s'", path);
         return NULL;
     }
-    if (file_load_fd(fd, CONFIG_MAX, &text, err) < 0)
+    if (file_load_fd(fd, CONFIG_MAX, &text, err) < 0) {
+        err_wrap(err, "'%s'", path);
         return NULL;
+    }
     return json_parse(text.data, text.len, path, err);
 }
 
