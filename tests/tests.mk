@@ -91,7 +91,7 @@ GROUP_SUITES := limits limits_update limits_devices groups groups_place groups_h
 check-vm: need-root
 	@tests/deps.sh build test vm
 	$(SUBMAKE) -j$(JOBS) tests
-	@CK_TIMEOUT_MULTIPLIER=10 tests/vm/check-vm.sh tests/vm/suites.sh $(filter-out %/unit,$(TESTS))
+	@CK_TIMEOUT_MULTIPLIER=10 COOPER_VM_TIMEOUT=2400 tests/vm/check-vm.sh tests/vm/suites.sh $(filter-out %/unit,$(TESTS))
 	@CK_TIMEOUT_MULTIPLIER=10 COOPER_VM_CGROUPS=1 tests/vm/check-vm.sh $(BUILD)/tests/system $(GROUP_SUITES)
 
 # Every command of every chapter under pure cgroup v2: most of an hour, because what is emulated compiles, too.
