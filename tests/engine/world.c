@@ -436,7 +436,6 @@ __attribute__((constructor)) static void leave_the_machines_network(void)
         perror("net.ipv4.ip_forward of the tests' network");
     close(fd);
     own_network = true;
-    own_network = true;
 }
 
 static const char *probe_root(void)
