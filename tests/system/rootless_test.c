@@ -196,7 +196,7 @@ static const struct {
     {"process.user.uid", "1", "cannot become user 1: it is not mapped"},
     {"linux.namespaces", "[{\"type\":\"mount\"}]", "user namespace isn't enabled"},
     {"process.oomScoreAdj", "-500", "CAP_SYS_RESOURCE"},
-    {"process.scheduler", "{\"policy\":\"SCHED_OTHER\",\"nice\":-5}", "CAP_SYS_NICE"},
+    {"process.scheduler", "{\"policy\":\"SCHED_OTHER\",\"nice\":-20}", "CAP_SYS_NICE"},
 };
 
 START_TEST(what_a_user_may_not_is_said)
