@@ -48,12 +48,12 @@ PROGRAM_DIR := $(BUILD)/bin
 LIBEXEC := $(BUILD)/libexec/cooper
 
 ROOMS := cli build engine runtime image registry network storage base
-mains := final/cli/main.c final/cli/image_main.c final/network/nft_main.c final/runtime/init_main.c final/runtime/systemd_main.c final/runtime/seccomp_gen.c
+mains := final/cli/main.c final/cli/image_main.c final/network/nft_main.c final/engine/gzip_main.c final/runtime/init_main.c final/runtime/systemd_main.c final/runtime/seccomp_gen.c
 room_sources = $(filter-out $(mains),$(wildcard final/$(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 ROOM_LIBS := $(foreach r,$(ROOMS),$(BUILD)/lib/lib$(r).a)
 
-PROGRAMS := $(PROGRAM_DIR)/cooper $(PROGRAM_DIR)/cooper-runtime $(LIBEXEC)/cooper-shim $(LIBEXEC)/cooper-image $(LIBEXEC)/cooper-init $(LIBEXEC)/cooper-nft
+PROGRAMS := $(PROGRAM_DIR)/cooper $(PROGRAM_DIR)/cooper-runtime $(LIBEXEC)/cooper-shim $(LIBEXEC)/cooper-image $(LIBEXEC)/cooper-init $(LIBEXEC)/cooper-nft $(LIBEXEC)/cooper-gzip
 # The runtime's words with systemd: only where its library is. Without, the manager "systemd" is refused.
 SYSTEMD_LIBS := $(shell pkg-config --libs libsystemd 2>/dev/null)
 ifneq ($(SYSTEMD_LIBS),)
@@ -109,6 +109,11 @@ $(LIBEXEC)/cooper-nft: $(call objects,final/network/nft_main.c)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	@$(CC) $(ALL_CFLAGS) -pie $(LDFLAGS) $< -lnftables -o $@
+
+$(LIBEXEC)/cooper-gzip: final/engine/gzip_main.c
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -pie $(LDFLAGS) $< -lz -o $@
 
 # libsystemd is a shared library only: a program of its own, run when it is needed.
 $(LIBEXEC)/cooper-systemd: final/runtime/systemd_main.c

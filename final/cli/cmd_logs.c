@@ -1,14 +1,17 @@
 /* logs: the engine reads the files and follows them; here lines get their timestamps and their
  * stream. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/values.h"
 
 static const struct flag logs_flags[] = {
+    {0, "details", .help = "Show extra details provided to logs"},
     {'f', "follow", .help = "Follow log output"},
     {0, "since", FLAG_ONE, "string", NULL, NULL,
      .help = "Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" "
@@ -57,27 +60,78 @@ static int read_options(const struct options *o, struct log_options *ret, struct
     return read_moment(o, "until", &ret->until_ns, err);
 }
 
-/* stderr of the container goes to ours. A reader that has gone away ends it. */
-static int print_line(void *context, int stream, int64_t time_ns, const char *text, size_t len)
+/* As in a URL's query, which is how docker shows them. */
+static void add_escaped(struct buf *out, const char *text)
 {
-    const struct log_options *options = context;
+    static const char plain[] = "-_.~";
+
+    for (; *text; text++)
+        if (isalnum((unsigned char)*text) || strchr(plain, *text))
+            buf_add_char(out, *text);
+        else if (*text == ' ')
+            buf_add_char(out, '+');
+        else
+            buf_printf(out, "%%%02X", (unsigned char)*text);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* "A=1,b=x%2Fy" */
+static char *details_text(const json_t *attrs)
+{
+    cleanup_strv struct strv pairs = {0};
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)attrs, name, value)
+    {
+        struct buf pair = {0};
+
+        add_escaped(&pair, name);
+        buf_add_char(&pair, '=');
+        add_escaped(&pair, json_is_string(value) ? json_string_value(value) : "");
+        strv_take(&pairs, buf_steal(&pair));
+    }
+    if (pairs.len)
+        qsort(pairs.items, pairs.len, sizeof *pairs.items, by_text);
+    return strv_join(&pairs, ",");
+}
+
+struct printing {
+    struct log_options log;
+    bool details;
+};
+
+/* stderr of the container goes to ours. A reader that has gone away ends it. */
+static int print_line(void *context, int stream, int64_t time_ns, const char *text, size_t len,
+                      const json_t *attrs)
+{
+    const struct printing *printing = context;
     FILE *out = stream == 2 ? stderr : stdout;
     char stamp[40];
 
     /* stderr is not buffered: what came before it must not come out behind it. */
     if (stream == 2)
         fflush(stdout);
-    if (options->timestamps) {
+    if (printing->log.timestamps) {
         clock_format_fixed(time_ns, stamp);
         fprintf(out, "%s ", stamp);
     }
+    if (printing->details) {
+        cleanup_free char *details = details_text(attrs);
+
+        fprintf(out, "%s ", details);
+    }
     fwrite(text, 1, len, out);
-    if (options->follow && fflush(out) != 0)
+    if (printing->log.follow && fflush(out) != 0)
         return -EPIPE;
     return ferror(out) ? -EPIPE : 0;
 }
 
-static int print_logs(struct cli *cli, struct log_options *options)
+static int print_logs(struct cli *cli, struct printing *printing)
 {
     struct container c;
     struct err err = {0};
@@ -85,7 +139,7 @@ static int print_logs(struct cli *cli, struct log_options *options)
 
     if (cli_engine(cli, &err) < 0 || engine_find(cli->engine, cli->options.args[0], &c, &err) < 0)
         return cli_engine_fail(cli, &err);
-    r = engine_logs(cli->engine, &c, options, print_line, options, &err);
+    r = engine_logs(cli->engine, &c, &printing->log, print_line, printing, &err);
     container_free(&c);
     if (r < 0 && r != -EPIPE)
         return cli_engine_fail(cli, &err);
@@ -94,12 +148,12 @@ static int print_logs(struct cli *cli, struct log_options *options)
 
 static int cmd_logs(struct cli *cli)
 {
-    struct log_options options;
+    struct printing printing = {.details = options_flag(&cli->options, "details")};
     struct err err = {0};
 
-    if (read_options(&cli->options, &options, &err) < 0)
+    if (read_options(&cli->options, &printing.log, &err) < 0)
         return cli_fail(cli, &err);
-    return print_logs(cli, &options);
+    return print_logs(cli, &printing);
 }
 
 const struct command command_logs = {

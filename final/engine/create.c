@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "engine/log.h"
 #include "engine/mounts.h"
 #include "engine/network.h"
 #include "runtime/runtime.h"
@@ -155,6 +156,8 @@ static int draft_fill(struct engine *e, const struct create_request *request, st
         r = modes_check(e, d->config, d->host, err);
     if (!r)
         r = policy_check(d->host, err);
+    if (!r)
+        r = log_check(d->host, err);
     if (!r)
         r = limits_check(d->host, false, err);
     if (!r)

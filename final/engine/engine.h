@@ -242,10 +242,11 @@ struct log_options {
     int64_t since_ns, until_ns; /* 0: no bound */
     long long tail;             /* -1: all */
 };
-/* Calls `line` for each entry in order. stream is 1 or 2; a negative result ends it. Follows across
- * rotation until the container stops. -ENOTSUP for log driver "none": docker's text. */
+/* Calls `line` for each entry in order. stream is 1 or 2, attrs an object or NULL; a negative result
+ * ends it. Follows across rotation, and from one run to the next that a policy or `restart` makes.
+ * -ENOTSUP where nothing is kept: docker's text. */
 typedef int engine_log_line(void *context, int stream, int64_t time_ns, const char *text,
-                            size_t len);
+                            size_t len, const json_t *attrs);
 int engine_logs(struct engine *e, const struct container *c, const struct log_options *options,
                 engine_log_line *line, void *context, struct err *err);
 

@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "engine/internal.h"
+#include "engine/log.h"
 
 void engine_event(struct engine *e, const char *type, const char *action, const char *id,
                   json_t *attributes)
@@ -65,13 +65,15 @@ static void put_volumes(json_t *document, const struct container *c)
 /* What the shim must know and what may change while it runs: containers/<id>/shim.json. */
 static json_t *shim_document(const struct container *c)
 {
-    json_t *document = json_object(), *health;
+    json_t *document = json_object(), *health, *log;
 
     json_put(document, "attributes", container_attributes(c));
     if (json_at(c->config, "HostConfig.RestartPolicy"))
         json_object_set(document, "restart", json_at(c->config, "HostConfig.RestartPolicy"));
     if ((health = health_document(json_object_get(c->config, "Config"))))
         json_put(document, "health", health);
+    if ((log = log_plan(c)))
+        json_put(document, "log", log);
     put_volumes(document, c);
     return document;
 }

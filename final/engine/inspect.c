@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "engine/log.h"
 #include "engine/network.h"
 
 static void put_time(json_t *object, const char *name, int64_t ns)
@@ -70,11 +71,15 @@ static void put_complete(json_t *document, const char *section, json_t *given)
 static void put_paths(json_t *document, const struct container *c, const char *dir)
 {
     cleanup_free char *log = str_format("%s-json.log", c->id);
+    bool json = !strcmp(log_driver(json_object_get(c->config, "HostConfig")), "json-file");
 
     put_file(document, "ResolvConfPath", dir, "resolv.conf");
     put_file(document, "HostnamePath", dir, "hostname");
     put_file(document, "HostsPath", dir, "hosts");
-    put_file(document, "LogPath", dir, log);
+    if (json)
+        put_file(document, "LogPath", dir, log);
+    else
+        json_put_str(document, "LogPath", "");
 }
 
 json_t *engine_inspect_container(struct engine *e, const struct container *c, struct err *err)

@@ -1,142 +1,146 @@
-/* logs.c - reading docker's json-file log: rotated files oldest first, then the current one;
- * following it by inotify(7) across rotation until the container has ended and everything was read.
- */
+/* logs.c - what a container has said: all that is there, the end of it, and what is still to come,
+ * across rotation and across runs until the container has ended for good. */
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/json.h"
-#include "engine/internal.h"
+#include "engine/keep.h"
+#include "engine/log.h"
+#include "engine/log_format.h"
 
-#define CHUNK 65536
+#define RECHECK_MS 100 /* between two runs nothing says when the next begins */
 
 struct reader {
     const struct log_options *options;
     engine_log_line *line;
     void *context;
     char *path; /* of the current file */
-    int fd;
-    struct buf partial; /* bytes after the last newline */
-    long long skip;     /* entries before the tail begins */
-    bool counting;      /* first pass of --tail: only count */
-    long long count;
+    bool json;
+    int fd; /* of the current file */
+    struct buf partial;
+    long long skip; /* entries before the tail begins, where it could not be found from behind */
+    int64_t last_ns, after_ns; /* the youngest that was seen; what is not younger was seen before */
 };
 
-static bool wanted(const struct log_options *o, int stream, int64_t time_ns)
+/* --- entries ---------------------------------------------------------------------------------- */
+
+static bool wanted(const struct log_options *o, const struct log_line *line)
 {
-    if ((stream == 1 && !o->want_stdout) || (stream == 2 && !o->want_stderr))
+    if ((line->stream == 1 && !o->want_stdout) || (line->stream == 2 && !o->want_stderr))
         return false;
-    if (o->since_ns && time_ns < o->since_ns)
+    if (o->since_ns && line->time_ns < o->since_ns)
         return false;
-    return !o->until_ns || time_ns <= o->until_ns;
+    return !o->until_ns || line->time_ns <= o->until_ns;
 }
 
-/* One line of the file. A line that is not JSON (a torn write of a full disk) is passed over. */
-static int take_entry(struct reader *reader, const char *text, size_t len)
+static int take_line(void *context, const struct log_line *line)
 {
-    struct err ignored;
-    cleanup_json json_t *entry = json_parse(text, len, "a log line", &ignored);
-    int stream = !strcmp(json_str(entry, "stream", "stdout"), "stderr") ? 2 : 1;
-    json_t *log = json_object_get(entry, "log");
-    int64_t time_ns = 0;
+    struct reader *reader = context;
 
-    if (!json_is_string(log) || clock_parse(json_str(entry, "time", ""), &time_ns) < 0 ||
-        !wanted(reader->options, stream, time_ns))
+    if (line->time_ns <= reader->after_ns)
         return 0;
-    if (reader->counting) {
-        reader->count++;
-        return 0;
-    }
+    reader->last_ns = line->time_ns;
     if (reader->skip > 0) {
         reader->skip--;
         return 0;
     }
-    return reader->line(reader->context, stream, time_ns, json_string_value(log),
-                        json_string_length(log));
+    if (!wanted(reader->options, line))
+        return 0;
+    return reader->line(reader->context, line->stream, line->time_ns, line->text, line->len,
+                        line->attrs);
 }
 
-static int take_lines(struct reader *reader)
+static int count_line(void *context, const struct log_line *line)
 {
-    struct buf *b = &reader->partial;
-    size_t done = 0;
-    char *newline;
+    (void)line;
+    ++*(long long *)context;
+    return 0;
+}
+
+static int read_source(struct reader *reader, const struct log_source *source, struct err *err)
+{
+    return log_source_read(source, reader->json, &reader->partial, take_line, reader, err);
+}
+
+/* --- all of it, or its end -------------------------------------------------------------------- */
+
+/* Of a packed file the beginning has to be read, too. */
+static int skip_packed(struct reader *reader, const struct log_source *source, long long *missing,
+                       struct err *err)
+{
+    cleanup_buf struct buf data = {0};
+    long long count = 0;
+    int r = log_source_read(source, reader->json, &data, count_line, &count, err);
+
+    reader->skip = count > *missing ? count - *missing : 0;
+    *missing = count > *missing ? 0 : *missing - count;
+    return r;
+}
+
+/* How many of the sources have something to show; the oldest of them is set to where that begins.
+ */
+static int find_tail(struct reader *reader, const struct log_sources *sources, size_t *ret,
+                     struct err *err)
+{
+    long long missing = reader->options->tail;
+    off_t at;
+
+    *ret = missing < 0 ? sources->len : 0;
+    while (missing > 0 && *ret < sources->len) {
+        const struct log_source *source = &sources->items[*ret];
+        int r = source->packed ? skip_packed(reader, source, &missing, err)
+                               : log_seek_tail(source->fd, reader->json, &missing, &at, err);
+
+        if (r < 0)
+            return r;
+        if (!source->packed && lseek(source->fd, at, SEEK_SET) < 0)
+            return err_errno(err, "cannot seek in a log");
+        ++*ret;
+    }
+    return 0;
+}
+
+/* The current file stays open, at its end. */
+static int read_sources(struct reader *reader, struct log_sources *sources, size_t count,
+                        struct err *err)
+{
     int r = 0;
 
-    while (r >= 0 && b->len > done && (newline = memchr(b->data + done, '\n', b->len - done))) {
-        size_t end = (size_t)(newline - b->data);
-
-        r = take_entry(reader, b->data + done, end - done);
-        done = end + 1;
+    for (size_t i = count; i-- > 0 && r >= 0;) {
+        reader->partial.len = 0;
+        r = read_source(reader, &sources->items[i], err);
     }
-    if (done) {
-        memmove(b->data, b->data + done, b->len - done);
-        b->len -= done;
+    if (sources->len) {
+        if (!count && lseek(sources->items[0].fd, 0, SEEK_END) < 0) /* --tail 0 */
+            r = err_errno(err, "cannot seek in a log");
+        close_fd(&reader->fd);
+        reader->fd = steal_fd(&sources->items[0].fd);
     }
     return r;
 }
 
-/* Reads the open file to its present end. */
-static int read_to_end(struct reader *reader, struct err *err)
-{
-    for (;;) {
-        ssize_t n;
-        int r;
-
-        buf_reserve(&reader->partial, CHUNK);
-        n = file_read(reader->fd, reader->partial.data + reader->partial.len, CHUNK);
-        if (n < 0)
-            return err_set(err, (int)-n, "cannot read the log '%s'", reader->path);
-        if (!n)
-            return 0;
-        reader->partial.len += (size_t)n;
-        r = take_lines(reader);
-        if (r < 0)
-            return r;
-    }
-}
-
-static int open_log(struct reader *reader, const char *path)
-{
-    close_fd(&reader->fd);
-    reader->partial.len = 0;
-    reader->fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    return reader->fd < 0 ? -errno : 0;
-}
-
-static int oldest_rotation(const struct reader *reader)
-{
-    int n = 0;
-
-    for (;; n++) {
-        cleanup_free char *path = str_format("%s.%d", reader->path, n + 1);
-
-        if (access(path, F_OK) < 0)
-            return n;
-    }
-}
-
-/* All files, oldest first; the current one stays open at its end. */
 static int read_all(struct reader *reader, struct err *err)
 {
-    for (int n = oldest_rotation(reader); n >= 0; n--) {
-        cleanup_free char *path = n ? str_format("%s.%d", reader->path, n) : str_copy(reader->path);
-        int r = open_log(reader, path);
+    struct log_sources sources = {0};
+    bool found;
+    size_t count;
+    int r = log_sources_open(reader->path, -1, &sources, &found, err);
 
-        if (r == -ENOENT)
-            continue; /* rotated away just now, or nothing was logged yet */
-        if (r < 0)
-            return err_set(err, -r, "cannot open the log '%s': %s", path, strerror(-r));
-        r = read_to_end(reader, err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    if (!r)
+        r = find_tail(reader, &sources, &count, err);
+    if (!r)
+        r = read_sources(reader, &sources, count, err);
+    log_sources_close(&sources);
+    return r;
 }
+
+/* --- what comes ------------------------------------------------------------------------------- */
 
 /* True when the file under the name is no longer the one we read. */
 static bool rotated(const struct reader *reader)
@@ -148,80 +152,164 @@ static bool rotated(const struct reader *reader)
     return reader->fd < 0 || fstat(reader->fd, &by_fd) < 0 || by_name.st_ino != by_fd.st_ino;
 }
 
+/* All that is younger than the file we had. If that is not there any more (it was compressed) all
+ * is read again, and what is not younger than the last entry passed over. */
+static int read_younger(struct reader *reader, struct err *err)
+{
+    struct log_sources sources = {0};
+    bool found;
+    int r = log_sources_open(reader->path, reader->fd, &sources, &found, err);
+
+    reader->after_ns = found || reader->fd < 0 ? 0 : reader->last_ns;
+    if (!r)
+        r = read_sources(reader, &sources, sources.len, err);
+    reader->after_ns = 0;
+    log_sources_close(&sources);
+    return r;
+}
+
+static int read_current(struct reader *reader, struct err *err)
+{
+    struct log_source current = {reader->fd, false};
+
+    return reader->fd < 0 ? 0 : read_source(reader, &current, err);
+}
+
 static int catch_up(struct reader *reader, struct err *err)
 {
-    int r = reader->fd >= 0 ? read_to_end(reader, err) : 0;
+    int r = read_current(reader, err);
 
-    if (r < 0 || !rotated(reader))
-        return r;
-    /* What came between our last read and the rename is still behind the old descriptor. */
-    r = reader->fd >= 0 ? read_to_end(reader, err) : 0;
-    if (r < 0)
-        return r;
-    if (open_log(reader, reader->path) < 0)
-        return 0;
-    return read_to_end(reader, err);
+    while (r >= 0 && rotated(reader)) {
+        /* What came between our last read and the rename is still behind the old descriptor. */
+        r = read_current(reader, err);
+        if (r >= 0)
+            r = read_younger(reader, err);
+    }
+    return r;
 }
 
-static int follow(struct reader *reader, const struct container *c, struct err *err)
-{
-    cleanup_free char *dir =
-        str_copy_n(reader->path, (size_t)(strrchr(reader->path, '/') - reader->path));
-    cleanup_free char *exit_file = str_format("%s/exit.json", dir);
-    cleanup_close int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    cleanup_close int pidfd = proc_open(&c->owner);
+struct pursuit {
+    struct engine *e;
+    const char *id;
+    char *dir, *exit_file;
+    int watch, shim; /* inotify; the pidfd of the one that writes, -1: nobody does now */
+};
 
-    if (watch < 0 ||
-        inotify_add_watch(watch, dir, IN_MODIFY | IN_MOVE | IN_CREATE | IN_DELETE_SELF) < 0)
-        return err_errno(err, "cannot watch '%s'", dir);
-    if (pidfd < 0 && pidfd != -ESRCH)
-        return err_set(err, -pidfd, "cannot follow container %s: %s", c->name, strerror(-pidfd));
+static bool is_written(const struct pursuit *p)
+{
+    return p->shim >= 0 && access(p->exit_file, F_OK) < 0;
+}
+
+/* 1: there is another run, or there will be (its policy, or `restart`); 0: it has ended. */
+static int await_run(struct pursuit *p, struct err *err)
+{
+    cleanup_free char *dir = str_format("containers/%s", p->id);
+    struct container now;
+    int r = engine_find(p->e, p->id, &now, err);
+
+    if (r < 0) { /* removed meanwhile */
+        err_clear(err);
+        return r == -ENOENT ? 0 : r;
+    }
+    close_fd(&p->shim);
+    if (container_running(&now))
+        p->shim = proc_open(&now.owner);
+    r = container_running(&now) || container_starting(&now) || !strcmp(now.state, "restarting") ||
+        keep_is_valid(p->e->store->root_fd, dir);
+    container_free(&now);
+    return r;
+}
+
+/* Until something is written or the shim ends, at most to the time that was asked for. */
+static int wait_for_more(const struct pursuit *p, int64_t until_ns)
+{
+    struct pollfd fds[] = {{p->watch, POLLIN, 0}, {p->shim, POLLIN, 0}};
+    int64_t left = until_ns ? (until_ns - clock_now()) / 1000000 + 1 : -1;
+    int timeout = left > INT32_MAX ? -1 : (int)left;
+    char events[4096];
+
+    if (p->shim < 0 && (timeout < 0 || timeout > RECHECK_MS))
+        timeout = RECHECK_MS;
+    if (poll(fds, 2, timeout) < 0 && errno != EINTR)
+        return -errno;
+    while (read(p->watch, events, sizeof events) > 0)
+        ;
+    return 0;
+}
+
+static int pursue(struct pursuit *p, struct reader *reader, struct err *err)
+{
+    int64_t until = reader->options->until_ns;
+
     for (;;) {
-        struct pollfd p[] = {{watch, POLLIN, 0}, {pidfd, POLLIN, 0}};
-        bool ended = pidfd < 0 || !access(exit_file, F_OK);
-        char events[4096];
+        bool written = is_written(p);
         int r = catch_up(reader, err);
 
-        if (r < 0 || ended)
+        if (r < 0 || (until && clock_now() > until))
             return r;
-        if (poll(p, 2, -1) < 0 && errno != EINTR)
-            return err_errno(err, "poll");
-        if (p[1].revents)
-            close_fd(&pidfd);
-        while (read(watch, events, sizeof events) > 0)
-            ;
+        if (!written && (r = await_run(p, err)) <= 0)
+            return r;
+        if (!written && is_written(p)) /* it began meanwhile */
+            continue;
+        if ((r = wait_for_more(p, until)) < 0)
+            return err_set(err, -r, "poll: %s", strerror(-r));
     }
 }
 
-static int read_log(struct reader *reader, const struct container *c, struct err *err)
+static int follow(struct engine *e, struct reader *reader, const struct container *c,
+                  struct err *err)
 {
-    int r;
+    struct pursuit p = {.e = e, .id = c->id};
+    int r = 0;
 
-    if (reader->options->tail >= 0) {
-        reader->counting = true;
-        r = read_all(reader, err);
-        if (r < 0)
-            return r;
-        reader->counting = false;
-        reader->skip = reader->count - reader->options->tail;
-    }
-    r = read_all(reader, err);
-    if (r < 0 || !reader->options->follow || !container_running(c))
-        return r;
-    return follow(reader, c, err);
+    p.dir = str_format("%s/containers/%s", e->store->root, c->id);
+    p.exit_file = str_format("%s/exit.json", p.dir);
+    p.watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    p.shim = proc_open(&c->owner);
+    if (p.watch < 0 ||
+        inotify_add_watch(p.watch, p.dir,
+                          IN_MODIFY | IN_MOVE | IN_CREATE | IN_DELETE | IN_DELETE_SELF) < 0)
+        r = err_errno(err, "cannot watch '%s'", p.dir);
+    if (!r && p.shim < 0 && p.shim != -ESRCH)
+        r = err_set(err, -p.shim, "cannot follow container %s: %s", c->name, strerror(-p.shim));
+    if (!r)
+        r = pursue(&p, reader, err);
+    close_fd(&p.watch);
+    close_fd(&p.shim);
+    free(p.dir);
+    free(p.exit_file);
+    return r;
+}
+
+/* --- by driver -------------------------------------------------------------------------------- */
+
+/* Where its entries are; NULL: nowhere that we could read. */
+static char *log_path(struct engine *e, const struct container *c, bool *ret_json)
+{
+    const json_t *host = json_object_get(c->config, "HostConfig");
+    const char *driver = log_driver(host);
+    cleanup_json json_t *plan = log_plan(c);
+
+    *ret_json = !strcmp(driver, "json-file");
+    if (!strcmp(driver, "none") || json_flag(plan, "no_file", false))
+        return NULL;
+    if (*ret_json)
+        return str_format("%s/containers/%s/%s" LOG_JSON_SUFFIX, e->store->root, c->id, c->id);
+    return str_format("%s/containers/%s/" LOG_LOCAL_FILE, e->store->root, c->id);
 }
 
 int engine_logs(struct engine *e, const struct container *c, const struct log_options *options,
                 engine_log_line *line, void *context, struct err *err)
 {
-    const char *driver = json_str(c->config, "HostConfig.LogConfig.Type", "");
     struct reader reader = {.options = options, .line = line, .context = context, .fd = -1};
     int r;
 
-    if (*driver && strcmp(driver, "json-file"))
+    reader.path = log_path(e, c, &reader.json);
+    if (!reader.path)
         return err_set(err, ENOTSUP, "configured logging driver does not support reading");
-    reader.path = str_format("%s/containers/%s/%s-json.log", e->store->root, c->id, c->id);
-    r = read_log(&reader, c, err);
+    r = read_all(&reader, err);
+    if (r >= 0 && options->follow && (container_running(c) || !strcmp(c->state, "restarting")))
+        r = follow(e, &reader, c, err);
     close_fd(&reader.fd);
     buf_free(&reader.partial);
     free(reader.path);

@@ -1,6 +1,6 @@
-/* restart.c - stop and start, as one command. Only --rm makes it more than that: between the two
- * the container has ended, and nobody may take it away. A note in its directory says who keeps it;
- * the note of a process that is gone says nothing. */
+/* restart.c - stop and start, as one command. Between the two the container has ended, but not for
+ * good: --rm does not mean this end, and `logs -f` goes on. A note in its directory says who keeps
+ * it; the note of a process that is gone says nothing. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,12 +44,15 @@ int engine_restart(struct engine *e, const struct container *c, int sig, int tim
                    struct err *err)
 {
     cleanup_free char *dir = str_format("containers/%s", c->id);
-    int r = c->auto_remove ? keep(e, dir, err) : 0;
+    int r = keep(e, dir, err);
 
+    if (r < 0 && !c->auto_remove) { /* a full disk: who follows will think that it was the end */
+        err_clear(err);
+        r = 0;
+    }
     if (!r)
         r = stop_and_start(e, c, sig, timeout_s, err);
-    if (c->auto_remove)
-        let_go(e, dir);
+    let_go(e, dir);
     if (r < 0)
         return err_wrap(err, "Cannot restart container %s", c->name);
     container_event(e, c, "restart", NULL);

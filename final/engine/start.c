@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "engine/log.h"
 #include "engine/mounts.h"
 #include "engine/network.h"
 #include "engine/shim/shim.h"
@@ -21,30 +22,6 @@ static void add_number(struct strv *argv, const char *flag, unsigned long long v
     strv_take(argv, str_format("%llu", value));
 }
 
-/* "10m" as in --log-opt max-size. */
-static unsigned long long log_size(const char *text)
-{
-    char *end;
-    double value = strtod(text, &end);
-    unsigned long long unit = *end == 'k' || *end == 'K'   ? 1000
-                              : *end == 'm' || *end == 'M' ? 1000000
-                              : *end == 'g' || *end == 'G' ? 1000000000
-                                                           : 1;
-
-    return value > 0 ? (unsigned long long)(value * (double)unit) : 0;
-}
-
-static void add_log_options(struct strv *argv, const json_t *host)
-{
-    const json_t *options = json_at(host, "LogConfig.Config");
-    const char *type = json_str(host, "LogConfig.Type", "");
-
-    strv_add(argv, "--log");
-    strv_add(argv, *type ? type : "json-file");
-    add_number(argv, "--log-max-size", log_size(json_str(options, "max-size", "")));
-    add_number(argv, "--log-max-file", strtoull(json_str(options, "max-file", "0"), NULL, 10));
-}
-
 static int shim_arguments(struct engine *e, const struct container *c,
                           const struct start_options *options, bool attached, struct strv *ret,
                           struct err *err)
@@ -57,7 +34,8 @@ static int shim_arguments(struct engine *e, const struct container *c,
     shim_common_arguments(e, c, ret);
     strv_add(ret, "--cooper");
     strv_add(ret, cooper);
-    add_log_options(ret, json_object_get(c->config, "HostConfig"));
+    if (log_arguments(c, ret, err) < 0)
+        return -err->code;
     if (json_flag(config, "OpenStdin", false))
         strv_add(ret, "--stdin");
     if (json_flag(config, "StdinOnce", false))
@@ -251,6 +229,8 @@ static int start(struct engine *e, struct container *c, const struct start_optio
     if (r < 0)
         return r;
     r = remove_file(e, c->id, "exit.json", err);
+    if (!r)
+        r = log_check_start(json_object_get(c->config, "HostConfig"), err);
     if (!r)
         r = mounts_check_propagation(json_object_get(c->config, "Mounts"), err);
     if (!r)

@@ -1,186 +1,187 @@
-/* log.c - docker's json-file log: one object a line,
- * {"log":"text\n","stream":"stdout","time":"..."}.
- *
- * What one read(2) brought is encoded into one buffer and written by one write(2). When the file
- * would grow past max-size it is renamed to .1 (and .1 to .2, ... max-file-1 the last), and a new
- * one begun: a reader that follows sees the inode change under the name. */
+/* log.c - the container's output becomes entries, one a line, and goes to its log driver: a file
+ * (log_file.c) in docker's format or our own (log_encode.c), systemd's journal (log_journal.c), or
+ * another process that does this (log_writer.c). What the journal gets is kept in a file as well, a
+ * small one, so that `cooper logs` has something to show. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/json.h"
+#include "engine/log_format.h"
+#include "engine/shim/log.h"
 #include "engine/shim/shim.h"
 
-#define ENTRY_MAX (16u << 10)
-
 struct shim_log {
-    char *path;
-    int fd;
-    unsigned long long size, max_size, max_file;
+    struct log_file *file; /* or NULL */
+    bool json;
+    char *attrs; /* of every entry in JSON, or NULL */
+    struct log_journal *journal;
+    struct log_writer *writer;
     struct buf partial[2]; /* a line of stdout, of stderr that has no end yet */
-    struct buf encoded;
 };
 
-/* With the first entry: a container that says nothing has no log file. If it fails the next entry
- * tries again. */
-static void open_file(struct shim_log *log)
-{
-    struct stat st;
+/* --- what is kept of an entry ----------------------------------------------------------------- */
 
-    log->fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
-    log->size = log->fd >= 0 && !fstat(log->fd, &st) ? (unsigned long long)st.st_size : 0;
+static void store_entry(void *context, const struct log_entry *entry)
+{
+    struct shim_log *log = context;
+
+    if (log->journal)
+        log_journal_send(log->journal, entry);
+    if (log->file && log->json)
+        log_encode_json(log_file_buffer(log->file), entry, log->attrs);
+    else if (log->file)
+        log_encode_local(log_file_buffer(log->file), entry);
+}
+
+static void flush_entries(void *context)
+{
+    struct shim_log *log = context;
+
+    if (log->file)
+        log_file_flush(log->file);
+}
+
+/* --- by the plan that the engine made (engine/log_options.c) ---------------------------------- */
+
+static void open_log_file(struct shim_log *log, const struct shim_options *o, const json_t *plan)
+{
+    struct log_file_options file = {
+        .max_size = (unsigned long long)json_int(plan, "max_size", 0),
+        .max_files = (unsigned long long)json_int(plan, "max_files", 1),
+        .gzip = json_flag(plan, "compress", false) ? o->gzip : NULL,
+        .framed = !log->json,
+    };
+
+    log->file = log_file_new(log->json ? str_format("%s/%s" LOG_JSON_SUFFIX, o->dir, o->id)
+                                       : str_format("%s/" LOG_LOCAL_FILE, o->dir),
+                             &file);
 }
 
 struct shim_log *shim_log_new(const struct shim_options *o)
 {
+    cleanup_json json_t *document = o->log_plan ? shim_load_file(o) : NULL;
+    const json_t *plan = json_object_get(document, "log");
     struct shim_log *log;
+    long long room = json_int(plan, "room", 0);
 
     if (o->exec || !o->log || !strcmp(o->log, "none"))
         return NULL;
     log = mem_alloc(sizeof *log);
-    log->path = str_format("%s/%s-json.log", o->dir, o->id);
-    log->fd = -1;
-    log->max_size = o->log_max_size;
-    log->max_file = o->log_max_file ? o->log_max_file : 1;
+    log->json = !strcmp(o->log, "json-file");
+    if (json_object_size(json_object_get(plan, "attrs")))
+        log->attrs = json_text(json_object_get(plan, "attrs"), JSON_COMPACT | JSON_SORT_KEYS);
+    if (json_object_get(plan, "journal"))
+        log->journal =
+            log_journal_new(json_str(plan, "socket", ""), json_object_get(plan, "journal"));
+    if (!json_flag(plan, "no_file", false))
+        open_log_file(log, o, plan);
+    if (room)
+        log->writer = log_writer_new((unsigned long long)room, store_entry, flush_entries, log);
     return log;
 }
 
-static void rotate(struct shim_log *log)
-{
-    for (unsigned long long i = log->max_file - 1; i > 0; i--) {
-        cleanup_free char *to = str_format("%s.%llu", log->path, i);
-        cleanup_free char *from =
-            i > 1 ? str_format("%s.%llu", log->path, i - 1) : str_copy(log->path);
+/* --- lines ------------------------------------------------------------------------------------ */
 
-        if (rename(from, to) < 0 && errno != ENOENT)
-            return; /* keep writing to the file we have */
-    }
-    if (log->max_file == 1)
-        unlink(log->path);
-    close_fd(&log->fd);
-    log->size = 0;
+static void add_entry(struct shim_log *log, int stream, bool partial, const char *data, size_t len)
+{
+    struct log_entry entry = {stream, partial, clock_now(), data, len};
+
+    if (log->writer)
+        log_writer_send(log->writer, &entry);
+    else
+        store_entry(log, &entry);
 }
 
-static void write_encoded(struct shim_log *log)
-{
-    if (!log->encoded.len)
-        return;
-    if (log->fd < 0)
-        open_file(log);
-    if (log->fd >= 0 && !file_write(log->fd, log->encoded.data, log->encoded.len))
-        log->size += log->encoded.len;
-    log->encoded.len = 0;
-}
-
-/* The number of bytes of a valid UTF-8 sequence at p, 0 if there is none. */
-static size_t utf8_sequence(const unsigned char *p, size_t left)
-{
-    size_t n = *p < 0x80                 ? 1
-               : *p >= 0xc2 && *p < 0xe0 ? 2
-               : *p >= 0xe0 && *p < 0xf0 ? 3
-               : *p >= 0xf0 && *p < 0xf5 ? 4
-                                         : 0;
-
-    if (!n || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
-        (*p == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
-/* JSON text is UTF-8; what is not becomes U+FFFD, as docker's log does it. */
-json_t *shim_log_text(const char *data, size_t len)
-{
-    json_t *value = json_stringn(data, len);
-    cleanup_buf struct buf clean = {0};
-
-    if (value)
-        return value;
-    for (size_t i = 0; i < len;) {
-        size_t n = utf8_sequence((const unsigned char *)data + i, len - i);
-
-        buf_add(&clean, n ? data + i : "\xef\xbf\xbd", n ? n : 3);
-        i += n ? n : 1;
-    }
-    return json_stringn(clean.data, clean.len);
-}
-
-static int append_encoded(const char *data, size_t len, void *log)
-{
-    buf_add(&((struct shim_log *)log)->encoded, data, len);
-    return 0;
-}
-
-static void add_entry(struct shim_log *log, int stream, const char *data, size_t len)
-{
-    cleanup_json json_t *entry = json_object();
-    char now[40];
-
-    clock_format(clock_now(), now);
-    json_put(entry, "log", shim_log_text(data, len));
-    json_put_str(entry, "stream", stream == 2 ? "stderr" : "stdout");
-    json_put_str(entry, "time", now);
-    if (log->max_size && log->size + log->encoded.len >= log->max_size) {
-        write_encoded(log);
-        rotate(log);
-    }
-    json_dump_callback(entry, append_encoded, log, JSON_COMPACT);
-    buf_add_char(&log->encoded, '\n');
-}
-
-/* Where a piece of at most ENTRY_MAX bytes may be cut without splitting a character. */
+/* Where a piece of at most LOG_ENTRY_MAX bytes may be cut without splitting a character. */
 static size_t cut_point(const char *data)
 {
-    size_t n = ENTRY_MAX;
+    size_t n = LOG_ENTRY_MAX;
 
     for (int back = 0; back < 3 && (data[n] & 0xc0) == 0x80; back++)
         n--;
     return n;
 }
 
+/* Entries of what a line without an end has too much. */
+static void cut_partial(struct shim_log *log, int stream, struct buf *partial)
+{
+    size_t done = 0;
+
+    while (partial->len - done > LOG_ENTRY_MAX) {
+        size_t cut = cut_point(partial->data + done);
+
+        add_entry(log, stream, true, partial->data + done, cut);
+        done += cut;
+    }
+    memmove(partial->data, partial->data + done, partial->len - done);
+    partial->len -= done;
+}
+
+static void add_line(struct shim_log *log, int stream, struct buf *partial, const char *line,
+                     size_t len)
+{
+    if (!partial->len && len <= LOG_ENTRY_MAX) { /* nearly always */
+        add_entry(log, stream, false, line, len);
+        return;
+    }
+    buf_add(partial, line, len);
+    cut_partial(log, stream, partial);
+    add_entry(log, stream, false, partial->data, partial->len);
+    partial->len = 0;
+}
+
 void shim_log_write(struct shim_log *log, int stream, const char *data, size_t len)
 {
     struct buf *partial;
+    const char *newline;
 
     if (!log)
         return;
     partial = &log->partial[stream == 2];
-    while (len) {
-        const char *newline = memchr(data, '\n', len);
-        size_t n = newline ? (size_t)(newline - data) + 1 : len;
+    while (len && (newline = memchr(data, '\n', len))) {
+        size_t n = (size_t)(newline - data) + 1;
 
-        buf_add(partial, data, n);
+        add_line(log, stream, partial, data, n);
         data += n;
         len -= n;
-        while (partial->len > ENTRY_MAX) {
-            size_t cut = cut_point(partial->data);
-
-            add_entry(log, stream, partial->data, cut);
-            memmove(partial->data, partial->data + cut, partial->len - cut);
-            partial->len -= cut;
-        }
-        if (newline) {
-            add_entry(log, stream, partial->data, partial->len);
-            partial->len = 0;
-        }
     }
-    write_encoded(log);
+    buf_add(partial, data, len);
+    if (partial->len > LOG_ENTRY_MAX)
+        cut_partial(log, stream, partial);
+    flush_entries(log);
 }
 
 void shim_log_flush(struct shim_log *log)
 {
     for (int i = 0; log && i < 2; i++)
         if (log->partial[i].len) {
-            add_entry(log, i + 1, log->partial[i].data, log->partial[i].len);
+            add_entry(log, i + 1, false, log->partial[i].data, log->partial[i].len);
             log->partial[i].len = 0;
-            write_encoded(log);
         }
+    if (log && log->writer)
+        log_writer_end(log->writer);
+    else if (log)
+        flush_entries(log);
+    if (log)
+        log->writer = NULL;
+}
+
+int shim_log_child(const struct shim_log *log)
+{
+    return log && log->file ? log_file_child(log->file) : -1;
+}
+
+void shim_log_reap(struct shim_log *log)
+{
+    log_file_reap(log->file, false);
+}
+
+void shim_log_end(struct shim_log *log)
+{
+    if (log && log->file)
+        log_file_reap(log->file, false);
 }

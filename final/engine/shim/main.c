@@ -149,7 +149,7 @@ static void after_end(const struct shim_options *o, struct shim_end *end, bool o
 
 static int supervise(const struct shim_options *o, struct runtime_container *c,
                      struct shim_relay *relay, struct shim_network *network,
-                     struct shim_health *health, struct err *err)
+                     struct shim_health *health, struct shim_log *log, struct err *err)
 {
     long long started = shim_clock_ms();
     int r = shim_relay_run(relay, runtime_pidfd(c), err), code = shim_reap(runtime_pid(c));
@@ -161,6 +161,7 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
     bool owner_present;
 
     shim_health_end(health);
+    shim_log_end(log);
     shim_network_down(network); /* who hears of the end finds its ports free */
     shim_release_volumes();
     if (tell_end(o, relay, network, &end, err) < 0)
@@ -290,7 +291,7 @@ static int run_container(const struct shim_options *o, struct err *err)
     shim_report(&prepared.report);
     relay = shim_relay_new(o, &io, listener, prepared.network, health, prepared.log);
     add_first_client(o, relay);
-    return supervise(o, c, relay, prepared.network, health, err);
+    return supervise(o, c, relay, prepared.network, health, prepared.log, err);
 }
 
 /* Keeps what the engine gave, and drops what the user's shell happened to leave open: a pipe or a

@@ -264,6 +264,7 @@ enum {
     POLL_STDIN,
     POLL_LISTEN,
     POLL_HEALTH,
+    POLL_LOG,
     POLL_FIXED
 };
 
@@ -277,6 +278,7 @@ static void fill_poll(const struct shim_relay *relay, int pidfd, struct pollfd *
     p[POLL_ERR] = (struct pollfd){read_output ? relay->io.err : -1, POLLIN, 0};
     p[POLL_CONSOLE] = (struct pollfd){read_output ? relay->io.console : -1, POLLIN, 0};
     p[POLL_STDIN] = (struct pollfd){stdin_full ? stdin_fd(relay) : -1, POLLOUT, 0};
+    p[POLL_LOG] = (struct pollfd){shim_log_child(relay->log), POLLIN, 0};
     p[POLL_LISTEN] = (struct pollfd){relay->listen_fd, POLLIN, 0};
     for (size_t i = 0; i < relay->client_count; i++) {
         const struct client *client = &relay->clients[i];
@@ -372,6 +374,8 @@ int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err)
             take_output(relay, &relay->io.err, 2);
         if (p[POLL_CONSOLE].revents)
             take_output(relay, &relay->io.console, 1);
+        if (p[POLL_LOG].revents)
+            shim_log_reap(relay->log);
         if (p[POLL_LISTEN].revents)
             accept_client(relay);
     }

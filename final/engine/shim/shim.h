@@ -39,11 +39,12 @@ struct shim_options {
     const char *root;    /* the state directory */
     const char *cooper;  /* the program that removes (--rm) or starts again */
     const char *exec_id; /* exec: what its events call it */
-    unsigned long long restarts, restart_delay;    /* by the policy so far; its last delay in ms */
-    const char *log;                               /* "json-file" or "none" */
-    unsigned long long log_max_size, log_max_file; /* 0: never rotated; files kept, at least 1 */
-    unsigned long long init_pid, init_start;       /* exec: the container's init */
-    const char *user;                              /* exec: whom to look up, or NULL */
+    unsigned long long restarts, restart_delay; /* by the policy so far; its last delay in ms */
+    const char *log;                            /* its driver, "json-file" */
+    bool log_plan;                              /* with options: they are in shim.json */
+    const char *gzip; /* the program that compresses old log files, or NULL */
+    unsigned long long init_pid, init_start; /* exec: the container's init */
+    const char *user;                        /* exec: whom to look up, or NULL */
     unsigned long long rows, columns;
     bool attached; /* descriptor SHIM_ATTACH_FD is a client */
     int order_fd;  /* what came with the order */
@@ -89,8 +90,7 @@ void shim_parse_options(char *text, size_t len, struct shim_options *ret);
 /* Receives what the options promise; ends this process where the engine is gone. */
 void shim_receive_descriptors(struct shim_options *options);
 
-/* --- shim/log.c: docker's json-file -------------------------------------------------------------
- */
+/* --- shim/log.c, see shim/log.h and engine/log_format.h */
 
 struct shim_log;
 /* NULL for --log-driver none. */
@@ -98,7 +98,12 @@ struct shim_log *shim_log_new(const struct shim_options *options);
 /* stream 1 or 2. Splits into lines; a line longer than 16 KiB becomes several entries, as docker's.
  * A disk that is full loses log lines, never the container. */
 void shim_log_write(struct shim_log *log, int stream, const char *data, size_t len);
-void shim_log_flush(struct shim_log *log); /* the last line without a newline */
+/* The last line without a newline, too; all is stored when it returns. */
+void shim_log_flush(struct shim_log *log);
+/* A process that compresses old files: its pidfd (-1: none), and what to do when that has ended. */
+int shim_log_child(const struct shim_log *log);
+void shim_log_reap(struct shim_log *log);
+void shim_log_end(struct shim_log *log); /* waits for it */
 /* As a JSON string, whatever the bytes. */
 json_t *shim_log_text(const char *data, size_t len);
 

@@ -1,0 +1,147 @@
+/* log_files.c - the files of one log: FILE, FILE.1, FILE.2.gz, ...
+ *
+ * They may be renamed while we open them. From the youngest to the oldest, a file that moves up in
+ * between is met twice, and not missed. */
+#include <fcntl.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/proc.h"
+#include "engine/log.h"
+
+#define CHUNK 65536
+
+static bool same_file(int a, int b)
+{
+    struct stat one, other;
+
+    return a >= 0 && b >= 0 && !fstat(a, &one) && !fstat(b, &other) && one.st_ino == other.st_ino &&
+           one.st_dev == other.st_dev;
+}
+
+void log_sources_close(struct log_sources *sources)
+{
+    for (size_t i = 0; i < sources->len; i++)
+        close_fd(&sources->items[i].fd);
+    free(sources->items);
+    *sources = (struct log_sources){0};
+}
+
+static void add_source(struct log_sources *sources, int fd, bool packed)
+{
+    if (sources->len && same_file(sources->items[sources->len - 1].fd, fd)) {
+        close(fd);
+        return;
+    }
+    sources->items = mem_grow(sources->items, sources->len + 1, sizeof *sources->items);
+    sources->items[sources->len++] = (struct log_source){fd, packed};
+}
+
+/* FILE.`i` in either form; -ENOENT when there is none. */
+static int open_source(const char *path, int i, bool *ret_packed)
+{
+    cleanup_free char *name = i ? str_format("%s.%d", path, i) : str_copy(path);
+    cleanup_free char *packed = str_format("%s.gz", name);
+    int fd = open(name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    *ret_packed = false;
+    if (fd < 0 && errno == ENOENT && i) {
+        *ret_packed = true;
+        fd = open(packed, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    }
+    return fd < 0 ? -errno : fd;
+}
+
+int log_sources_open(const char *path, int until, struct log_sources *ret, bool *ret_found,
+                     struct err *err)
+{
+    *ret_found = false;
+    for (int i = 0;; i++) {
+        bool packed;
+        int fd = open_source(path, i, &packed);
+
+        if (fd == -ENOENT && i)
+            return 0;
+        if (fd == -ENOENT) /* rotated away just now, or nothing was said yet */
+            continue;
+        if (fd < 0)
+            return err_set(err, -fd, "cannot open the log '%s': %s", path, strerror(-fd));
+        if (same_file(until, fd)) {
+            close(fd);
+            *ret_found = true;
+            return 0;
+        }
+        add_source(ret, fd, packed);
+    }
+}
+
+static int read_fd(int fd, bool json, struct buf *data, log_take *take, void *context,
+                   struct err *err)
+{
+    for (;;) {
+        ssize_t n;
+        int r;
+
+        buf_reserve(data, CHUNK);
+        n = file_read(fd, data->data + data->len, CHUNK);
+        if (n < 0)
+            return err_set(err, (int)-n, "cannot read a log: %s", strerror((int)-n));
+        if (!n)
+            return 0;
+        data->len += (size_t)n;
+        r = log_decode(data, json, take, context);
+        if (r < 0)
+            return r;
+    }
+}
+
+/* Its standard output is a pipe to us. */
+static int spawn_unpacker(int packed, pid_t *ret_pid, struct err *err)
+{
+    cleanup_free char *program = proc_helper_path("cooper-gzip", err);
+    char *argv[] = {"cooper-gzip", "-d", NULL}, *environment[] = {NULL};
+    posix_spawn_file_actions_t actions;
+    int ends[2], r;
+
+    if (!program)
+        return -err->code;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return err_errno(err, "cannot make a pipe for cooper-gzip");
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, packed, 0);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    r = posix_spawn(ret_pid, program, &actions, NULL, argv, environment);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    if (r) {
+        close(ends[0]);
+        return err_set(err, r, "cannot start '%s': %s", program, strerror(r));
+    }
+    return ends[0];
+}
+
+int log_source_read(const struct log_source *source, bool json, struct buf *data, log_take *take,
+                    void *context, struct err *err)
+{
+    cleanup_close int pipe = -1;
+    pid_t pid;
+    int r;
+
+    if (!source->packed)
+        return read_fd(source->fd, json, data, take, context, err);
+    if (lseek(source->fd, 0, SEEK_SET) < 0)
+        return err_errno(err, "cannot read a log again");
+    pipe = spawn_unpacker(source->fd, &pid, err);
+    if (pipe < 0)
+        return pipe;
+    r = read_fd(pipe, json, data, take, context, err);
+    close_fd(&pipe); /* it ends, if it has not */
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return r;
+}
