@@ -85,15 +85,11 @@ static int check_config(const json_t *config, struct err *err)
 
 static int check_runtime(json_t *host, struct err *err)
 {
-    const char *runtime = json_str(host, "Runtime", "");
+    cleanup_free char *program = NULL;
 
-    if (!strcmp(runtime, "cooper"))
-        return 0;
-    if (!*runtime) {
+    if (!*json_str(host, "Runtime", ""))
         json_put_str(host, "Runtime", "cooper");
-        return 0;
-    }
-    return err_set(err, EINVAL, "Unknown runtime specified %s", runtime);
+    return runtime_program(host, &program, err);
 }
 
 /* Path, Args, Config, HostConfig, Mounts: docker's members, in docker's order. */
@@ -219,6 +215,8 @@ static int write_spec(struct engine *e, const struct draft *d, int dir, const st
 
     if (!r)
         r = security_filter(&d->security, dir, &input.seccomp, err);
+    if (!r && strcmp(json_str(d->host, "Runtime", "cooper"), "cooper"))
+        r = security_document(&d->security, dir, err);
     if (r < 0)
         return r;
     input.overlay_options = overlay;

@@ -145,6 +145,12 @@ void security_warnings(const struct security *s, struct strv *ret);
 int security_filter(const struct security *s, int dir, const char **ret_annotation,
                     struct err *err);
 
+/* For another runtime: the filter as linux.seccomp, in a file of the container's directory. */
+int security_document(const struct security *s, int dir, struct err *err);
+
+/* --- runtimes.c: the program of HostConfig.Runtime; *ret NULL: our own. The caller frees. */
+int runtime_program(const json_t *host, char **ret, struct err *err);
+
 /* --- devices.c: the device nodes a container gets beside the default ones */
 int devices_add(json_t *linux_section, const json_t *host, struct err *err);
 

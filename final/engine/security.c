@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/internal.h"
+#include "engine/shim/shim.h"
 #include "runtime/runtime.h"
 
 void security_free(struct security *s)
@@ -192,4 +193,19 @@ int security_filter(const struct security *s, int dir, const char **ret, struct 
     }
     *ret = "seccomp.bpf";
     return 0;
+}
+
+int security_document(const struct security *s, int dir, struct err *err)
+{
+    cleanup_json json_t *document = NULL;
+    cleanup_free char *text = NULL;
+
+    if (!strcmp(s->seccomp, "unconfined"))
+        return 0;
+    document =
+        runtime_seccomp_document(strcmp(s->seccomp, "default") ? s->seccomp : NULL, &s->caps, err);
+    if (!document)
+        return -err->code;
+    text = json_text(document, JSON_COMPACT);
+    return file_create(dir, SHIM_SECCOMP_FILE, text, strlen(text), 0600, err);
 }

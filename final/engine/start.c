@@ -28,8 +28,9 @@ static int shim_arguments(struct engine *e, const struct container *c,
 {
     const json_t *config = json_object_get(c->config, "Config");
     cleanup_free char *cooper = proc_helper_path("cooper", err);
+    char *runtime;
 
-    if (!cooper)
+    if (!cooper || runtime_program(json_object_get(c->config, "HostConfig"), &runtime, err) < 0)
         return -err->code;
     shim_common_arguments(e, c, ret);
     strv_add(ret, "--cooper");
@@ -50,6 +51,10 @@ static int shim_arguments(struct engine *e, const struct container *c,
                    (unsigned long long)shm_size(json_object_get(c->config, "HostConfig")));
     if (json_array_size(json_object_get(c->config, "Mounts")))
         strv_add(ret, "--volumes");
+    if (runtime)
+        strv_add(ret, "--runtime");
+    if (runtime)
+        strv_take(ret, runtime);
     if (health_is_checked(config))
         strv_add(ret, "--health");
     if (c->auto_remove)

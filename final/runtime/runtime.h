@@ -19,10 +19,10 @@
  * Supplementary groups come from there too, and HOME when process.env has none ("/root" for uid 0,
  * else "/"), and the names and numbers of the list process.user."org.cooper.groups"
  * org.cooper.seccomp          "default": the built-in filter; else a file with a compiled
- * filter, relative to the bundle; absent: linux.seccomp is compiled if present. And mount options of
- * its own: "x-cooper.seed": before a bind is mounted, an empty source directory is filled with what
- * the image has at the destination (content, owner, mode): volumes. "x-cooper.beneath=PATH": only a
- * directory inside of what is mounted, resolved there.
+ * filter, relative to the bundle; absent: linux.seccomp is compiled if present. And mount options
+ * of its own: "x-cooper.seed": before a bind is mounted, an empty source directory is filled with
+ * what the image has at the destination (content, owner, mode): volumes. "x-cooper.beneath=PATH":
+ * only a directory inside of what is mounted, resolved there.
  */
 #pragma once
 
@@ -43,8 +43,8 @@ struct runtime_request {
     unsigned short rows, columns; /* initial size of the terminal, 0: leave */
     unsigned preserve_fds;        /* so many descriptors from 3 up are the program's, too */
     bool no_pivot; /* move the root over the host's instead of pivot_root(2): on an initial ramfs */
-    bool no_new_keyring;          /* the caller's session keyring stays */
-    int listener;                 /* start.h's socket for a container to detach from; 0: none */
+    bool no_new_keyring; /* the caller's session keyring stays */
+    int listener;        /* start.h's socket for a container to detach from; 0: none */
     /* Called when init is at work on its mounts: what the caller has to do anyway costs no time
      * here. A negative result ends the creation. May be NULL. */
     int (*meanwhile)(void *context, pid_t init, struct err *err);
@@ -58,8 +58,8 @@ struct runtime_request {
 };
 
 /* Everything but the execve. On failure nothing is left: no process, no cgroup, no mount.
- * err->exit_status is 125 unless the cause is the user's command: 127 (`executable file not found in
- * $PATH`, `no such file or directory`) or 126 (`permission denied`, `is a directory`). */
+ * err->exit_status is 125 unless the cause is the user's command: 127 (`executable file not found
+ * in $PATH`, `no such file or directory`) or 126 (`permission denied`, `is a directory`). */
 int runtime_create(const struct runtime_request *request, struct runtime_container **ret,
                    struct err *err);
 /* Lets init exec. If the program cannot be executed although runtime_create() found it: error with
@@ -112,13 +112,26 @@ int runtime_exec(const struct runtime_exec_request *request, pid_t *ret_pid, int
 /* --- files without processes
  * ----------------------------------------------------------------------- */
 
-/* Mounts the root of a container that does not run, with the binds of `config` on it, in a new mount
- * namespace of the calling process, which must have one thread only. Returns a descriptor of that
- * root (O_PATH); all of it goes with the process. */
+/* Mounts the root of a container that does not run, with the binds of `config` on it, in a new
+ * mount namespace of the calling process, which must have one thread only. Returns a descriptor of
+ * that root (O_PATH); all of it goes with the process. */
 int runtime_assemble(const char *bundle, const json_t *config, struct err *err);
 /* The same with a read-only overlay of directories only, named relative to `base` as overlayfs
  * takes them ("c:b:a", top first), shown at the directory `place`. */
 int runtime_show_layers(const char *base, const char *layers, const char *place, struct err *err);
+
+/* --- other runtimes
+ * ------------------------------------------------------------------------------------ */
+
+/* Makes of `config`, which may use the extensions above, one that any OCI runtime understands. The
+ * root and all binds on it are mounted in a new mount namespace of the calling process, which must
+ * have one thread only and is where the runtime has to be started from. linux.seccomp is not
+ * touched: see runtime_seccomp_document(). */
+int runtime_make_plain(const char *bundle, json_t *config, struct err *err);
+/* A filter as linux.seccomp: of a profile file, or (NULL) the default one. A new reference; NULL
+ * and err. Links libseccomp. */
+struct strv;
+json_t *runtime_seccomp_document(const char *file, const struct strv *caps, struct err *err);
 
 /* --- capabilities and the syscall filter, for the engine's use
  * ------------------------------------ */

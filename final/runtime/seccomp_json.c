@@ -92,6 +92,29 @@ static const struct word *find(const struct word *words, const char *name)
     return NULL;
 }
 
+static const char *name_of(const struct word *words, uint32_t value)
+{
+    for (; words->name; words++)
+        if (words->value == value)
+            return words->name;
+    return "";
+}
+
+const char *seccomp_json_action_name(uint32_t action)
+{
+    return name_of(actions, action);
+}
+
+const char *seccomp_json_operator_name(uint32_t operator)
+{
+    return name_of(operators, operator);
+}
+
+const char *seccomp_json_abi_name(uint32_t abi)
+{
+    return name_of(architectures, abi);
+}
+
 static void names_of(const struct word *words, struct strv *ret)
 {
     for (; words->name; words++)

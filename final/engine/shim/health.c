@@ -21,9 +21,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "engine/shim/container.h"
 #include "engine/shim/probe.h"
 #include "engine/shim/shim.h"
-#include "runtime/runtime.h"
 
 enum status { STARTING, HEALTHY, UNHEALTHY };
 static const char *const status_names[] = {"starting", "healthy", "unhealthy"};
@@ -178,7 +178,7 @@ static void read_plan(struct shim_health *h)
     h->retries = json_int(plan, "retries", 3);
 }
 
-struct shim_health *shim_health_new(const struct shim_options *o, const struct runtime_container *c)
+struct shim_health *shim_health_new(const struct shim_options *o, const struct shim_container *c)
 {
     struct shim_health *h;
 
@@ -188,8 +188,8 @@ struct shim_health *shim_health_new(const struct shim_options *o, const struct r
     h->options = o;
     h->result = -1;
     h->place.shim = getpid();
-    h->place.group = runtime_cgroup_place(c);
-    proc_identify(runtime_pid(c), &h->place.init);
+    h->place.group = shim_container_place(c);
+    proc_identify(shim_container_pid(c), &h->place.init);
     read_plan(h);
     h->started = shim_clock_ms();
     rest(h);

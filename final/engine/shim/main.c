@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/proc.h"
 #include "engine/keep.h"
+#include "engine/shim/container.h"
 #include "network/network.h"
 #include "runtime/runtime.h"
 
@@ -66,6 +67,7 @@ static void remove_run_dir(const struct shim_options *o)
     cleanup_close int dir = open(o->run, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
     shim_remove_shm(o);
+    foreign_remove_files(o);
     for (size_t i = 0; dir >= 0 && i < sizeof files / sizeof *files; i++)
         unlinkat(dir, files[i], 0);
     rmdir(o->run);
@@ -147,14 +149,15 @@ static void after_end(const struct shim_options *o, struct shim_end *end, bool o
         become_remover(o);
 }
 
-static int supervise(const struct shim_options *o, struct runtime_container *c,
+static int supervise(const struct shim_options *o, struct shim_container *c,
                      struct shim_relay *relay, struct shim_network *network,
                      struct shim_health *health, struct shim_log *log, struct err *err)
 {
     long long started = shim_clock_ms();
-    int r = shim_relay_run(relay, runtime_pidfd(c), err), code = shim_reap(runtime_pid(c));
+    int r = shim_relay_run(relay, shim_container_pidfd(c), err),
+        code = shim_reap(shim_container_pid(c));
     struct shim_end end = {.exit_code = code,
-                           .oom_killed = runtime_oom_killed(c),
+                           .oom_killed = shim_container_oom_killed(c),
                            .restart_delay_ms =
                                shim_restart_delay(o, code, shim_clock_ms() - started),
                            .finished_ns = clock_now()};
@@ -167,7 +170,7 @@ static int supervise(const struct shim_options *o, struct runtime_container *c,
     if (tell_end(o, relay, network, &end, err) < 0)
         r = -err->code;
     owner_present = shim_relay_owner_present(relay);
-    if (runtime_destroy(c, err) < 0)
+    if (shim_container_destroy(c, err) < 0)
         r = -err->code;
     else
         remove_run_dir(o); /* if it stays, the next command tries the same */
@@ -229,16 +232,11 @@ static int open_network(const struct shim_options *o, json_t *config, struct shi
 }
 
 static int create(const struct shim_options *o, struct preparation *preparation,
-                  struct runtime_container **ret, struct shim_stdio *ret_io, struct err *err)
+                  struct shim_container **ret, struct shim_stdio *ret_io, struct err *err)
 {
     cleanup_json json_t *config = shim_load_config(o, err);
-    struct runtime_request request = {.id = o->id,
-                                      .bundle = o->dir,
-                                      .config = config,
-                                      .rows = (unsigned short)o->rows,
-                                      .columns = (unsigned short)o->columns,
-                                      .meanwhile = prepare,
-                                      .context = preparation};
+    struct shim_create request = {
+        .options = o, .config = config, .meanwhile = prepare, .context = preparation};
     int r;
 
     if (!config)
@@ -253,17 +251,17 @@ static int create(const struct shim_options *o, struct preparation *preparation,
                                request.stdio, err);
     if (r < 0)
         return r;
-    r = runtime_create(&request, ret, err);
+    r = shim_container_create(&request, ret, err);
     shim_close_theirs(request.stdio);
     if (r < 0)
         return r;
-    ret_io->console = runtime_console(*ret);
+    ret_io->console = shim_container_console(*ret);
     return 0;
 }
 
 static int run_container(const struct shim_options *o, struct err *err)
 {
-    struct runtime_container *c = NULL;
+    struct shim_container *c = NULL;
     struct preparation prepared = {.options = o};
     struct shim_relay *relay;
     struct shim_health *health;
@@ -274,12 +272,12 @@ static int run_container(const struct shim_options *o, struct err *err)
     if (!r)
         r = shim_record_pids(o, err);
     if (!r)
-        r = runtime_start(c, err);
+        r = shim_container_start(c, err);
     if (r < 0) {
         struct err ignored = {0};
 
         if (c)
-            runtime_destroy(c, &ignored);
+            shim_container_destroy(c, &ignored);
         shim_network_down(prepared.network);
         shim_release_volumes();
         remove_run_dir(o);

@@ -16,6 +16,7 @@ static const struct {
     {"--dir", TEXT, offsetof(struct shim_options, dir)},
     {"--run", TEXT, offsetof(struct shim_options, run)},
     {"--root", TEXT, offsetof(struct shim_options, root)},
+    {"--runtime", TEXT, offsetof(struct shim_options, runtime)},
     {"--cooper", TEXT, offsetof(struct shim_options, cooper)},
     {"--log", TEXT, offsetof(struct shim_options, log)},
     {"--log-plan", FLAG, offsetof(struct shim_options, log_plan)},

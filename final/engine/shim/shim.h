@@ -37,6 +37,7 @@ struct shim_options {
     const char *dir;     /* containers/<id>, absolute */
     const char *run;     /* run/<id>, absolute */
     const char *root;    /* the state directory */
+    const char *runtime; /* another OCI runtime, or NULL */
     const char *cooper;  /* the program that removes (--rm) or starts again */
     const char *exec_id; /* exec: what its events call it */
     unsigned long long restarts, restart_delay; /* by the policy so far; its last delay in ms */
@@ -151,6 +152,8 @@ struct shim_spawn {
     int stdio[3];                   /* the caller's to close; -1: /dev/null */
 };
 #define SHIM_SPEC_MAX (4u << 20)
+/* In containers/<id>/: linux.seccomp for another runtime. */
+#define SHIM_SECCOMP_FILE "seccomp.json"
 json_t *shim_load_config(const struct shim_options *options, struct err *err);
 int shim_spawn(const struct shim_options *options, const struct shim_spawn *what, pid_t *ret_pid,
                int *ret_console, struct err *err);
@@ -179,10 +182,10 @@ void shim_network_tell_end(const struct shim_network *network); /* "network disc
 
 /* --- shim/health.c: see shim/health.h */
 
-struct runtime_container;
+struct shim_container;
 /* NULL where nothing is to be checked, which is fine for all others. */
 struct shim_health *shim_health_new(const struct shim_options *options,
-                                    const struct runtime_container *c);
+                                    const struct shim_container *c);
 void shim_health_poll(const struct shim_health *health, struct pollfd *p, int *timeout_ms);
 void shim_health_serve(struct shim_health *health, const struct pollfd *p);
 void shim_health_end(struct shim_health *health);
