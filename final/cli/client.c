@@ -64,7 +64,10 @@ void client_terminal_size(unsigned short *ret_rows, unsigned short *ret_columns)
 
 static int parse_keys(const struct client_options *o, struct detach *ret, struct err *err)
 {
-    const char *keys = o->detach_keys ? o->detach_keys : DEFAULT_DETACH_KEYS;
+    cleanup_free char *configured = o->detach_keys ? NULL : detach_keys_configured();
+    const char *keys = o->detach_keys ? o->detach_keys
+                       : configured   ? configured
+                                      : DEFAULT_DETACH_KEYS;
 
     return value_parse_keys(keys, ret->keys, sizeof ret->keys, &ret->count, err);
 }

@@ -29,7 +29,8 @@ enum client_end { CLIENT_EXITED, CLIENT_DETACHED, CLIENT_FED };
 int client_check(const struct client_options *options, struct err *err);
 
 /* Runs until the process ends (its code in *ret_code), the user detaches, all of stdin is given to
- * one whose output nobody wants, or the connection breaks, which is an error. The terminal is as it was before, whatever happens. Takes the socket. */
+ * one whose output nobody wants, or the connection breaks, which is an error. The terminal is as it
+ * was before, whatever happens. Takes the socket. */
 int client_run(int socket, const struct client_options *options, enum client_end *ret_end,
                int *ret_code, struct err *err);
 

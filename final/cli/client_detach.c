@@ -1,6 +1,30 @@
 #include "cli/client_detach.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/str.h"
+
+#define CONFIG_MAX (1u << 20)
+
+char *detach_keys_configured(void)
+{
+    const char *dir = getenv("DOCKER_CONFIG"), *home = getenv("HOME");
+    cleanup_free char *path = dir && *dir ? str_format("%s/config.json", dir)
+                                          : str_format("%s/.docker/config.json", home ? home : "");
+    cleanup_json json_t *config = NULL;
+    struct err ignored = {0};
+
+    if (access(path, R_OK) < 0)
+        return NULL;
+    config = json_load(AT_FDCWD, path, CONFIG_MAX, &ignored);
+    return *json_str(config, "detachKeys", "") ? str_copy(json_str(config, "detachKeys", ""))
+                                               : NULL;
+}
 
 /* How many of the held keys still begin the sequence when `key` follows them: after "ctrl-p ctrl-p"
  * the second may be a new beginning. The others go out. */

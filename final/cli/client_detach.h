@@ -12,6 +12,9 @@ struct detach {
     size_t count;   /* 0: never detach */
     size_t matched; /* keys held back */
 };
+/* "detachKeys" of docker's config.json ($DOCKER_CONFIG or ~/.docker), for who gives none; NULL: it
+ * says nothing. The caller frees. */
+char *detach_keys_configured(void);
 /* Copies `in` to `out` (room for n + CLIENT_KEYS_MAX) without what is held. True: the user wants to
  * leave. */
 bool detach_filter(struct detach *d, const char *in, size_t n, char *out, size_t *ret_len);

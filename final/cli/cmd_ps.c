@@ -64,9 +64,9 @@ static const struct column columns[] = {
 /* --- filters
  * ---------------------------------------------------------------------------------------- */
 
-static const char *const known_filters[] = {"id",       "name",   "label", "status",  "exited",
-                                            "ancestor", "before", "since", "network", "publish",
-                                            "expose",   "health", NULL};
+static const char *const known_filters[] = {"id",       "name",   "label",  "status",  "exited",
+                                            "ancestor", "before", "since",  "network", "publish",
+                                            "expose",   "health", "volume", "is-task", NULL};
 
 static const char *const states[] = {"created", "restarting", "running", "removing",
                                      "paused",  "exited",     "dead",    NULL};
@@ -217,19 +217,35 @@ static bool match_health(void *context, const char *value)
     return !strcmp(status, value);
 }
 
-static const struct filter_rule filters[] = {{"id", match_id},
-                                             {"name", match_name},
-                                             {"label", match_label},
-                                             {"status", match_status},
-                                             {"exited", match_exited},
-                                             {"ancestor", match_ancestor},
-                                             {"before", match_before},
-                                             {"since", match_since},
-                                             {"network", match_network},
-                                             {"publish", match_publish},
-                                             {"expose", match_expose},
-                                             {"health", match_health},
-                                             {NULL, NULL}};
+/* By the name of the volume, or by where something is mounted. */
+static bool match_volume(void *context, const char *value)
+{
+    json_t *mount;
+    size_t i;
+
+    json_array_foreach(json_object_get(((struct candidate *)context)->c->config, "Mounts"), i,
+                       mount)
+    {
+        if (!strcmp(json_str(mount, "Name", ""), value) ||
+            !strcmp(json_str(mount, "Destination", ""), value))
+            return true;
+    }
+    return false;
+}
+
+/* A swarm's: there are none. */
+static bool match_task(void *context, const char *value)
+{
+    (void)context;
+    return !strcmp(value, "false") || !strcmp(value, "0");
+}
+
+static const struct filter_rule filters[] = {
+    {"id", match_id},           {"name", match_name},     {"label", match_label},
+    {"status", match_status},   {"exited", match_exited}, {"ancestor", match_ancestor},
+    {"before", match_before},   {"since", match_since},   {"network", match_network},
+    {"publish", match_publish}, {"expose", match_expose}, {"health", match_health},
+    {"volume", match_volume},   {"is-task", match_task},  {NULL, NULL}};
 
 static bool passes(struct candidate *k)
 {

@@ -270,6 +270,23 @@ static int put_storage(const struct options *o, json_t *host, struct err *err)
                              "mount option");
 }
 
+/* Of other systems, or with a driver nobody has for Cooper. */
+static int check_foreign(const struct options *o, struct err *err)
+{
+    const char *isolation = options_one(o, "isolation");
+
+    if (isolation && *isolation && strcmp(isolation, "default"))
+        return daemon_error(err, "Invalid isolation: \"%s\" - linux only supports 'default'",
+                            isolation);
+    if (options_one(o, "gpus"))
+        return daemon_error(err, "could not select device driver \"\" with capabilities: [[gpu]]");
+    if (options_one(o, "kernel-memory"))
+        fputs("WARNING: --kernel-memory is ignored: the kernel counts its memory for a container "
+              "with the rest.\n",
+              stderr);
+    return 0;
+}
+
 static void put_annotations(const struct options *o, json_t *host)
 {
     const struct strv *given = options_list(o, "annotation");
@@ -296,7 +313,8 @@ static int build_host(const struct options *o, json_t *config, json_t *host, str
 {
     if (run_mounts_build(o, config, host, err) < 0 || run_devices_build(o, host, err) < 0 ||
         run_modes_build(o, host, err) < 0 || put_memory(o, host, err) < 0 ||
-        put_storage(o, host, err) < 0 || members_put(o, host_members, host, err) < 0 ||
+        put_storage(o, host, err) < 0 || check_foreign(o, err) < 0 ||
+        members_put(o, host_members, host, err) < 0 ||
         members_put(o, resource_members, host, err) < 0 || put_restart(o, host, err) < 0 ||
         put_logging(o, host, err) < 0 || put_security(o, host, err) < 0)
         return -err->code;

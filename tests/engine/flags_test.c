@@ -56,6 +56,12 @@ static const struct {
     {"--device-write-iops /dev/null:-5", 125,
      "invalid rate for device: /dev/null:-5. The correct format is <device-path>:<number>. Number "
      "must be a positive integer\n"},
+    {"--gpus all", 125,
+     "Error response from daemon: could not select device driver \"\" with capabilities: "
+     "[[gpu]]\n"},
+    {"--isolation hyperv", 125,
+     "Error response from daemon: Invalid isolation: \"hyperv\" - linux only supports "
+     "'default'\n"},
     {"--runtime foo", 125, "Error response from daemon: Unknown runtime specified foo\n"},
     {"--storage-opt size=10g", 125,
      "--storage-opt is supported only for overlay over xfs with 'pquota' mount option\n"},
@@ -144,12 +150,13 @@ static const struct {
     {"--sysctl kernel.shmmax=123456", "cat /proc/sys/kernel/shmmax", "123456\n"},
     {"--sysctl net.ipv4.ip_default_ttl=77", "cat /proc/sys/net/ipv4/ip_default_ttl", "77\n"},
     {"--group-add staff --group-add 1234 -u 82", "id -G", "82 50 1234\n"},
+    {"--isolation default --disable-content-trust=false", "echo x", "x\n"},
+    {"--kernel-memory 10m", "echo x", "x\n"},
     {"--init", "sh -c cat~/proc/1/comm", "docker-init\n"},
     {"--init --init=false", "sh -c cat~/proc/1/comm", "cat\n"},
     {"--oom-score-adj 321", "cat /proc/self/oom_score_adj", "321\n"},
     {"--device /dev/zero:/dev/nil:r", "sh -c head~-c2~/dev/nil|wc~-c", "2\n"},
-    {"--device /dev/fuse:/dev/f:r", "sh -c :~</dev/f&&echo~yes;(:~>/dev/f)||echo~no",
-     "yes\nno\n"},
+    {"--device /dev/fuse:/dev/f:r", "sh -c :~</dev/f&&echo~yes;(:~>/dev/f)||echo~no", "yes\nno\n"},
     {"--device-cgroup-rule c~1:5~r --cap-add MKNOD", "sh -c mknod~/z~c~1~5&&head~-c1~/z|wc~-c",
      "1\n"},
     {"--stop-timeout 3 --stop-signal USR1", "true", ""},

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 static int master = -1; /* of the pty the client runs on */
 static pid_t client;
@@ -200,6 +201,40 @@ START_TEST(detaching_leaves_it_running)
 }
 END_TEST
 
+/* The same for all that attach, with keys of one's own: by a flag, or by docker's config.json. */
+static const struct {
+    const char *args[8];
+    const char *config, *keys;
+} detachings[] = {
+    {{"attach", "--detach-keys", "ctrl-a,d", "term"}, NULL, "\001d"},
+    {{"exec", "-it", "--detach-keys", "x", "term", "cat"}, NULL, "x"},
+    {{"attach", "term"}, "{\"detachKeys\":\"ctrl-e,e\"}", "\005e"},
+    {{"attach", "--detach-keys", "y", "term"}, "{\"detachKeys\":\"ctrl-e,e\"}", "y"},
+    {{"start", "-a", "-i", "--detach-keys", "ctrl-b", "ended"}, NULL, "\002"},
+};
+
+START_TEST(detaching_by_other_keys)
+{
+    cleanup_free char *dir = world_path("docker"), *file = str_format("%s/config.json", dir);
+    const char *config = detachings[_i].config ? detachings[_i].config : "{}";
+    struct err err = {0};
+
+    ck_assert_msg(!file_make_dirs(AT_FDCWD, dir, 0755, &err), "%s", err.message);
+    ck_assert_int_eq(file_store(AT_FDCWD, file, config, strlen(config), 0644, false, &err), 0);
+    setenv("DOCKER_CONFIG", dir, 1);
+    EXPECT(0, NULL, "", "run", "-dit", "--name", "term", BOX, "sh", "-c", "echo here; cat");
+    EXPECT(0, NULL, "", "create", "-it", "--name", "ended", BOX, "sh", "-c", "echo here; cat");
+    on_terminal(24, 80, detachings[_i].args);
+    type("hello\n");
+    expect("hello"); /* it is connected */
+    type(detachings[_i].keys);
+    expect_end(!strcmp(detachings[_i].args[0], "run"));
+    ck_assert_ptr_nonnull(strstr(screen.data, "read escape sequence"));
+    EXPECT(0, "running\n", "", "inspect", "-f", "{{.State.Status}}",
+           strcmp(detachings[_i].args[0], "start") ? "term" : "ended");
+}
+END_TEST
+
 /* A lone Ctrl-P is for the program inside (Emacs users live by it). */
 START_TEST(half_an_escape_sequence_passes)
 {
@@ -267,6 +302,7 @@ SUITE(terminal)
     tcase_add_test(t, control_z_and_jobs_work);
     tcase_add_test(t, control_d_ends_input);
     tcase_add_test(t, detaching_leaves_it_running);
+    tcase_add_loop_test(t, detaching_by_other_keys, 0, sizeof detachings / sizeof *detachings);
     tcase_add_test(t, half_an_escape_sequence_passes);
     tcase_add_test(t, exec_has_a_terminal_too);
     tcase_add_test(t, a_terminal_can_be_in_the_background);
