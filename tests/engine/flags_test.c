@@ -306,6 +306,20 @@ START_TEST(only_the_streams_of_a)
 }
 END_TEST
 
+/* `stop` without flags: the container's own signal, and its own patience. */
+START_TEST(stop_does_as_the_container_was_told)
+{
+    EXPECT(0, NULL, "", "run", "-d", "--name", "polite", "--stop-signal", "USR1", "--stop-timeout",
+           "-1", BOX, "sh", "-c", "trap 'exit 7' USR1; echo ready; while :; do usleep 10000; done");
+    world_wait_log("polite", "ready");
+    EXPECT(0, "polite\n", "", "stop", "polite");
+    EXPECT(0, "7\n", "", "inspect", "-f", "{{.State.ExitCode}}", "polite");
+    EXPECT(0, NULL, "", "run", "-d", "--name", "deaf", "--stop-timeout", "0", BOX, "sleep", "600");
+    EXPECT(0, "deaf\n", "", "stop", "deaf");
+    EXPECT(0, "137\n", "", "inspect", "-f", "{{.State.ExitCode}}", "deaf");
+}
+END_TEST
+
 START_TEST(inspect_shows_them)
 {
     EXPECT(0, NULL, "", "create", "--name", "web", "--health-cmd", "test -e /x",
@@ -332,6 +346,7 @@ static void add_tests(TCase *t)
     tcase_add_test(t, shared_memory_of_a_killed_shim_goes);
     tcase_add_test(t, a_parent_of_control_groups);
     tcase_add_test(t, only_the_streams_of_a);
+    tcase_add_test(t, stop_does_as_the_container_was_told);
     tcase_add_test(t, inspect_shows_them);
 }
 

@@ -83,6 +83,8 @@ static const struct {
     {{"-m", "64m"}, "memory.max", "memory/memory.limit_in_bytes", "67108864\n", "67108864\n"},
     {{"--cpus", "1.5"}, "cpu.max", "cpu/cpu.cfs_quota_us", "150000 100000\n", "150000\n"},
     {{"--cpu-shares", "512"}, "cpu.weight", "cpu/cpu.shares", "20\n", "512\n"},
+    {{"--cpuset-cpus", "0"}, "cpuset.cpus", "cpuset/cpuset.cpus", "0\n", "0\n"},
+    {{"--cpuset-mems", "0"}, "cpuset.mems", "cpuset/cpuset.mems", "0\n", "0\n"},
     {{"--pids-limit", "77"}, "pids.max", "pids/pids.max", "77\n", "77\n"},
     {{"-m", "64m", "--memory-swap", "96m"},
      "memory.swap.max",
@@ -106,6 +108,52 @@ START_TEST(figures_reach_the_kernel)
     ck_assert_msg(str_equal(r.out.data, file_cases[_i].v2_value) ||
                       str_equal(r.out.data, file_cases[_i].v1_value),
                   "case %d: %s%s", _i, r.out.data, r.err.data);
+}
+END_TEST
+
+/* A disk of this machine, "/dev/vda", with its number as the kernel writes it. */
+static char *some_disk(char *ret_number, size_t size)
+{
+    cleanup_run struct run_result r = {0};
+    char name[64];
+
+    run_argv_ok(&r, NULL,
+                (const char *const[]){"sh", "-c",
+                                      "cd /sys/block; for i in *; do test -b /dev/$i && "
+                                      "echo $i $(cat $i/dev) && break; done",
+                                      NULL});
+    if (!r.out.len || sscanf(r.out.data, "%63s %15s", name, ret_number) != 2)
+        return NULL;
+    ck_assert_uint_gt(size, 15);
+    return str_format("/dev/%s", name);
+}
+
+static const struct {
+    const char *flag, *value, *v1, *v1_value, *v2_value;
+} disk_cases[] = {
+    {"--device-read-bps", "1mb", "read_bps", "1048576", "rbps=1048576"},
+    {"--device-write-bps", "2kb", "write_bps", "2048", "wbps=2048"},
+    {"--device-read-iops", "50", "read_iops", "50", "riops=50"},
+    {"--device-write-iops", "60", "write_iops", "60", "wiops=60"},
+};
+
+START_TEST(limits_of_disks_reach_the_kernel)
+{
+    char number[16];
+    cleanup_free char *disk = some_disk(number, sizeof number);
+    cleanup_free char *flag =
+        str_format("%s=%s:%s", disk_cases[_i].flag, disk ? disk : "", disk_cases[_i].value);
+    cleanup_free char *script = str_format("cd /sys/fs/cgroup; cat io.max 2>/dev/null || cat "
+                                           "blkio/blkio.throttle.%s_device",
+                                           disk_cases[_i].v1);
+    const char *out;
+
+    if (!disk) /* a machine without any */
+        return;
+    out = EXPECT(0, NULL, "", "run", "--rm", flag, BOX, "sh", "-c", script);
+    ck_assert_msg(str_starts(out, number), "%s", out);
+    ck_assert_msg(strstr(out, disk_cases[_i].v1_value) || strstr(out, disk_cases[_i].v2_value),
+                  "%s", out);
 }
 END_TEST
 
@@ -157,6 +205,8 @@ SUITE(limits)
     tcase_add_test(t, cpu_quota_holds);
     tcase_add_loop_test(t, figures_reach_the_kernel, 0,
                         (int)(sizeof file_cases / sizeof *file_cases));
+    tcase_add_loop_test(t, limits_of_disks_reach_the_kernel, 0,
+                        (int)(sizeof disk_cases / sizeof *disk_cases));
     tcase_add_test(t, limits_are_out_of_reach);
     tcase_add_test(t, devices_are_out_of_reach);
     tcase_add_test(t, a_capability_we_do_not_have_is_a_warning);
