@@ -94,6 +94,8 @@ enum line_kind {
     LINE_BOOL,
     LINE_PAIRS,
     LINE_LIST,
+    LINE_PLUGINS,
+    LINE_NAMES,
     LINE_WARNINGS
 };
 
@@ -114,6 +116,10 @@ static const struct {
     {" Logging Driver", "LoggingDriver", LINE_TEXT},
     {" Cgroup Driver", "CgroupDriver", LINE_TEXT},
     {" Cgroup Version", "CgroupVersion", LINE_TEXT},
+    {" Plugins", "Plugins", LINE_PLUGINS},
+    {" Runtimes", "Runtimes", LINE_NAMES},
+    {" Default Runtime", "DefaultRuntime", LINE_TEXT},
+    {" Init Binary", "InitBinary", LINE_TEXT},
     {" Security Options", "SecurityOptions", LINE_LIST},
     {" Kernel Version", "KernelVersion", LINE_TEXT},
     {" Operating System", "OperatingSystem", LINE_TEXT},
@@ -162,6 +168,34 @@ static void print_security(const json_t *list)
     }
 }
 
+/* {"Log": ["json-file", ...]}: a line a kind. */
+static void print_plugins(const json_t *plugins)
+{
+    const char *kind;
+    json_t *list;
+
+    json_object_foreach((json_t *)plugins, kind, list)
+    {
+        cleanup_strv struct strv names = {0};
+        cleanup_free char *text = NULL;
+
+        json_strings(list, &names);
+        text = strv_join(&names, " ");
+        if (names.len)
+            printf("  %s: %s\n", kind, text);
+    }
+}
+
+static void print_names(const char *label, const json_t *object)
+{
+    const char *name;
+    json_t *unused;
+
+    printf("%s:", label);
+    json_object_foreach((json_t *)object, name, unused) printf(" %s", name);
+    puts("");
+}
+
 static void print_warnings(const json_t *list)
 {
     json_t *item;
@@ -196,6 +230,13 @@ static void print_info_line(const char *label, const json_t *value, enum line_ki
     case LINE_LIST:
         printf("%s:\n", label);
         print_security(value);
+        break;
+    case LINE_PLUGINS:
+        printf("%s:\n", label);
+        print_plugins(value);
+        break;
+    case LINE_NAMES:
+        print_names(label, value);
         break;
     case LINE_WARNINGS:
         print_warnings(value);

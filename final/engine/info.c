@@ -99,6 +99,26 @@ static void put_storage(struct engine *e, json_t *info)
     json_put_str(info, "DockerRootDir", e->store->root);
 }
 
+static json_t *words(const char *text)
+{
+    cleanup_strv struct strv list = {0};
+
+    strv_split(&list, text, ' ');
+    return json_from_strings(&list);
+}
+
+static void put_plugins(json_t *info)
+{
+    json_t *plugins = json_object();
+
+    json_put(plugins, "Volume", words("local"));
+    json_put(plugins, "Network", words("bridge host null"));
+    json_put(plugins, "Authorization", json_null());
+    json_put(plugins, "Log", words("journald json-file local none"));
+    json_put(info, "Plugins", plugins);
+    json_put(info, "Runtimes", runtimes_here());
+}
+
 static void put_isolation(json_t *info)
 {
     cleanup_free char *version = str_format("%d", runtime_cgroup_version(NULL));
@@ -131,6 +151,7 @@ json_t *engine_info(struct engine *e, struct err *err)
     json_put(info, "Images", json_integer((json_int_t)images.len));
     json_put_str(info, "ServerVersion", COOPER_VERSION);
     put_storage(e, info);
+    put_plugins(info);
     put_isolation(info);
     put_host(info);
     json_put(info, "Debug", json_boolean(e->debug));

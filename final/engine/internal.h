@@ -150,6 +150,8 @@ int security_document(const struct security *s, int dir, struct err *err);
 
 /* --- runtimes.c: the program of HostConfig.Runtime; *ret NULL: our own. The caller frees. */
 int runtime_program(const json_t *host, char **ret, struct err *err);
+/* docker's "Runtimes" of info: {"runc": {"path": ...}, ...}, those that are here. */
+json_t *runtimes_here(void);
 
 /* --- devices.c: the device nodes a container gets beside the default ones */
 int devices_add(json_t *linux_section, const json_t *host, struct err *err);

@@ -44,3 +44,17 @@ int runtime_program(const json_t *host, char **ret, struct err *err)
     err->exit_status = 125;
     return -EINVAL;
 }
+
+json_t *runtimes_here(void)
+{
+    json_t *list = json_object();
+
+    json_put(list, "cooper", json_pack("{s:s}", "path", "cooper-shim"));
+    for (size_t i = 0; names[i]; i++) {
+        cleanup_free char *path = find_name(names[i]);
+
+        if (path)
+            json_put(list, names[i], json_pack("{s:s}", "path", path));
+    }
+    return list;
+}

@@ -154,6 +154,16 @@ START_TEST(a_torn_entry_is_cut_off)
 }
 END_TEST
 
+START_TEST(info_knows_them)
+{
+    EXPECT(0, "journald json-file local none \n", "", "info", "-f",
+           "{{range .Plugins.Log}}{{.}} {{end}}");
+    EXPECT(0, NULL, "", "info");
+    ck_assert_ptr_nonnull(strstr(OUTPUT("info"), "\n  Log: journald json-file local none\n"));
+    ck_assert_ptr_nonnull(strstr(OUTPUT("info"), "\n Runtimes: cooper"));
+}
+END_TEST
+
 START_TEST(none_keeps_nothing)
 {
     static const char words[] =
@@ -407,6 +417,7 @@ static void add_tests(TCase *t)
     tcase_add_test(t, json_lines_are_docker_s);
     tcase_add_test(t, local_keeps_every_byte);
     tcase_add_test(t, a_torn_entry_is_cut_off);
+    tcase_add_test(t, info_knows_them);
     tcase_add_test(t, none_keeps_nothing);
     tcase_add_loop_test(t, no_line_is_lost_by_rotation, 0, 4);
     tcase_add_loop_test(t, following_goes_on_across_rotation, 0, 4);
