@@ -176,6 +176,25 @@ static void draft_record(const struct create_request *request, struct draft *d)
     d->c.config = record_config(d);
 }
 
+/* By this empty file programs know that they are in a container, as docker's do. Where the image
+ * has one already (somebody exported a container and imported it), a second would be a change to
+ * it. */
+static int make_mark(struct engine *e, int dir, const struct strv *layers, struct err *err)
+{
+    cleanup_close int fd = -1;
+
+    for (size_t i = 0; i < layers->len; i++) {
+        cleanup_free char *path = str_format("%s/.dockerenv", layers->items[i]);
+
+        if (!faccessat(e->store->layers_fd, path, F_OK, AT_SYMLINK_NOFOLLOW))
+            return 0;
+    }
+    fd = openat(dir, "upper/.dockerenv", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0755);
+    if (fd < 0 || fchmod(fd, 0755) < 0) /* whatever the umask */
+        return err_errno(err, "cannot make the container's '.dockerenv'");
+    return 0;
+}
+
 /* The overlay's root directory becomes the container's "/": mode and owner as in the image's top
  * layer. */
 static int make_upper(struct engine *e, int dir, const struct strv *layers, struct err *err)
@@ -191,7 +210,7 @@ static int make_upper(struct engine *e, int dir, const struct strv *layers, stru
     if (fchmodat(dir, "upper", st.st_mode & 07777, 0) < 0 ||
         fchownat(dir, "upper", st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
         return err_errno(err, "cannot set the mode of the container's root");
-    return 0;
+    return make_mark(e, dir, layers, err);
 }
 
 static int write_spec(struct engine *e, const struct draft *d, int dir, const struct strv *layers,

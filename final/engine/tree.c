@@ -7,10 +7,12 @@
 #include "base/cleanup.h"
 #include "engine/internal.h"
 
-/* Where an image has none of these, the runtime makes them to mount on (spec.c). A user's own
+/* Where an image has none of these, the runtime makes them to mount on (spec.c), and the engine the
+ * empty file by which programs know that they are in a container (create.c). A user's own
  * mounts are not among them: docker, too, shows the directory that -v made. */
 static const char *const mount_points[] = {
-    "dev", "etc/hostname", "etc/hosts", "etc/resolv.conf", "proc", "sbin/docker-init", "sys",
+    ".dockerenv",      "dev",  "etc/hostname",     "etc/hosts",
+    "etc/resolv.conf", "proc", "sbin/docker-init", "sys",
 };
 
 /* Top first, as looking through them goes. */

@@ -89,6 +89,23 @@ START_TEST(volumes_and_mount_points_are_left_out)
 }
 END_TEST
 
+/* The file that says "you are in a container" is ours, also where it came back by export and
+ * import. */
+START_TEST(the_mark_of_a_container_is_no_change)
+{
+    cleanup_free char *tar = world_path("exported.tar");
+
+    EXPECT(0, "755 0\n", "", "run", "--name", "cc", BOX, "stat", "-c", "%a %s", "/.dockerenv");
+    EXPECT(0, "", "", "diff", "cc");
+    EXPECT(0, "", "", "export", "-o", tar, "cc");
+    EXPECT(0, NULL, "", "import", tar, MADE);
+    EXPECT(0, NULL, "", "rm", "cc");
+    EXPECT(0, "755 0\n", "", "run", "--name", "cc", MADE, "stat", "-c", "%a %s", "/.dockerenv");
+    EXPECT(0, "", "", "diff", "cc");
+    unlink(tar);
+}
+END_TEST
+
 START_TEST(what_a_layer_cannot_say_is_told)
 {
     write_in_container("echo x >/data/.wh.passwd");
@@ -224,11 +241,17 @@ END_TEST
 SUITE(commit)
 {
     const TTest *const tests[] = {
-        what_was_written_is_in_the_image,     directories_made_anew_hide_the_old_ones,
-        links_holes_and_owners_are_kept,      volumes_and_mount_points_are_left_out,
-        what_a_layer_cannot_say_is_told,      the_same_files_make_the_same_layer,
-        who_and_why_are_written_down,         mistakes_are_told_before_anything_is_done,
-        the_container_stands_still_meanwhile, a_killed_commit_leaves_no_container_frozen,
+        what_was_written_is_in_the_image,
+        directories_made_anew_hide_the_old_ones,
+        links_holes_and_owners_are_kept,
+        volumes_and_mount_points_are_left_out,
+        the_mark_of_a_container_is_no_change,
+        what_a_layer_cannot_say_is_told,
+        the_same_files_make_the_same_layer,
+        who_and_why_are_written_down,
+        mistakes_are_told_before_anything_is_done,
+        the_container_stands_still_meanwhile,
+        a_killed_commit_leaves_no_container_frozen,
     };
     TCase *t = tcase_create("commit");
 
