@@ -212,7 +212,8 @@ static int ask_for_token(struct auth *a, const struct challenge *c, struct http_
     return http_request(a->http, &request, answer, err);
 }
 
-static int fetch_token(struct auth *a, const struct challenge *c, bool plain, struct err *err)
+static int fetch_token(struct auth *a, const struct challenge *c, bool plain,
+                       int64_t *ret_retry_after_s, struct err *err)
 {
     struct http_answer answer = {0};
     int r = check_realm(c->realm, plain, err);
@@ -222,6 +223,8 @@ static int fetch_token(struct auth *a, const struct challenge *c, bool plain, st
     if (!r)
         r = answer.status == 200 ? read_token(a, &answer.body, err)
                                  : answer_error(&answer, c->realm, err);
+    if (answer.status != 200)
+        *ret_retry_after_s = answer.retry_after_s;
     http_answer_free(&answer);
     return r < 0 ? err_wrap(err, "cannot get a token for '%s'", a->domain) : 0;
 }
@@ -244,7 +247,7 @@ static int use_password(struct auth *a, const char *used, struct err *err)
 /* Bearer before Basic where both are offered: a token is good for one repository and some minutes,
  * a password for everything. */
 static int answer_locked(struct auth *a, const struct challenge_list *challenges, const char *used,
-                         bool plain, struct err *err)
+                         bool plain, int64_t *ret_retry_after_s, struct err *err)
 {
     const struct challenge *bearer = challenge_find(challenges, "Bearer");
     const char *valid = valid_header(a);
@@ -252,7 +255,7 @@ static int answer_locked(struct auth *a, const struct challenge_list *challenges
     if (valid && !str_equal(valid, used))
         return 0;
     if (bearer)
-        return fetch_token(a, bearer, plain, err);
+        return fetch_token(a, bearer, plain, ret_retry_after_s, err);
     if (challenge_find(challenges, "Basic"))
         return use_password(a, used, err);
     return err_set(err, EPERM, "'%s' asks for a kind of authentication that is not known here",
@@ -266,14 +269,14 @@ static void parse_all(const struct strv *headers, struct challenge_list *ret)
 }
 
 int auth_answer(struct auth *a, const struct strv *headers, const char *used, bool plain,
-                struct err *err)
+                int64_t *ret_retry_after_s, struct err *err)
 {
     struct challenge_list challenges = {0};
     int r;
 
     parse_all(headers, &challenges);
     pthread_mutex_lock(&a->lock);
-    r = answer_locked(a, &challenges, used, plain, err);
+    r = answer_locked(a, &challenges, used, plain, ret_retry_after_s, err);
     pthread_mutex_unlock(&a->lock);
     challenge_list_free(&challenges);
     return r;

@@ -32,9 +32,9 @@ char *auth_header(struct auth *a);
 /* Answers a 401 with these challenges to a request that was sent with `used` (NULL: without):
  * afterwards auth_header() gives a new value. `plain`: the registry itself is spoken to without
  * TLS; only then may the token service be. Returns at once when another thread has got a new token
- * meanwhile. */
+ * meanwhile. *ret_retry_after_s is set when the token service asked for patience. */
 int auth_answer(struct auth *a, const struct strv *challenges, const char *used, bool plain,
-                struct err *err);
+                int64_t *ret_retry_after_s, struct err *err);
 
 /* True, with docker's words in err, when a 401 says that we are known but may not have this. */
 bool auth_denied(const struct strv *challenges, struct err *err);

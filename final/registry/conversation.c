@@ -262,7 +262,8 @@ int conversation_send(struct registry *r, const char *path, const struct http_re
         if (answered)
             return auth_denied(&ret->challenges, err) ? -err->code
                                                       : conversation_error(r, path, ret, err);
-        result = auth_answer(r->auth, &ret->challenges, authorization, is_plain(r), err);
+        result = auth_answer(r->auth, &ret->challenges, authorization, is_plain(r),
+                             &ret->retry_after_s, err);
         if (result < 0)
             return result;
     }

@@ -28,10 +28,11 @@
 struct upload {
     struct registry *r;
     const struct registry_upload *what;
-    char *location;  /* of the upload under way; NULL: none */
-    uint64_t have;   /* what the registry has of it */
-    uint64_t piece;  /* at most so much in one request; 0: no limit */
-    uint64_t before; /* of the request under way, for progress */
+    char *location;        /* of the upload under way; NULL: none */
+    uint64_t have;         /* what the registry has of it */
+    uint64_t piece;        /* at most so much in one request; 0: no limit */
+    uint64_t before;       /* of the request under way, for progress */
+    int64_t retry_after_s; /* what the answer that ended the attempt asked for, -1: nothing */
     enum registry_uploaded how;
     const char *from;
 };
@@ -69,6 +70,7 @@ static int send_part(struct upload *u, const char *method, const char *path, uin
 static int unexpected(struct upload *u, const char *path, const struct http_answer *a,
                       struct err *err)
 {
+    u->retry_after_s = a->retry_after_s;
     return conversation_error(u->r, path, a, err);
 }
 
@@ -260,16 +262,18 @@ int registry_upload(struct registry *r, const struct registry_upload *upload,
                     enum registry_uploaded *ret_how, const char **ret_from, struct err *err)
 {
     struct upload u = {.r = r, .what = upload};
-    struct retry retry = {.retry_after_s = -1};
+    struct retry retry = {0};
     uint64_t before = 0;
     int result;
 
     do {
+        u.retry_after_s = -1;
         result = attempt(&u, err);
         if (u.have > before) { /* it went on: what failed before does not count */
             retry.failures = 0;
             before = u.have;
         }
+        retry.retry_after_s = u.retry_after_s;
         retry.keep_trying = u.location != NULL;
     } while (result < 0 && retry_wait(&retry, r->http, err) == 0);
     free(u.location);

@@ -329,6 +329,19 @@ START_TEST(a_realm_that_is_no_address_gets_nothing)
 }
 END_TEST
 
+START_TEST(a_token_service_may_ask_for_patience)
+{
+    cleanup_free char *challenge = require_token("{\"token\":\"T0ken\"}");
+    struct err err = {0};
+
+    fake_break(other, &(struct fake_rule){
+                          .path = "/token", .status = 429, .headers = "Retry-After: 7200\r\n"});
+    ck_assert_int_eq(get("v1", &err), -EAGAIN);
+    ck_assert_ptr_nonnull(strstr(err.message, "asks to come back in 7200 seconds"));
+    ck_assert_uint_eq(fake_count(other, "GET /token"), 1);
+}
+END_TEST
+
 START_TEST(insufficient_scope_is_denied_access)
 {
     cleanup_free char *challenge = NULL;
@@ -438,6 +451,7 @@ SUITE(registry_protocol)
     tcase_add_test(t, an_identity_token_is_exchanged_by_post);
     tcase_add_loop_test(t, bad_token_answers_are_refused, 0, 5);
     tcase_add_test(t, a_realm_that_is_no_address_gets_nothing);
+    tcase_add_test(t, a_token_service_may_ask_for_patience);
     tcase_add_test(t, insufficient_scope_is_denied_access);
     tcase_add_test(t, threads_share_one_token);
     t = new_case(suite, "redirect");
