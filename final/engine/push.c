@@ -251,12 +251,14 @@ static int send_documents(struct push *p, const char *tag, struct err *err)
 static int record(struct push *p, const struct image *image, const char *tag, struct err *err)
 {
     cleanup_free char *name = str_format("%s/%s@%s", p->ref.domain, p->ref.path, p->packed.digest);
-    cleanup_free char *tagged = str_format("%s:%s", p->repository, tag);
+    cleanup_free char *canonical = str_format("%s/%s:%s", p->ref.domain, p->ref.path, tag);
+    cleanup_free char *familiar = reference_familiar(canonical), *repository = NULL, *same = NULL;
     int r = store_repo_digest_set(p->e->store, name, image->id, err);
 
     if (r < 0 && r != -ENOENT) /* removed meanwhile: pushed all the same */
         return r;
-    image_event(p->e, "push", tagged, p->repository);
+    reference_split(canonical, &repository, &same);
+    image_event(p->e, "push", familiar, repository);
     intake_say(&p->say, "%s: digest: %s size: %zu", tag, p->packed.digest, p->packed.text.len);
     return 0;
 }
