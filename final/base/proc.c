@@ -189,7 +189,8 @@ static char *executable_in(const char *directory, const char *place, const char 
 
 char *proc_helper_path(const char *name, struct err *err)
 {
-    static const char *const places[] = {"../libexec/cooper", ".", "../../libexec/cooper"};
+    static const char *const places[] = {"../libexec/cooper", ".", "../../libexec/cooper",
+                                         "../../bin"}; /* the last one from libexec/cooper */
     const char *given = getenv("COOPER_LIBEXEC");
     cleanup_free char *directory = NULL;
     char *path = NULL;

@@ -23,6 +23,7 @@ struct draft {
     json_t *host;  /* borrowed from the record's config */
     json_t *config;
     json_t *networks; /* borrowed from the request, or NULL */
+    const struct step_ground *ground;
 };
 
 static void draft_free(struct draft *d)
@@ -119,23 +120,34 @@ static int choose_id(struct engine *e, char ret[65], struct err *err)
     return 0;
 }
 
+/* A step of a build says itself what its container is like. */
+static int merge_image_config(struct engine *e, const struct create_request *request,
+                              struct draft *d, struct err *err)
+{
+    cleanup_json json_t *image_config =
+        d->ground ? NULL : store_image_config(e->store, d->image.id, err);
+
+    if (d->ground)
+        return 0;
+    if (!image_config)
+        return -err->code;
+    d->warning = request->platform ? NULL : image_foreign(image_config);
+    return config_merge(d->config, json_object_get(image_config, "config"), err);
+}
+
 /* Only questions, no effects: whatever is wrong with the request is found here. */
 static int draft_fill(struct engine *e, const struct create_request *request, struct draft *d,
                       struct err *err)
 {
-    cleanup_json json_t *image_config = NULL;
     int r = engine_find_image(e, request->image, &d->image, err);
 
     if (r < 0)
         return r;
-    image_config = store_image_config(e->store, d->image.id, err);
-    if (!image_config)
-        return -err->code;
-    d->warning = request->platform ? NULL : image_foreign(image_config);
     d->config = request->config;
     d->host = request->host;
     d->networks = request->networks;
-    r = config_merge(d->config, json_object_get(image_config, "config"), err);
+    d->ground = request->ground;
+    r = merge_image_config(e, request, d, err);
     if (!r)
         r = config_command(d->config, &d->argv, err);
     if (!r)
@@ -168,9 +180,10 @@ static int draft_fill(struct engine *e, const struct create_request *request, st
 static void draft_record(const struct create_request *request, struct draft *d)
 {
     choose_hostname(d->config, d->host, d->c.id);
-    json_put_str(d->config, "Image", request->image);
     d->c.image_id = str_copy(d->image.id);
-    d->c.image_name = str_copy(request->image);
+    d->c.image_name =
+        d->ground ? str_copy_n(digest_hex(d->image.id), 12) : str_copy(request->image);
+    json_put_str(d->config, "Image", d->c.image_name);
     d->c.auto_remove = json_flag(d->host, "AutoRemove", false);
     d->c.created_ns = clock_now();
     d->c.config = record_config(d);
@@ -197,9 +210,9 @@ static int make_mark(struct engine *e, int dir, const struct strv *layers, struc
 
 /* The overlay's root directory becomes the container's "/": mode and owner as in the image's top
  * layer. */
-static int make_upper(struct engine *e, int dir, const struct strv *layers, struct err *err)
+int container_make_upper(struct engine *e, int dir, const struct strv *layers, struct err *err)
 {
-    static const char *const names[] = {"upper", "work", "merged"};
+    static const char *const names[] = {"upper", "work"};
     struct stat st = {.st_mode = 0755};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -213,6 +226,18 @@ static int make_upper(struct engine *e, int dir, const struct strv *layers, stru
     return make_mark(e, dir, layers, err);
 }
 
+/* In the process's environment, and in no record. */
+static json_t *add_secrets(const struct draft *d)
+{
+    const struct strv *secrets = d->ground ? d->ground->secret_env : NULL;
+    json_t *config = secrets ? json_deep_copy(d->config) : json_incref(d->config);
+    json_t *env = json_object_get(config, "Env");
+
+    for (size_t i = 0; secrets && i < secrets->len; i++)
+        json_push(env, json_string(secrets->items[i]));
+    return config;
+}
+
 static int write_spec(struct engine *e, const struct draft *d, int dir, const struct strv *layers,
                       struct err *err)
 {
@@ -224,12 +249,14 @@ static int write_spec(struct engine *e, const struct draft *d, int dir, const st
                                .dir = path,
                                .run = e->store->run,
                                .layers = layers_path,
-                               .config = d->config,
+                               .config = NULL,
                                .host = d->host,
                                .argv = &d->argv,
                                .mounts = &d->mounts,
                                .security = &d->security};
-    cleanup_free char *place = str_format("containers/%s", d->c.id);
+    cleanup_free char *place = d->ground ? str_format("staging/%s", d->ground->place)
+                                         : str_format("containers/%s", d->c.id);
+    cleanup_json json_t *with_secrets = add_secrets(d);
     int r = store_overlay_options(e->store, layers, place, d->c.auto_remove, &overlay, err);
 
     if (!r)
@@ -238,6 +265,7 @@ static int write_spec(struct engine *e, const struct draft *d, int dir, const st
         r = security_document(&d->security, dir, err);
     if (r < 0)
         return r;
+    input.config = with_secrets;
     input.overlay_options = overlay;
     spec = spec_build(&input, err);
     if (!spec)
@@ -246,26 +274,43 @@ static int write_spec(struct engine *e, const struct draft *d, int dir, const st
     return file_create(dir, "config.json", text, strlen(text), 0600, err);
 }
 
-int image_layers(struct engine *e, const char *image_id, struct strv *ret, struct err *err)
+/* Layers of nothing (FROM scratch) are one all the same: overlayfs wants a lower directory. */
+static int add_empty_layer(struct engine *e, struct strv *ret, struct err *err)
 {
-    int r = store_image_layers(e->store, image_id, ret, NULL, err);
-
-    if (r < 0 || ret->len)
-        return r;
+    if (ret->len)
+        return 0;
     if (mkdirat(e->store->layers_fd, ".empty", 0755) < 0 && errno != EEXIST)
         return err_errno(err, "cannot make the empty layer");
     strv_add(ret, ".empty");
     return 0;
 }
 
+int image_layers(struct engine *e, const char *image_id, struct strv *ret, struct err *err)
+{
+    int r = store_image_layers(e->store, image_id, ret, NULL, err);
+
+    return r < 0 ? r : add_empty_layer(e, ret, err);
+}
+
+static int lower_layers(struct engine *e, const struct draft *d, struct strv *ret, struct err *err)
+{
+    for (size_t i = 0; d->ground && i < d->ground->layers->len; i++)
+        strv_add(ret, d->ground->layers->items[i]);
+    if (d->ground)
+        return add_empty_layer(e, ret, err);
+    return image_layers(e, d->image.id, ret, err);
+}
+
 static int make_files(struct engine *e, struct draft *d, struct err *err)
 {
     cleanup_strv struct strv layers = {0};
     cleanup_close int dir = store_container_dir(e->store, d->c.id, true, err);
-    int r = dir < 0 ? dir : image_layers(e, d->image.id, &layers, err);
+    int r = dir < 0 ? dir : lower_layers(e, d, &layers, err);
 
-    if (!r)
-        r = make_upper(e, dir, &layers, err);
+    if (!r && mkdirat(dir, "merged", 0700) < 0 && errno != EEXIST)
+        r = err_errno(err, "cannot make the container's 'merged'");
+    if (!r && !d->ground)
+        r = container_make_upper(e, dir, &layers, err);
     if (!r)
         r = mounts_prepare(e, d->c.id, &d->mounts, err);
     if (!r) {

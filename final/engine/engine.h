@@ -14,6 +14,7 @@
 
 struct shim_process;
 struct net_place;
+struct step_ground;
 struct engine {
     struct store *store;
     bool debug;
@@ -42,6 +43,8 @@ struct create_request {
     json_t *networks;     /* NetworkingConfig.EndpointsConfig, in order, or NULL */
     bool start_follows; /* `run`: if this process dies before engine_start(), there was no container
                          */
+    /* For a step of a build, else NULL: what it lies on, where it writes, what nobody else sees. */
+    const struct step_ground *ground;
 };
 /* Creates the record, directories and config.json. -ENOENT with err "No such image: X" if the image
  * is not here (the caller pulls). `ret_warnings`: what will not be as asked. err->exit_status is
@@ -54,6 +57,7 @@ int engine_create(struct engine *e, const struct create_request *request, char r
  * after the end. */
 struct start_options {
     unsigned short rows, columns; /* of the caller's terminal, 0 without */
+    bool leash;                   /* the container is killed when the caller ends or lets go */
 };
 int engine_start(struct engine *e, const char *id, const struct start_options *options,
                  int *ret_attach, struct err *err);
@@ -297,6 +301,76 @@ struct image_step {
  * store_hold(). */
 int engine_make_image(struct engine *e, const struct image_step *step, const char *stage,
                       int stage_fd, char ret_id[DIGEST_LEN + 1], struct err *err);
+
+/* --- steps of a build: step.c */
+
+struct step_ground {
+    const struct strv *layers; /* directories below layers/, base first; instead of the image's */
+    const char *place;         /* the directory in staging/ that has upper and work */
+    const struct strv *secret_env; /* variables that are written into no record, or NULL */
+};
+
+/* What a step changes: a directory in staging/ with the "upper" and "work" of an overlay. */
+struct step_stage {
+    char name[64];
+    int fd; /* its descriptor */
+};
+/* Makes one over `layers`; to be dropped or published. */
+int engine_step_begin(struct engine *e, const struct strv *layers, struct step_stage *ret,
+                      struct err *err);
+void engine_step_drop(struct engine *e, struct step_stage *stage); /* once dropped, nothing */
+/* For another container over the same files, after the first has ended. */
+int engine_step_renew(struct engine *e, struct step_stage *stage, struct err *err);
+
+/* Bytes the command wrote; stream 1 or 2. */
+typedef void engine_step_output(void *context, int stream, const char *data, size_t len);
+struct step_command {
+    const char *image; /* id of an image that stands for the container in its record */
+    json_t *config;    /* docker's Config, complete: nothing is merged into it */
+    json_t *host;      /* HostConfig */
+    const struct strv *layers, *secret_env;
+    void (*started)(void *context, const char *id);
+    engine_step_output *output;
+    void *context;
+    int cancel_fd; /* readable: end it; -1 */
+};
+/* Runs it in a container of its own, which is gone afterwards whatever happens. *ret_code: its exit
+ * code. -ECANCELED. */
+int engine_step_run(struct engine *e, const struct step_command *command,
+                    const struct step_stage *stage, int *ret_code, struct err *err);
+
+struct step_finish {
+    int64_t newest_s;                /* seconds: times after that become that */
+    const struct strv *mount_points; /* paths ("run/secrets/x") made only to mount there */
+};
+/* What the command changed becomes a layer over `parent` (a chain id, or ""). ret->chain_id is ""
+ * when nothing was changed: then there is no layer. The stage is used up, also on failure. To be
+ * called under store_hold(). */
+int engine_step_publish(struct engine *e, struct step_stage *stage, const struct strv *layers,
+                        const char *parent, const struct step_finish *finish, struct layer *ret,
+                        struct err *err);
+/* The same for a directory of store_stage() that is a layer's tree already. */
+int engine_publish_tree(struct engine *e, const char *stage, int stage_fd, const char *parent,
+                        struct layer *ret, struct err *err);
+
+/* Until engine_step_return() this thread, and containers it starts, are in a mount namespace of
+ * their own: what is mounted there goes with them, however they end. Returns what to return with.
+ */
+int engine_step_enter(struct err *err);
+void engine_step_return(int entered);
+
+/* A finished image: the whole config document, and where its layers are. */
+struct finished_image {
+    const json_t *document;
+    const struct strv *chain_ids;  /* base first */
+    const char *base;              /* the image whose layers are among them, or NULL */
+    const struct strv *references; /* as the user wrote them */
+};
+/* Records it. To be called under store_hold(). */
+int engine_record_image(struct engine *e, const struct finished_image *image,
+                        char ret_id[DIGEST_LEN + 1], struct err *err);
+/* The members of docker's Config that belong to an image. A new reference. */
+json_t *engine_image_members(const json_t *config);
 
 /* A new image from what a container wrote; volumes are left out. */
 struct commit_request {

@@ -190,6 +190,11 @@ struct joins {
 int modes_open(struct engine *e, const struct container *c, struct joins *joins, struct err *err);
 void joins_close(struct joins *joins);
 
+/* --- create.c */
+
+/* The directories of an overlay's writable side, "upper" and "work", in `dir`. */
+int container_make_upper(struct engine *e, int dir, const struct strv *layers, struct err *err);
+
 /* --- start.c */
 
 /* The lock that the starting command and then the shim hold, on run/<id>. Waits for it, or returns
@@ -197,6 +202,11 @@ void joins_close(struct joins *joins);
 int container_lock_run(struct engine *e, const char *id, bool wait, struct err *err);
 /* To call before the overlay of a container that has ended is mounted again. */
 int container_allow_mount(struct engine *e, const struct container *c, struct err *err);
+
+/* --- make_image.c */
+
+/* In doubt true. */
+bool directory_has_entries(int dir);
 
 /* --- spawn.c: starting a shim */
 struct shim_report;
@@ -229,6 +239,8 @@ void shim_common_arguments(struct engine *e, const struct container *c, struct s
 json_t *inspect_complete(const char *section, json_t *given);
 
 /* --- tree.c: what a container wrote, and what that lies on (image.h: layer_changes, layer_copy) */
+/* The mount points of spec.c. */
+void container_mount_points(struct strv *ret);
 struct container_tree {
     int upper;
     int *layers; /* top first */

@@ -45,7 +45,7 @@ static void making_free(struct making *m)
 
 /* --- the layer -------------------------------------------------------------------------------- */
 
-static bool has_entries(int dir)
+bool directory_has_entries(int dir)
 {
     int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     cleanup_closedir DIR *list = copy < 0 ? NULL : fdopendir(copy);
@@ -62,7 +62,7 @@ static bool is_empty(const struct making *m, int stage_fd)
 
     if (stage_fd < 0)
         return true;
-    if (has_entries(stage_fd) || fstat(stage_fd, &mine) < 0)
+    if (directory_has_entries(stage_fd) || fstat(stage_fd, &mine) < 0)
         return false;
     if (m->step->parent && store_image_layers(m->store, m->step->parent, &dirs, NULL, &ignored) < 0)
         return false;
@@ -72,22 +72,34 @@ static bool is_empty(const struct making *m, int stage_fd)
            mine.st_gid == below.st_gid;
 }
 
-static int publish(struct making *m, const char *stage, int stage_fd, struct err *err)
+int engine_publish_tree(struct engine *e, const char *stage, int stage_fd, const char *parent,
+                        struct layer *ret, struct err *err)
+{
+    struct layer layer = {0};
+    int r = layer_digest(stage_fd, layer.diff_id, &layer.size, err);
+
+    if (r < 0)
+        return r;
+    snprintf(layer.parent, sizeof layer.parent, "%s", parent);
+    chain_id(parent, layer.diff_id, layer.chain_id);
+    r = store_layer_publish(e->store, stage, &layer, err);
+    if (r >= 0)
+        *ret = layer;
+    return r < 0 ? r : 0;
+}
+
+static int publish(struct engine *e, struct making *m, const char *stage, int stage_fd,
+                   struct err *err)
 {
     const char *below = m->chain_ids.len ? m->chain_ids.items[m->chain_ids.len - 1] : "";
-    struct layer layer = {0};
+    struct layer layer;
     int r;
 
     if (m->chain_ids.len >= LAYERS_MAX)
         return err_set(err, EOVERFLOW,
                        "max depth exceeded: the image has %zu layers, an overlay takes %d",
                        m->chain_ids.len, LAYERS_MAX);
-    r = layer_digest(stage_fd, layer.diff_id, &layer.size, err);
-    if (r < 0)
-        return r;
-    strcpy(layer.parent, below);
-    chain_id(below, layer.diff_id, layer.chain_id);
-    r = store_layer_publish(m->store, stage, &layer, err);
+    r = engine_publish_tree(e, stage, stage_fd, below, &layer, err);
     if (r < 0)
         return r;
     strv_add(&m->diff_ids, layer.diff_id);
@@ -111,7 +123,7 @@ static bool says_nothing(const json_t *value)
            (json_is_array(value) && !json_array_size(value));
 }
 
-static json_t *image_config_members(const json_t *config)
+json_t *engine_image_members(const json_t *config)
 {
     json_t *kept = json_object();
 
@@ -176,7 +188,7 @@ static json_t *make_config(const struct making *m)
     json_put_str(config, "created", created);
     put_if(config, "author", m->step->author);
     put_platform(m, config);
-    json_put(config, "config", image_config_members(m->step->config));
+    json_put(config, "config", engine_image_members(m->step->config));
     json_put_str(rootfs, "type", "layers");
     json_put(rootfs, "diff_ids", json_from_strings(&m->diff_ids));
     json_put(config, "rootfs", rootfs);
@@ -187,29 +199,104 @@ static json_t *make_config(const struct making *m)
 
 /* --- the record ------------------------------------------------------------------------------- */
 
-static int record(struct making *m, struct err *err)
+/* A config's text becomes a blob, and `record` an image. record->blobs gets the config's, too. */
+static int store_config(struct store *store, const json_t *document, struct image_record *record,
+                        char ret_id[DIGEST_LEN + 1], struct err *err)
 {
-    cleanup_json json_t *config = make_config(m);
-    cleanup_free char *text = json_text(config, JSON_COMPACT);
-    struct image_record image = {.id = m->id,
-                                 .manifest = "",
-                                 .parent = m->step->parent,
-                                 .chain_ids = m->chain_ids,
-                                 .reference = m->canonical};
+    cleanup_free char *text = json_text(document, JSON_COMPACT);
     struct image_config parsed = {0};
     int r = image_config_parse(text, strlen(text), &parsed, err); /* as everybody will read it */
 
     if (r < 0)
         return r;
-    image.created_ns = parsed.created_ns;
+    record->created_ns = parsed.created_ns;
     image_config_free(&parsed);
-    digest_of(text, strlen(text), m->id);
-    r = store_blob_put(m->store, m->id, text, strlen(text), err);
-    if (r < 0)
+    digest_of(text, strlen(text), ret_id);
+    record->id = ret_id;
+    r = store_blob_put(store, ret_id, text, strlen(text), err);
+    strv_add(&record->blobs, ret_id);
+    return r < 0 ? r : store_image_add(store, record, err);
+}
+
+static int record(struct making *m, struct err *err)
+{
+    cleanup_json json_t *config = make_config(m);
+    struct image_record image = {.manifest = "",
+                                 .parent = m->step->parent,
+                                 .chain_ids = m->chain_ids,
+                                 .blobs = m->blobs,
+                                 .reference = m->canonical};
+    int r = store_config(m->store, config, &image, m->id, err);
+
+    m->blobs = image.blobs; /* it has grown */
+    return r;
+}
+
+/* Another's references, each canonical. */
+static int canonical_names(const struct strv *names, struct strv *ret, struct err *err)
+{
+    for (size_t i = 0; names && i < names->len; i++) {
+        struct reference ref = {0};
+        int r = reference_parse(names->items[i], &ref, err);
+
+        if (!r && ref.digest)
+            r = err_set(err, EINVAL, "refusing to create a tag with a digest reference");
+        if (!r)
+            strv_take(ret, reference_canonical(&ref));
+        reference_free(&ref);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* An image that is here already under these names is not written again: a build that found
+ * everything in its cache waits for no disk. */
+static bool is_recorded(struct engine *e, const char *id, const struct strv *names)
+{
+    struct err ignored;
+    struct image image;
+    size_t have = 0;
+
+    if (store_image_by_prefix(e->store, id, &image, &ignored) < 0)
+        return false;
+    for (size_t i = 0; i < names->len; i++)
+        have += strv_contains(&image.references, names->items[i]);
+    image_free(&image);
+    return have == names->len;
+}
+
+static void tell_names(struct engine *e, const char *id, const struct strv *names)
+{
+    for (size_t i = 0; i < names->len; i++) {
+        cleanup_free char *familiar = reference_familiar(names->items[i]);
+        json_t *attributes = json_object();
+
+        json_put_str(attributes, "name", familiar);
+        engine_event(e, "image", "tag", id, attributes);
+    }
+}
+
+int engine_record_image(struct engine *e, const struct finished_image *image,
+                        char ret_id[DIGEST_LEN + 1], struct err *err)
+{
+    cleanup_free char *text = json_text(image->document, JSON_COMPACT);
+    cleanup_strv struct strv names = {0};
+    struct image_record record = {
+        .manifest = "", .chain_ids = *image->chain_ids, .references = &names};
+    int r = canonical_names(image->references, &names, err);
+
+    digest_of(text, strlen(text), ret_id);
+    if (r < 0 || is_recorded(e, ret_id, &names))
         return r;
-    strv_add(&m->blobs, m->id);
-    image.blobs = m->blobs;
-    return store_image_add(m->store, &image, err);
+    if (image->base) /* the layers' tars are packed in its blobs */
+        r = store_image_blobs(e->store, image->base, &record.blobs, err);
+    if (r >= 0)
+        r = store_config(e->store, image->document, &record, ret_id, err);
+    strv_free(&record.blobs);
+    if (r >= 0)
+        tell_names(e, ret_id, &names);
+    return r < 0 ? r : 0;
 }
 
 static int name(struct making *m, struct err *err)
@@ -259,7 +346,7 @@ int engine_make_image(struct engine *e, const struct image_step *step, const cha
         r = inherit(&m, err);
     m.empty = r >= 0 && is_empty(&m, stage ? stage_fd : -1);
     if (r >= 0 && !m.empty)
-        r = publish(&m, stage, stage_fd, err);
+        r = publish(e, &m, stage, stage_fd, err);
     if (stage && (r < 0 || m.empty))
         store_stage_drop(e->store, stage, &ignored);
     if (r >= 0)

@@ -43,6 +43,8 @@ static int shim_arguments(struct engine *e, const struct container *c,
         strv_add(ret, "--stdin-once");
     if (attached)
         strv_add(ret, "--attached");
+    if (attached && options && options->leash)
+        strv_add(ret, "--leash");
     add_number(ret, "--rows", options ? options->rows : 0);
     add_number(ret, "--columns", options ? options->columns : 0);
     add_number(ret, "--restarts", (unsigned long long)c->restarts);

@@ -15,6 +15,12 @@ static const char *const mount_points[] = {
     "etc/resolv.conf", "proc", "sbin/docker-init", "sys",
 };
 
+void container_mount_points(struct strv *ret)
+{
+    for (size_t i = 0; i < sizeof mount_points / sizeof *mount_points; i++)
+        strv_add(ret, mount_points[i]);
+}
+
 /* Top first, as looking through them goes. */
 static int open_layers(struct engine *e, const char *image_id, struct container_tree *t,
                        struct err *err)
@@ -49,8 +55,7 @@ int container_tree_open(struct engine *e, const struct container *c, struct cont
         container_tree_close(&t);
         return r;
     }
-    for (size_t i = 0; i < sizeof mount_points / sizeof *mount_points; i++)
-        strv_add(&t.mount_points, mount_points[i]);
+    container_mount_points(&t.mount_points);
     *ret = t;
     return 0;
 }

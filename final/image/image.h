@@ -186,3 +186,9 @@ int layer_changes(int upper, const struct layer_below *below, layer_change_visit
 /* Copies the differences into `staging_fd`, an empty directory that becomes a layer: in overlayfs
  * form, times in whole seconds, sockets left out. */
 int layer_copy(int upper, const struct layer_below *below, int staging_fd, struct err *err);
+/* Makes `upper`, which nobody mounts any more, itself such a tree; times after `newest_s` (seconds)
+ * become that. */
+int layer_settle(int upper, const struct layer_below *below, int64_t newest_s, struct err *err);
+/* Makes one tree in `staging_fd`, an empty directory, of the first `count` layers; `below` more of
+ * them are what it will lie on. Descriptors, top first. */
+int layer_merge(const int *fds, size_t count, size_t below, int staging_fd, struct err *err);

@@ -179,3 +179,6 @@ int layer_copy_directory(int from, const struct stat *st, int to, struct err *er
 struct walk_entry;
 /* True for what the engine made only to mount on it, and for what holds nothing else. */
 bool layer_is_mount_point(const struct layer_below *below, const struct walk_entry *e);
+/* True for an empty directory that would not be there, or not in this layer, but for a mount point
+ * somewhere below it. */
+bool layer_led_to_mount_points(const struct layer_below *below, const struct walk_entry *e);

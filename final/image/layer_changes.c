@@ -99,6 +99,13 @@ bool layer_is_mount_point(const struct layer_below *b, const struct walk_entry *
            holds_mount_points_only(b, e);
 }
 
+/* What only led to mount points, once they are gone. */
+bool layer_led_to_mount_points(const struct layer_below *b, const struct walk_entry *e)
+{
+    return *e->path && has_mount_point_below(b, e->path) && !layer_is_opaque(e->fd) &&
+           is_empty(e->dir, e->name) && is_untouched(b, e);
+}
+
 /* --- changes ---------------------------------------------------------------------------------- */
 
 struct comparison {

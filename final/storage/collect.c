@@ -123,11 +123,26 @@ static int collect_layer_directory(struct store *s, const char *name, struct err
     return store_stage_drop(s, to + strlen("staging/"), err);
 }
 
+/* A cached step whose ground is gone is of no use, and neither is then its layer: so more than
+ * once.
+ */
 static int forget_unused_layers(struct store *s, struct err *err)
 {
-    return db_run(s->db, err,
-                  "DELETE FROM layers WHERE chain_id NOT IN (SELECT chain_id FROM image_layers)",
-                  "");
+    int r;
+
+    do {
+        r = db_run(s->db, err,
+                   "DELETE FROM layers WHERE chain_id NOT IN (SELECT chain_id FROM image_layers)"
+                   " AND chain_id NOT IN (SELECT chain_id FROM build_cache"
+                   " WHERE chain_id IS NOT NULL)",
+                   "");
+        if (r >= 0)
+            r = db_run(s->db, err,
+                       "DELETE FROM build_cache WHERE parent <> ''"
+                       " AND parent NOT IN (SELECT chain_id FROM layers)",
+                       "");
+    } while (r >= 0 && sqlite3_changes(s->db) > 0);
+    return r;
 }
 
 int store_collect_stages(struct store *s, struct err *err)

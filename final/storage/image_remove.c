@@ -79,7 +79,8 @@ int store_image_usage(struct store *s, struct image_usage *ret, struct err *err)
 #define ONLY_MINE_LAYERS                                                                           \
     "FROM image_layers AS mine JOIN layers ON layers.chain_id = mine.chain_id"                     \
     " WHERE mine.image = ?1 AND NOT EXISTS (SELECT 1 FROM image_layers WHERE"                      \
-    " chain_id = mine.chain_id AND image <> ?1)"
+    " chain_id = mine.chain_id AND image <> ?1)"                                                   \
+    " AND NOT EXISTS (SELECT 1 FROM build_cache WHERE chain_id = mine.chain_id)"
 #define ONLY_MINE_BLOBS                                                                            \
     "FROM image_blobs AS mine WHERE image = ?1 AND NOT EXISTS"                                     \
     " (SELECT 1 FROM image_blobs WHERE digest = mine.digest AND image <> ?1)"

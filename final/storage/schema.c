@@ -79,5 +79,15 @@ static const char image_mounts[] =
     " SELECT image_mounts.image, container, created FROM image_mounts"
     " JOIN containers ON containers.id = container;";
 
-const char *const db_schema[] = {first, life, images, revisions, networks, image_mounts};
+/* 7: what the steps of builds gave. A row keeps its layer, but not the layers below that one: those
+ * are an image's, or another row's. chain_id is NULL for a step that changed no file. `slot` names
+ * the place in a Dockerfile the step has, for telling what is different this time. */
+static const char builds[] =
+    "CREATE TABLE build_cache(key TEXT PRIMARY KEY, parent TEXT NOT NULL, chain_id TEXT,"
+    " slot TEXT NOT NULL, description TEXT NOT NULL, inputs TEXT NOT NULL, size INTEGER NOT NULL,"
+    " created INTEGER NOT NULL, used INTEGER NOT NULL, uses INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX build_cache_by_layer ON build_cache(chain_id);"
+    "CREATE INDEX build_cache_by_slot ON build_cache(slot, created);";
+
+const char *const db_schema[] = {first, life, images, revisions, networks, image_mounts, builds};
 const int db_schema_version = sizeof db_schema / sizeof *db_schema;

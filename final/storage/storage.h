@@ -207,6 +207,45 @@ int store_layer_publish(struct store *store, const char *stage, struct layer *la
 int store_overlay_options(struct store *store, const struct strv *layer_dirs, const char *place,
                           bool disposable, char **ret, struct err *err);
 
+/* --- build cache --------------------------------------------------------------------------------
+ *
+ * What the steps of builds gave, by everything that decides it. Who asks does so under
+ * store_hold().
+ */
+
+struct build_step {
+    char key[DIGEST_LEN + 1];      /* of `inputs` */
+    char parent[DIGEST_LEN + 1];   /* chain id of what it lies on, or "" */
+    char chain_id[DIGEST_LEN + 1]; /* of the layer it gave, or "": it changed no file */
+    char *slot, *description;      /* where it stands in which Dockerfile; "RUN make" */
+    char *inputs;                  /* JSON */
+    uint64_t size;                 /* of its layer */
+    int64_t created_ns, used_ns;
+    unsigned uses;
+    bool in_use; /* an image has its layer */
+};
+void build_step_free(struct build_step *step);
+struct build_step_list {
+    struct build_step *items;
+    size_t len;
+};
+void build_step_list_free(struct build_step_list *list);
+/* -ENOENT without a message, also when its layer is gone. `inputs` is not filled. */
+int store_build_find(struct store *store, const char *key, struct build_step *ret, struct err *err);
+/* The newest one of this place; -ENOENT without a message. */
+int store_build_last(struct store *store, const char *slot, struct build_step *ret,
+                     struct err *err);
+/* In the place of one with this key, if there is one: `--no-cache` renews. */
+int store_build_add(struct store *store, const struct build_step *step, struct err *err);
+/* Notes that these were used now. */
+int store_build_used(struct store *store, const struct strv *keys, struct err *err);
+/* All of them, the longest unused first; without `inputs`. */
+int store_build_list(struct store *store, struct build_step_list *ret, struct err *err);
+/* 1; 0 when there was no such record. Layers go with the next store_collect(). */
+int store_build_remove(struct store *store, const char *key, struct err *err);
+/* The directory build/cache/<name>, made when `make`; what a RUN --mount=type=cache keeps. */
+int store_build_directory(struct store *store, const char *name, bool make, struct err *err);
+
 /* --- containers ---------------------------------------------------------------------------------
  */
 

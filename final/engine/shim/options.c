@@ -38,6 +38,7 @@ static const struct {
     {"--shm-size", NUMBER, offsetof(struct shim_options, shm_size)},
     {"--rules-socket", FLAG, offsetof(struct shim_options, rules_socket)},
     {"--descriptors", NUMBER, offsetof(struct shim_options, descriptors)},
+    {"--leash", FLAG, offsetof(struct shim_options, leash)},
     {"--attached", FLAG, offsetof(struct shim_options, attached)},
 };
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/proc.h"
 #include "engine/attach.h"
 #include "engine/shim/shim.h"
 
@@ -33,6 +34,7 @@ struct shim_relay {
     struct shim_stdio io;
     int console_peer; /* a slave of the console, kept open */
     bool stdin_once;
+    bool leash; /* the container ends with the client that was there from the start */
     int listen_fd;
     struct shim_log *log;
     struct shim_network *network; /* served beside, or NULL */
@@ -58,6 +60,7 @@ struct shim_relay *shim_relay_new(const struct shim_options *options,
 
     relay->io = *stdio;
     relay->stdin_once = options->stdin_once;
+    relay->leash = options->leash;
     relay->listen_fd = listen_fd;
     relay->log = log;
     relay->network = network;
@@ -368,6 +371,8 @@ int shim_relay_run(struct shim_relay *relay, int pidfd, struct err *err)
         if (p[POLL_STDIN].revents)
             write_stdin(relay);
         serve_clients(relay, p, count);
+        if (relay->leash && !shim_relay_owner_present(relay))
+            proc_signal_fd(pidfd, proc_signal_number("KILL")); /* its end comes through pidfd */
         if (p[POLL_OUT].revents)
             take_output(relay, &relay->io.out, 1);
         if (p[POLL_ERR].revents)

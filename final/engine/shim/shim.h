@@ -48,6 +48,7 @@ struct shim_options {
     const char *user;                        /* exec: whom to look up, or NULL */
     unsigned long long rows, columns;
     bool attached; /* descriptor SHIM_ATTACH_FD is a client */
+    bool leash;    /* and without it there shall be no container (steps of a build) */
     int order_fd;  /* what came with the order */
     const char
         *join; /* "network,ipc": the first of the further descriptors are namespaces to join */
