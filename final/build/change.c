@@ -393,7 +393,8 @@ int change_apply(json_t *config, const char *instruction, const char *text,
     struct change c = {.text = rest,
                        .config = config,
                        .state = state,
-                       .rules = {json_object_get(config, "Env"), escape}};
+                       .rules = {.env = state->env ? state->env : json_object_get(config, "Env"),
+                                 .escape = escape}};
 
     if (i < 0)
         return -ENOENT;

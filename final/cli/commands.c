@@ -9,6 +9,7 @@ const struct command *const cli_commands[] = {
     &command_run,
     &command_exec,
     &command_ps,
+    &command_build,
     &command_pull,
     &command_push,
     &command_images,
@@ -18,6 +19,7 @@ const struct command *const cli_commands[] = {
     &command_version,
     &command_info,
     &command_attach,
+    &command_builder_prune,
     &command_commit,
     &command_cp,
     &command_create,
@@ -66,9 +68,13 @@ const struct command *const cli_commands[] = {
 };
 
 const struct command_group cli_groups[] = {
-    {"container", "Manage containers"}, {"image", "Manage images"},
-    {"network", "Manage networks"},     {"system", "Manage Cooper"},
-    {"volume", "Manage volumes"},       {NULL, NULL},
+    {"builder", "Manage builds"},
+    {"container", "Manage containers"},
+    {"image", "Manage images"},
+    {"network", "Manage networks"},
+    {"system", "Manage Cooper"},
+    {"volume", "Manage volumes"},
+    {NULL, NULL},
 };
 
 const struct command_group *cli_find_group(const char *name)

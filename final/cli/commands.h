@@ -36,6 +36,9 @@ extern const struct command command_pull, command_push, command_import, command_
     command_commit, command_save, command_load, command_login, command_logout, command_search;
 /* Their functions there: cmd_pull.c, cmd_push.c, cmd_import.c, cmd_commit.c, cmd_save.c,
  * cmd_login.c, cmd_search.c. */
+extern const struct command command_build, command_builder_prune; /* build_flags.c */
+int cmd_build(struct cli *cli);                                   /* cmd_build.c */
+int cmd_builder_prune(struct cli *cli);                           /* cmd_builder.c */
 int cmd_pull(struct cli *cli);
 int cmd_push(struct cli *cli);
 int cmd_import(struct cli *cli);

@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 
-#define COUNT 11
+#define COUNT 13
 
 int main(int argc, char **argv)
 {
@@ -13,10 +13,12 @@ int main(int argc, char **argv)
         const struct command *row;
         command_function *run;
     } carried[COUNT] = {
-        {&command_pull, cmd_pull},     {&command_push, cmd_push},     {&command_import, cmd_import},
-        {&command_insert, cmd_insert}, {&command_commit, cmd_commit}, {&command_save, cmd_save},
-        {&command_load, cmd_load},     {&command_login, cmd_login},   {&command_logout, cmd_logout},
-        {&command_search, cmd_search},
+        {&command_pull, cmd_pull},     {&command_push, cmd_push},
+        {&command_import, cmd_import}, {&command_insert, cmd_insert},
+        {&command_commit, cmd_commit}, {&command_save, cmd_save},
+        {&command_load, cmd_load},     {&command_login, cmd_login},
+        {&command_logout, cmd_logout}, {&command_search, cmd_search},
+        {&command_build, cmd_build},   {&command_builder_prune, cmd_builder_prune},
         {&command_cp, cmd_cp_tar},
     };
     struct command commands[COUNT];

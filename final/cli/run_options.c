@@ -196,27 +196,6 @@ static int put_security(const struct options *o, json_t *host, struct err *err)
     return 0;
 }
 
-static void put_ulimits(const struct options *o, json_t *host)
-{
-    const struct strv *given = options_list(o, "ulimit");
-    json_t *list = json_array();
-
-    json_put(host, "Ulimits", list);
-    for (size_t i = 0; i < given->len; i++) {
-        struct err unused = {0};
-        struct ulimit u;
-        json_t *limit;
-
-        if (value_parse_ulimit(given->items[i], &u, &unused) < 0)
-            continue; /* cannot be: checked when it was parsed */
-        limit = json_object();
-        json_put_str(limit, "Name", u.name);
-        json_put(limit, "Hard", json_integer(u.hard));
-        json_put(limit, "Soft", json_integer(u.soft));
-        json_push(list, limit);
-    }
-}
-
 static void put_sysctls(const struct options *o, json_t *host)
 {
     const struct strv *given = options_list(o, "sysctl");
@@ -304,7 +283,7 @@ static void put_rest(const struct options *o, json_t *host)
     json_put(host, "ShmSize", member_bytes(shm && strcmp(shm, "0") ? shm : SHM_SIZE));
     json_put(host, "Init",
              options_given(o, "init") ? json_boolean(options_flag(o, "init")) : json_null());
-    put_ulimits(o, host);
+    value_put_ulimits(options_list(o, "ulimit"), host);
     put_sysctls(o, host);
     put_annotations(o, host);
 }

@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "image/image.h"
 
 static bool in_list(const char *value, const char *const *list)
@@ -261,6 +262,26 @@ int value_check_ulimit(const char *value, struct err *err)
     struct ulimit u;
 
     return value_parse_ulimit(value, &u, err);
+}
+
+void value_put_ulimits(const struct strv *given, json_t *host)
+{
+    json_t *list = json_array();
+
+    json_put(host, "Ulimits", list);
+    for (size_t i = 0; i < given->len; i++) {
+        struct err unused = {0};
+        struct ulimit u;
+        json_t *limit;
+
+        if (value_parse_ulimit(given->items[i], &u, &unused) < 0)
+            continue; /* cannot be: checked when it was parsed */
+        limit = json_object();
+        json_put_str(limit, "Name", u.name);
+        json_put(limit, "Hard", json_integer(u.hard));
+        json_put(limit, "Soft", json_integer(u.soft));
+        json_push(list, limit);
+    }
 }
 
 int value_check_env(const char *value, struct err *err)

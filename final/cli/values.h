@@ -37,6 +37,8 @@ struct ulimit {
 };
 int value_parse_ulimit(const char *value, struct ulimit *ret, struct err *err);
 int value_check_ulimit(const char *value, struct err *err);
+/* HostConfig.Ulimits, of values that passed. */
+void value_put_ulimits(const struct strv *given, json_t *host);
 
 /* A moment for --since and --until: RFC 3339 (also without zone, time or seconds: UTC), seconds
  * since 1970 with a fraction, or a duration before now ("10m", "1h30m"). */

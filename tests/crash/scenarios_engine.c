@@ -16,6 +16,7 @@
 #define TAR  PLACE_HOME "/box.tar"
 #define BOX  "box:1"
 #define ARCHIVE PLACE_HOME "/cask.tar" /* with cask:1, of a layer more than the box */
+#define CONTEXT PLACE_HOME "/context"
 
 static const char *const programs[] = {"cooper",     "cooper-shim", "cooper-image",
                                        "cooper-nft", "cooper-init", NULL};
@@ -67,6 +68,21 @@ static int make_material(struct err *err)
     for (size_t i = 0; i < sizeof commands / sizeof *commands && !r; i++)
         r = cooper(commands[i], err);
     return r;
+}
+
+/* With a context to build from: a step of files, and one of a command. */
+static int make_context(struct err *err)
+{
+    /* Not a file of the context: what is known of one is noted when it is a second old. */
+    static const char dockerfile[] =
+        "FROM " BOX "\nCOPY <<EOF /file\nf\nEOF\nRUN echo x >/x\n";
+    int r = make_image(err);
+
+    if (!r)
+        r = file_make_dirs(AT_FDCWD, CONTEXT, 0755, err);
+    return r < 0 ? r
+                 : file_store(AT_FDCWD, CONTEXT "/Dockerfile", dockerfile, strlen(dockerfile), 0644,
+                              false, err);
 }
 
 /* --- containers ---------------------------------------------------------------------------------
@@ -131,7 +147,7 @@ static bool image_answer(const struct outcome *o, enum state *ret)
         if (str_equal(lines.items[i], "cask:1") || str_equal(lines.items[i], pulled) ||
             str_equal(lines.items[i], pushed))
             *ret = CREATED;
-        else if (*lines.items[i] && !str_equal(lines.items[i], BOX) &&
+        else if (*lines.items[i] && !str_starts(lines.items[i], "box:") &&
                  !str_equal(lines.items[i], "<none>:<none>"))
             return false;
     }
@@ -179,6 +195,16 @@ static const struct subject made = {
     .answer = image_answer,
     .undo = {"rmi", "-f", "cask:1"},
     .others = {"images", "-q", "--filter", "dangling=true"},
+    .database = ROOT "/cooper.db",
+};
+
+static const struct subject built = {
+    .programs = programs,
+    .prefix = prefix,
+    .furnish = make_context,
+    .question = {"images", "--format", "{{.Repository}}:{{.Tag}}"},
+    .answer = image_answer,
+    .undo = {"rmi", "-f", "cask:1"},
     .database = ROOT "/cooper.db",
 };
 
@@ -243,6 +269,10 @@ const struct scenario scenarios_engine[] = {
      .command = {"tag", BOX, "cask:1"}},
     {.name = "push", .subject = &pushed, .from = CREATED, .to = CREATED,
      .before = {{"import", TAR, REGISTRY_WORD "keg:1"}}, .command = {"push", REGISTRY_WORD "keg:1"}},
+    /* What the cache has already stays there: only what is too much is told. */
+    {.name = "build", .subject = &built, .from = ABSENT, .to = CREATED,
+     .before = {{"build", "-q", "--network", "none", "-t", "box:2", CONTEXT}},
+     .command = {"build", "-q", "--no-cache", "--network", "none", "-t", "cask:1", CONTEXT}},
     {.name = "rmi", .subject = &image, .from = CREATED, .to = ABSENT,
      .before = {{"import", TAR, "cask:1"}}, .command = {"rmi", "cask:1"},
      .again = "No such image"},

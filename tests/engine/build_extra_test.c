@@ -1,0 +1,143 @@
+/* build: what goes beyond the image: --squash, --cache-from, --verify, --check, --shell-on-fail. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "engine/build_world.h"
+
+#define MADE "made:1"
+#define LISTED                                                                                     \
+    "find / -xdev -not -path '/proc*' -not -path '/sys*' -not -path '/dev*' |"                     \
+    " sort | xargs stat -c '%n %F %a %u %s'"
+
+static void write_layers(void)
+{
+    build_file("ctx", "Dockerfile",
+               "FROM box:1\n"
+               "RUN rm -r /data /tmp && mkdir /data /a /b && echo 1 >/data/new && echo 1 >/a/1 &&"
+               " echo 1 >/a/2\n"
+               "RUN rm /a/1 /bin/ls && rm -r /b && echo 3 >/b && chmod 600 /etc/passwd\n"
+               "RUN rm /b && mkdir /b && echo 4 >/b/4 && ln /b/4 /b/5\n");
+}
+
+START_TEST(squashed_layers_say_the_same)
+{
+    cleanup_free char *one = NULL, *two = NULL, *layers = NULL;
+
+    write_layers();
+    BUILD("ctx", "-t", MADE);
+    BUILD("ctx", "-t", "made:2", "--squash");
+    one = OUTPUT("run", "--rm", MADE, "sh", "-c", LISTED);
+    two = OUTPUT("run", "--rm", "made:2", "sh", "-c", LISTED);
+    ck_assert_str_eq(one, two);
+    layers = world_inspect("made:2", "{{len .RootFS.Layers}}");
+    ck_assert_str_eq(layers, "2");
+}
+END_TEST
+
+START_TEST(an_image_from_elsewhere_stands_for_steps)
+{
+    cleanup_free char *archive = world_path("ctx.tar"), *id = NULL, *again = NULL;
+    const char *out;
+
+    write_layers();
+    BUILD("ctx", "-t", MADE);
+    id = world_inspect(MADE, "{{.Id}}");
+    EXPECT(0, NULL, "", "save", "-o", archive, BOX, MADE);
+    EXPECT(0, NULL, "", "--root", world_other_root(), "load", "-i", archive);
+    again = OUTPUT("--root", world_other_root(), "build", "--cache-from", MADE, build_path("ctx"));
+    ck_assert_uint_eq(build_count(again, " ---> Using cache\n"), 3);
+    ck_assert_ptr_nonnull(strstr(again, str_format("Successfully built %.12s", id + 7)));
+    build_file("ctx", "Dockerfile", "FROM box:1\nENV X=1\nRUN echo\n");
+    out = OUTPUT("--root", world_other_root(), "build", "--cache-from", MADE, build_path("ctx"));
+    ck_assert_uint_eq(build_count(out, " ---> Using cache\n"), 0);
+}
+END_TEST
+
+START_TEST(what_comes_out_differently_is_named)
+{
+    cleanup_run struct run_result r = {0};
+
+    build_file("ctx", "Dockerfile", "FROM box:1\nRUN echo same >/data/same\n");
+    ck_assert_ptr_nonnull(strstr(BUILD("ctx", "--verify"), "Verified: "));
+    build_file(
+        "ctx", "Dockerfile",
+        "FROM box:1\nRUN cat /proc/sys/kernel/random/uuid >/data/chance; echo >/data/same\n");
+    COOPER(&r, "build", "--verify", build_path("ctx"));
+    ck_assert_int_eq(r.code, 1);
+    ck_assert_ptr_nonnull(strstr(r.err.data, "Not reproducible: "));
+    ck_assert_ptr_nonnull(strstr(r.err.data, "random/uuid"));
+    ck_assert_ptr_nonnull(strstr(r.err.data, "  /data/chance:\n"));
+    ck_assert_ptr_null(strstr(r.err.data, "/data/same:"));
+    world_assert_nothing_left(NULL);
+}
+END_TEST
+
+static const struct {
+    const char *text, *warning;
+} doubts[] = {
+    {"FROM box:1\nrun x\nRUN y\n", "ConsistentInstructionCasing"},
+    {"FROM box:1 as b\n", "FromAsCasing"},
+    {"FROM box:1 AS Big\n", "StageNameCasing"},
+    {"FROM box:1 AS a\nFROM box:1 AS a\n", "DuplicateStageName"},
+    {"FROM box:1\nCMD x\n", "JSONArgsRecommended"},
+    {"FROM box:1\nCMD [\"x\"]\nCMD [\"y\"]\n", "MultipleInstructionsDisallowed"},
+    {"FROM box:1\nENV a b\n", "LegacyKeyValueFormat"},
+    {"FROM box:1\nMAINTAINER x\n", "MaintainerDeprecated"},
+    {"FROM box:1\nARG API_TOKEN\n", "SecretsUsedInArgOrEnv"},
+    {"FROM box:1\nWORKDIR x\n", "WorkdirRelativePath"},
+    {"FROM scratch\nCOPY $x /\n", "UndefinedVar"},
+    {"FROM box:1\nEXPOSE 80/TCP\n", "ExposeProtoCasing"},
+    {"FROM box:1\nRUN a \\\n\n b\n", "NoEmptyContinuation"},
+};
+
+START_TEST(doubts_are_told)
+{
+    cleanup_run struct run_result r = {0};
+    cleanup_free char *skipped =
+        str_format("# check=skip=%s\n%s", doubts[_i].warning, doubts[_i].text);
+
+    build_file("ctx", "Dockerfile", doubts[_i].text);
+    COOPER(&r, "build", "--check", build_path("ctx"));
+    ck_assert_int_eq(r.code, 1);
+    ck_assert_msg(strstr(r.out.data, doubts[_i].warning) != NULL, "%s", r.out.data);
+    ck_assert_ptr_nonnull(strstr(r.out.data, "Check complete, 1 warning has been found!\n"));
+    build_file("ctx", "Dockerfile", skipped);
+    EXPECT(0, "Check complete, no warnings found.\n", "", "build", "--check", build_path("ctx"));
+}
+END_TEST
+
+START_TEST(a_failed_step_can_be_looked_into)
+{
+    static const char words[] = "cat /data/left; id -u; exit\n";
+    const struct run_options options = {.input = words, .input_len = sizeof words - 1};
+    cleanup_run struct run_result r = {0};
+
+    build_file("ctx", "Dockerfile", "FROM box:1\nUSER www\nRUN echo left >/tmp/x; exit 4\n");
+    build_file("ctx", "Dockerfile",
+               "FROM box:1\nRUN chmod 777 /data\nUSER www\nRUN echo left >/data/left; exit 4\n");
+    world_run(&r, &options,
+              (const char *const[]){"build", "--shell-on-fail", build_path("ctx"), NULL});
+    ck_assert_int_eq(r.code, 1);
+    ck_assert_ptr_nonnull(strstr(r.out.data, "\nleft\n82\n"));
+    ck_assert_ptr_nonnull(strstr(r.err.data, "returned a non-zero code: 4"));
+    world_assert_nothing_left(NULL);
+}
+END_TEST
+
+SUITE(build_extra)
+{
+    TCase *t = tcase_create("extra");
+
+    tcase_set_tags(t, "needs-root");
+    tcase_set_timeout(t, 120);
+    tcase_add_unchecked_fixture(t, world_make, world_remove);
+    tcase_add_checked_fixture(t, build_clear, NULL);
+    tcase_add_test(t, squashed_layers_say_the_same);
+    tcase_add_test(t, an_image_from_elsewhere_stands_for_steps);
+    tcase_add_test(t, what_comes_out_differently_is_named);
+    tcase_add_loop_test(t, doubts_are_told, 0, sizeof doubts / sizeof *doubts);
+    tcase_add_test(t, a_failed_step_can_be_looked_into);
+    suite_add_tcase(suite, t);
+}
