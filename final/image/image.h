@@ -133,7 +133,7 @@ int layer_unpack_feed(struct layer_unpack *u, const void *data, size_t len, stru
 struct layer_result {
     char blob_digest[DIGEST_LEN + 1]; /* of the bytes fed */
     char diff_id[DIGEST_LEN + 1];     /* of the tar inside */
-    uint64_t blob_size, size;         /* bytes fed; bytes of regular files unpacked */
+    uint64_t blob_size, size;         /* bytes fed; of regular files and symlinks unpacked */
     bool needs_parents;               /* layer_complete() has work to do */
     struct layer_fixups *fixups;      /* owned by the caller: layer_fixups_free() */
 };

@@ -37,7 +37,7 @@ struct archive_entry;
 
 struct layer_tree {
     int root;         /* the staging directory; the caller's */
-    uint64_t size;    /* bytes of regular files so far, as ls -l counts */
+    uint64_t size;    /* of regular files and symlinks so far, as ls -l counts */
     uint64_t written; /* bytes really written: holes do not fill disks */
     uint64_t entries;
     struct layer_limits limits;

@@ -331,6 +331,7 @@ static int make_symlink(struct layer_tree *t, int parent, const char *name,
         if (symlinkat(target, parent, name) < 0)
             return err_errno(err, "cannot make the symlink to '%s'", target);
     }
+    t->size += strlen(target); /* docker counts it, and so does du --apparent-size */
     return set_attributes_at(parent, name, false, a, err);
 }
 

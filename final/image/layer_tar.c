@@ -109,6 +109,7 @@ static int add_symlink(struct packing *p, const struct walk_entry *e, struct err
     if (n < 0)
         return errno == ENOENT || errno == EINVAL ? 0 : err_errno(err, "cannot read the symlink");
     target[n] = 0;
+    p->size += (uint64_t)n;
     return add_entry(p, e, &entry, -1, err);
 }
 
