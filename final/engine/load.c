@@ -221,8 +221,12 @@ static int load_config(struct arrival *a, struct err *err)
 {
     const struct archived_image *image = a->image;
     struct buf *text = &a->config_text;
-    int r = image_archive_load(a->loading->archive, image->config, CONFIG_MAX, text, err);
+    int r = 0;
 
+    if (image->config_text)
+        buf_add_str(text, image->config_text);
+    else
+        r = image_archive_load(a->loading->archive, image->config, CONFIG_MAX, text, err);
     if (r < 0)
         return r;
     digest_of(text->data, text->len, a->id);

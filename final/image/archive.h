@@ -46,6 +46,7 @@ struct archived_layer {
 };
 struct archived_image {
     char *config;                       /* name of the member */
+    char *config_text;                  /* instead of what is in it; NULL: that */
     char config_digest[DIGEST_LEN + 1]; /* "" when nothing says */
     char *manifest;                     /* name of the member, NULL: it has none */
     char manifest_digest[DIGEST_LEN + 1];
@@ -59,8 +60,9 @@ struct archived_images {
     size_t len;
 };
 struct platform;
-/* From manifest.json and index.json. An image that is in both is told once, with the manifest of
- * the one and the names of the other. Of an index of several platforms the one that suits. */
+/* From manifest.json and index.json, or in archives of old from `repositories`. An image that is in
+ * both is told once, with the manifest of the one and the names of the other. Of an index of
+ * several platforms the one that suits. */
 int image_archive_images(struct image_archive *a, const struct platform *wanted,
                          struct archived_images *ret, struct err *err);
 void archived_images_free(struct archived_images *images);

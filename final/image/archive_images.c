@@ -2,20 +2,24 @@
  *
  * Docker's manifest.json names members directly: [{"Config", "RepoTags", "Layers", "Parent"}]. An
  * OCI index names them by digest, through a manifest each. Docker writes both since version 25: the
- * same image then has its names in the one and its manifest, with all digests, in the other. */
+ * same image then has its names in the one and its manifest, with all digests, in the other. What
+ * docker wrote before it had a manifest.json is in archive_legacy.c. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "image/archive_list.h"
 #include "image/image.h"
 
 #define DOCUMENT_MAX (16u << 20) /* manifest.json and index.json of very many images */
 #define IMAGES_MAX   10000
-#define NESTED_MAX   4 /* indexes in indexes */
+#define NAMES_MAX    10000 /* of one image */
+#define NESTED_MAX   4     /* indexes in indexes */
 
-static void image_free_parts(struct archived_image *image)
+void archived_image_free(struct archived_image *image)
 {
+    free(image->config_text);
     free(image->config);
     free(image->manifest);
     for (size_t i = 0; i < image->layer_count; i++) {
@@ -29,12 +33,12 @@ static void image_free_parts(struct archived_image *image)
 void archived_images_free(struct archived_images *images)
 {
     for (size_t i = 0; i < images->len; i++)
-        image_free_parts(&images->items[i]);
+        archived_image_free(&images->items[i]);
     free(images->items);
     *images = (struct archived_images){0};
 }
 
-static int add_image(struct archived_images *images, const struct archived_image *image,
+int archive_list_add(struct archived_images *images, const struct archived_image *image,
                      struct err *err)
 {
     if (images->len == IMAGES_MAX)
@@ -44,8 +48,7 @@ static int add_image(struct archived_images *images, const struct archived_image
     return 0;
 }
 
-/* 1 when it is there, 0 when not. */
-static int load_json(struct image_archive *a, const char *name, json_t **ret, struct err *err)
+int archive_json(struct image_archive *a, const char *name, json_t **ret, struct err *err)
 {
     cleanup_buf struct buf text = {0};
     struct archive_member unused;
@@ -60,7 +63,7 @@ static int load_json(struct image_archive *a, const char *name, json_t **ret, st
     return *ret ? 1 : -err->code;
 }
 
-static int add_tag(struct archived_image *image, const char *name, struct err *err)
+int archived_image_tag(struct archived_image *image, const char *name, struct err *err)
 {
     cleanup_with(reference_free) struct reference ref = {0};
     cleanup_free char *canonical = NULL;
@@ -69,6 +72,8 @@ static int add_tag(struct archived_image *image, const char *name, struct err *e
         return err_wrap(err, "the archive's name '%.200s' for an image", name);
     if (ref.digest) /* no name that could be given here */
         return 0;
+    if (image->tags.len == NAMES_MAX)
+        return err_set(err, E2BIG, "the archive has more than %d names for an image", NAMES_MAX);
     canonical = reference_canonical(&ref);
     if (!strv_contains(&image->tags, canonical))
         strv_add(&image->tags, canonical);
@@ -119,15 +124,15 @@ static int read_item(const json_t *item, struct archived_image *image, struct er
             digest_of_name(layer->name, layer->digest);
     }
     json_array_foreach(tags, i, value) if (json_is_string(value) &&
-                                           add_tag(image, json_string_value(value), err) <
-                                               0) return -err->code;
+                                           archived_image_tag(image, json_string_value(value),
+                                                              err) < 0) return -err->code;
     return 0;
 }
 
 static int read_docker(struct image_archive *a, struct archived_images *images, struct err *err)
 {
     cleanup_json json_t *list = NULL;
-    int r = load_json(a, "manifest.json", &list, err);
+    int r = archive_json(a, "manifest.json", &list, err);
     json_t *item;
     size_t i;
 
@@ -141,9 +146,9 @@ static int read_docker(struct image_archive *a, struct archived_images *images, 
 
         r = read_item(item, &image, err);
         if (r >= 0)
-            r = add_image(images, &image, err);
+            r = archive_list_add(images, &image, err);
         if (r < 0) {
-            image_free_parts(&image);
+            archived_image_free(&image);
             return r;
         }
     }
@@ -197,8 +202,8 @@ static int add_annotated_name(const json_t *annotations, struct archived_image *
         json_string_value(json_object_get(annotations, "org.opencontainers.image.ref.name"));
 
     if (whole)
-        return add_tag(image, whole, err);
-    return name && strpbrk(name, ":/") ? add_tag(image, name, err) : 0;
+        return archived_image_tag(image, whole, err);
+    return name && strpbrk(name, ":/") ? archived_image_tag(image, name, err) : 0;
 }
 
 static int add_manifest(const char *digest, const struct buf *text, const json_t *annotations,
@@ -218,9 +223,9 @@ static int add_manifest(const char *digest, const struct buf *text, const json_t
     manifest_free(&m);
     r = add_annotated_name(annotations, &image, err);
     if (r >= 0)
-        r = add_image(images, &image, err);
+        r = archive_list_add(images, &image, err);
     if (r < 0)
-        image_free_parts(&image);
+        archived_image_free(&image);
     return r;
 }
 
@@ -259,7 +264,7 @@ static int read_oci(struct image_archive *a, const struct platform *wanted,
                     struct archived_images *images, struct err *err)
 {
     cleanup_json json_t *index = NULL;
-    int r = load_json(a, "index.json", &index, err);
+    int r = archive_json(a, "index.json", &index, err);
     json_t *entry;
     size_t i;
 
@@ -310,7 +315,7 @@ static void merge(struct archived_images *images)
                 same = &images->items[k];
         if (same) {
             merge_names(same, image);
-            image_free_parts(image);
+            archived_image_free(image);
         } else {
             images->items[kept++] = *image;
         }
@@ -325,10 +330,13 @@ int image_archive_images(struct image_archive *a, const struct platform *wanted,
     int oci = read_oci(a, wanted, &images, err);
     int docker = oci < 0 ? oci : read_docker(a, &images, err);
 
-    if (docker >= 0 && !oci && !docker)
-        docker = err_set(err, EINVAL,
-                         "the archive has no manifest.json and no index.json: it holds no image "
-                         "(a root file system is for `import`)");
+    if (!oci && !docker) /* the newer forms hold the old one as well, for docker's own use */
+        docker = archive_legacy(a, &images, err);
+    if (!oci && !docker)
+        docker = err_set(
+            err, EINVAL,
+            "the archive has no manifest.json, index.json or repositories: it holds no image "
+            "(a root file system is for `import`)");
     if (docker < 0) {
         archived_images_free(&images);
         return docker;

@@ -293,6 +293,39 @@ START_TEST(a_pulled_image_keeps_its_digests)
 }
 END_TEST
 
+/* --- of old ----------------------------------------------------------------------------------- */
+
+/* What docker wrote until 1.9, of two layers; `id N` is a name as they drew them. */
+static const char old_archive[] =
+    "id() { printf '%064d' $1; }; mkdir -p old/$(id 1) old/$(id 2) files/etc;"
+    "cp \"$BOX_TAR\" old/$(id 1)/layer.tar; echo 1.0 | tee old/$(id 1)/VERSION >old/$(id "
+    "2)/VERSION;"
+    "echo from 2013 >files/etc/old; tar -C files -cf old/$(id 2)/layer.tar etc/old;"
+    "echo '{\"id\":\"'$(id 1)'\",\"created\":\"2013-03-04T05:06:07Z\"}' >old/$(id 1)/json;"
+    "echo '{\"id\":\"'$(id 2)'\",\"parent\":\"'$(id 1)'\",\"created\":\"2013-03-04T05:06:08Z\","
+    "\"container_config\":{\"Cmd\":[\"touch\",\"x\"]},\"config\":{\"Cmd\":[\"cat\",\"/etc/"
+    "old\"]}}' >old/$(id 2)/json;"
+    "echo '{\"old\":{\"1\":\"'$(id 2)'\",\"2\":\"'$(id 2)'\"}}' >old/repositories;"
+    "tar -C old -cf old.tar .; gzip -k old.tar";
+
+START_TEST(what_docker_wrote_in_2013_is_read)
+{
+    cleanup_free char *box = world_path("box.tar"), *steps = NULL, *says = NULL;
+
+    setenv("BOX_TAR", box, 1);
+    run(old_archive);
+    load_elsewhere("old.tar.gz", "Loaded image: old:1\nLoaded image: old:2\n");
+    load_elsewhere("old.tar", "Loaded image: old:1\nLoaded image: old:2\n");
+    says = THERE("run", "--rm", "old:2");
+    ck_assert_str_eq(says, "from 2013");
+    steps = THERE("history", "--format", "{{.CreatedBy}}", "old:1");
+    ck_assert_str_eq(steps, "touch x");
+    run("rm old/$(printf '%064d' 1)/layer.tar; ! " BUILD_DIR
+        "/bin/cooper --root other load -i old 2>err;"
+        "grep -q 'no member .*/layer.tar' err");
+}
+END_TEST
+
 /* --- what is broken --------------------------------------------------------------------------- */
 
 /* `spoil` works on the unpacked archive in layout/; then load must name the part and leave
@@ -350,6 +383,7 @@ SUITE(save_load)
         the_same_images_make_the_same_bytes,       what_was_saved_is_loaded,
         an_image_without_a_name_is_told_by_its_id, a_name_moves_and_load_says_so,
         it_comes_by_pipe_and_compressed,           save_refuses_what_it_cannot_do,
+        what_docker_wrote_in_2013_is_read,
     };
     const TTest *const others[] = {
         skopeo_and_umoci_read_it,

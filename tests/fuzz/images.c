@@ -32,6 +32,11 @@ static void read_image(struct image_archive *a, const struct archived_image *ima
     if (!image_archive_load(a, image->config, SMALL_MAX, &text, &err) &&
         !image_config_parse(text.data ? text.data : "", text.len, &config, &err))
         image_config_free(&config);
+    if (image->config_text &&
+        !image_config_parse(image->config_text, strlen(image->config_text), &config, &err)) {
+        FUZZ_CHECK(config.diff_ids.len == image->layer_count);
+        image_config_free(&config);
+    }
     if (image->manifest)
         image_archive_load(a, image->manifest, SMALL_MAX, &manifest, &err);
 }

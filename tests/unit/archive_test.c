@@ -250,13 +250,75 @@ START_TEST(of_several_platforms_one_is_taken)
 }
 END_TEST
 
+/* --- what docker wrote before it had a manifest.json ---------------------------------------------
+ */
+
+#define OLD_TOP  "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define OLD_BASE "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+
+static void add_old_image(const char *parent_of_base)
+{
+    cleanup_free char *base = str_format(
+        "{\"id\":\"" OLD_BASE "\",\"parent\":\"%s\",\"created\":\"2013-01-02T03:04:05Z\","
+        "\"container_config\":{\"Cmd\":[\"/bin/sh\",\"-c\",\"#(nop) ADD\"]}}",
+        parent_of_base);
+
+    add_text("repositories", "{\"old\":{\"1\":\"" OLD_TOP "\",\"2\":\"" OLD_TOP "\"}}");
+    add_text(
+        OLD_TOP "/json",
+        "{\"id\":\"" OLD_TOP "\",\"parent\":\"" OLD_BASE
+        "\",\"os\":\"linux\",\"created\":\"2014-01-02T03:04:05Z\","
+        "\"author\":\"Ann "
+        "<a&b>\",\"config\":{\"Env\":[\"Z=1\"],\"Cmd\":[\"sh\"]},\"Size\":7,\"comment\":\"hi\"}");
+    add_text(OLD_TOP "/layer.tar", "top");
+    add_text(OLD_BASE "/json", base);
+    add_text(OLD_BASE "/layer.tar", "base");
+}
+
+/* To the byte as docker makes it: members sorted, those below as they came, <>& escaped. */
+START_TEST(archives_of_old_get_the_config_docker_makes)
+{
+    char base[DIGEST_LEN + 1], top[DIGEST_LEN + 1];
+    cleanup_free char *expected = NULL;
+
+    add_old_image("");
+    ck_assert_msg(!list(), "%s", err.message);
+    digest_of("base", 4, base);
+    digest_of("top", 3, top);
+    expected = str_format(
+        "{\"author\":\"Ann "
+        "\\u003ca\\u0026b\\u003e\",\"comment\":\"hi\",\"config\":{\"Env\":[\"Z=1\"],\"Cmd\":["
+        "\"sh\"]},"
+        "\"created\":\"2014-01-02T03:04:05Z\",\"history\":["
+        "{\"created\":\"2013-01-02T03:04:05Z\",\"created_by\":\"/bin/sh -c #(nop) ADD\"},"
+        "{\"created\":\"2014-01-02T03:04:05Z\",\"author\":\"Ann "
+        "\\u003ca\\u0026b\\u003e\",\"comment\":\"hi\"}],"
+        "\"os\":\"linux\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\",\"%s\"]}}",
+        base, top);
+    ck_assert_uint_eq(images.len, 1);
+    ck_assert_str_eq(images.items[0].config_text, expected);
+    ck_assert_uint_eq(images.items[0].tags.len, 2);
+    ck_assert_uint_eq(images.items[0].layer_count, 2);
+    ck_assert_str_eq(images.items[0].layers[0].name, OLD_BASE "/layer.tar");
+    ck_assert_str_eq(images.items[0].layers[1].digest, top);
+}
+END_TEST
+
+START_TEST(parents_in_a_circle_end)
+{
+    add_old_image(OLD_TOP);
+    ck_assert_int_eq(list(), -ELOOP);
+    ck_assert_ptr_nonnull(strstr(err.message, "has more than 1000 parents"));
+}
+END_TEST
+
 /* --- what is wrong ------------------------------------------------------------------------------
  */
 
 static const struct {
     const char *name, *text, *message;
 } broken[] = {
-    {"other", "x", "the archive has no manifest.json and no index.json"},
+    {"other", "x", "the archive has no manifest.json, index.json or repositories"},
     {"manifest.json", "[]", "the archive lists no image"},
     {"manifest.json", "{", "manifest.json is not valid JSON"},
     {"manifest.json", "{}", "manifest.json is not a list of images"},
@@ -264,6 +326,10 @@ static const struct {
     {"manifest.json", "[{\"Config\":\"c\",\"Layers\":[1]}]", "a layer that is no name"},
     {"manifest.json", "[{\"Config\":\"c\",\"Layers\":[],\"RepoTags\":[\"UP:1\"]}]",
      "name 'UP:1' for an image: invalid reference format"},
+    {"repositories", "{\"a\":{\"1\":\"../../etc\"}}", "an image '../../etc': that is no id"},
+    {"repositories", "{\"a\":{\"1\":7}}", "an image without an id"},
+    {"repositories", "{\"a\":{\"1\":\"" OLD_TOP "\"}}", "no member '" OLD_TOP "/json'"},
+    {"repositories", "{}", "the archive lists no image"},
     {"index.json", "{}", "index.json has no list \"manifests\""},
     {"index.json", "{\"manifests\":[{\"digest\":\"sha256:../../x\"}]}",
      "index.json has an invalid digest: 'sha256:../../x'"},
@@ -364,6 +430,8 @@ SUITE(archive)
         docker_lists_images_by_member,
         both_lists_are_one,
         of_several_platforms_one_is_taken,
+        archives_of_old_get_the_config_docker_makes,
+        parents_in_a_circle_end,
         a_manifest_of_another_digest_is_refused,
         a_manifest_of_another_size_is_refused,
         indexes_are_not_followed_for_ever,
