@@ -16,6 +16,8 @@
 static const struct flag rmi_flags[] = {
     {'f', "force", .help = "Force removal of the image"},
     {0, "no-prune", .help = "Do not delete untagged parents"},
+    {0, "platform", FLAG_LIST, "strings", NULL, NULL,
+     .help = "Remove only images for these platforms: \"os[/arch[/variant]]\""},
     FLAGS_END,
 };
 
@@ -31,15 +33,36 @@ static const struct flag tag_flags[] = {FLAGS_END};
 
 /* --- rmi -------------------------------------------------------------------------------------- */
 
+/* An image here is for one platform: it is one of those asked for, or stays. */
+static int check_platforms(struct cli *cli, const char *name, struct err *err)
+{
+    const struct strv *platforms = options_list(&cli->options, "platform");
+    struct image image;
+    int r = platforms->len ? engine_find_image(cli->engine, name, &image, err) : 0;
+
+    if (r < 0 || !platforms->len)
+        return r;
+    for (size_t i = 0; i < platforms->len; i++) {
+        err_clear(err);
+        r = engine_check_platform(cli->engine, &image, name, platforms->items[i], err);
+        if (r != -ENOENT)
+            break;
+    }
+    image_free(&image);
+    return r;
+}
+
 /* Whatever can go goes; what could not is told behind all that did. */
 static int rmi_one(struct cli *cli, const char *name, uint64_t *freed, struct strv *errors)
 {
     const struct options *o = &cli->options;
     cleanup_with(removed_free) struct removed removed = {0};
     struct err err = {0};
-    int r = engine_remove_image(cli->engine, name, options_flag(o, "force"),
-                                options_flag(o, "no-prune"), &removed, &err);
+    int r = check_platforms(cli, name, &err);
 
+    if (r >= 0)
+        r = engine_remove_image(cli->engine, name, options_flag(o, "force"),
+                                options_flag(o, "no-prune"), &removed, &err);
     for (size_t i = 0; i < removed.lines.len; i++)
         puts(removed.lines.items[i]);
     *freed += removed.bytes;

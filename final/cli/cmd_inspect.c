@@ -31,6 +31,13 @@ static const struct flag container_inspect_flags[] = {
 
 static const struct flag image_inspect_flags[] = {
     {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
+    {0, "platform", FLAG_ONE, "string", NULL, NULL,
+     .help = "Fail unless the image is for this platform: \"os[/arch[/variant]]\""},
+    FLAGS_END,
+};
+
+static const struct flag volume_inspect_flags[] = {
+    {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
     FLAGS_END,
 };
 
@@ -55,6 +62,8 @@ static int inspect_container(struct cli *cli, const char *name, bool size, json_
 static int inspect_image(struct cli *cli, const char *name, bool size, json_t **ret,
                          struct err *err)
 {
+    const char *platform =
+        cli->command == &command_image_inspect ? options_one(&cli->options, "platform") : NULL;
     struct image image;
     int r = engine_find_image(cli->engine, name, &image, err);
 
@@ -62,7 +71,8 @@ static int inspect_image(struct cli *cli, const char *name, bool size, json_t **
         return r;
     if (size)
         fputs("WARNING: --size ignored for image\n", stderr);
-    *ret = engine_inspect_image(cli->engine, &image, err);
+    r = platform ? engine_check_platform(cli->engine, &image, name, platform, err) : 0;
+    *ret = r < 0 ? NULL : engine_inspect_image(cli->engine, &image, err);
     image_free(&image);
     return *ret ? 0 : -err->code;
 }
@@ -272,7 +282,7 @@ const struct command command_volume_inspect = {
     .paths = {"volume inspect"},
     .arguments = "[OPTIONS] VOLUME [VOLUME...]",
     .summary = "Display detailed information on one or more volumes",
-    .flags = image_inspect_flags,
+    .flags = volume_inspect_flags,
     .min_args = 1,
     .max_args = -1,
     .run = cmd_volume_inspect,

@@ -285,8 +285,27 @@ START_TEST(prune_all_keeps_what_is_in_use)
 }
 END_TEST
 
-/* --- events
- * --------------------------------------------------------------------------------------- */
+START_TEST(another_platforms_image_is_left_alone)
+{
+    cleanup_run struct run_result r = {0};
+
+    RUN_OK(&r, NULL, "uname", "-m");
+    r.out.data[strcspn(r.out.data, "\n")] = 0;
+    EXPECT(0, "", "", "tag", BOX, "mine:1");
+    EXPECT(1, "",
+           "image with reference mine:1 was found but does not provide the specified platform "
+           "(linux/s390x)\n",
+           "rmi", "--platform", "linux/s390x", "mine:1");
+    EXPECT(1, "[]\n", "does not provide the specified platform (linux/s390x)\n", "image", "inspect",
+           "--platform", "linux/s390x", "mine:1");
+    EXPECT(1, "", "unknown operating system", "rmi", "--platform", "linux/abacus", "mine:1");
+    EXPECT(0, NULL, "", "image", "inspect", "--platform", r.out.data, "mine:1");
+    EXPECT(0, "Untagged: mine:1\n", "", "rmi", "--platform", "linux/s390x", "--platform",
+           r.out.data, "mine:1");
+}
+END_TEST
+
+/* --- events ----------------------------------------------------------------------------------- */
 
 START_TEST(events_tell_of_images)
 {
@@ -388,6 +407,7 @@ SUITE(image_commands)
         pruning_asks_first,
         prune_all_keeps_what_is_in_use,
         events_tell_of_images,
+        another_platforms_image_is_left_alone,
         what_is_said_to_be_freed_is_free,
         rmi_says_on_a_terminal_how_much_is_free,
     };
