@@ -97,6 +97,19 @@ static int set_command(const struct change *c, json_t *check, const char *text, 
     return 0;
 }
 
+/* The members as docker writes them, or the same image would have another digest there. */
+static json_t *in_order(const json_t *check)
+{
+    static const char *const members[] = {"Test",        "Interval",      "Timeout",
+                                          "StartPeriod", "StartInterval", "Retries"};
+    json_t *ordered = json_object();
+
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if (json_object_get(check, members[i]))
+            json_object_set(ordered, members[i], json_object_get(check, members[i]));
+    return ordered;
+}
+
 int change_health(const struct change *c, struct err *err)
 {
     cleanup_json json_t *check = json_object();
@@ -117,6 +130,6 @@ int change_health(const struct change *c, struct err *err)
         r = err_set(err, EINVAL, "Unknown type \"%.*s\" in HEALTHCHECK (try CMD)", (int)n, type);
     }
     if (r >= 0)
-        json_put(c->config, "Healthcheck", steal_ptr(&check));
+        json_put(c->config, "Healthcheck", in_order(check));
     return r;
 }

@@ -9,6 +9,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -123,6 +124,30 @@ static bool says_nothing(const json_t *value)
            (json_is_array(value) && !json_array_size(value));
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Ports, volumes and labels are sorted, as every engine written in Go writes them: two Dockerfiles
+ * that say the same give the same image. Healthcheck has an order of its own, by which it came. */
+static json_t *in_order(const char *name, json_t *value)
+{
+    cleanup_strv struct strv keys = {0};
+    json_t *sorted = NULL, *member;
+    const char *key;
+
+    if (!json_is_object(value) || !strcmp(name, "Healthcheck"))
+        return json_deep_copy(value);
+    json_object_foreach(value, key, member) strv_add(&keys, key);
+    if (keys.len)
+        qsort(keys.items, keys.len, sizeof *keys.items, by_bytes);
+    sorted = json_object();
+    for (size_t i = 0; i < keys.len; i++)
+        json_object_set(sorted, keys.items[i], json_object_get(value, keys.items[i]));
+    return sorted;
+}
+
 json_t *engine_image_members(const json_t *config)
 {
     json_t *kept = json_object();
@@ -131,7 +156,7 @@ json_t *engine_image_members(const json_t *config)
         json_t *value = json_object_get(config, image_members[i]);
 
         if (!says_nothing(value))
-            json_put(kept, image_members[i], json_deep_copy(value));
+            json_put(kept, image_members[i], in_order(image_members[i], value));
     }
     return kept;
 }

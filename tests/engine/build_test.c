@@ -55,7 +55,7 @@ static const struct {
      "[\"" DEFAULT_PATH "\",\"A=2\",\"B=1\",\"C=x y\"]"},
     {"ARG V=7\nLABEL n=$V", "{{json .Config.Labels}}", "{\"n\":\"7\"}"},
     {"ARG V=7\nENV V=8\nLABEL n=$V", "{{json .Config.Labels}}", "{\"n\":\"8\"}"},
-    {"EXPOSE 80 53/udp", "{{json .Config.ExposedPorts}}", "{\"80/tcp\":{},\"53/udp\":{}}"},
+    {"EXPOSE 80 53/udp", "{{json .Config.ExposedPorts}}", "{\"53/udp\":{},\"80/tcp\":{}}"},
     {"VOLUME /v /w", "{{json .Config.Volumes}}", "{\"/v\":{},\"/w\":{}}"},
     {"VOLUME [\"/v\"]", "{{json .Config.Volumes}}", "{\"/v\":{}}"},
     {"WORKDIR /a\nWORKDIR b", "{{.Config.WorkingDir}}", "/a/b"},

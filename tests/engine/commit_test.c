@@ -135,7 +135,7 @@ static const struct {
     {"ENV A=2 N=$A", "{{json .Config.Env}}", "[\"A=2\",\"N=1\"]"},
     {"EXPOSE 81/udp 82", "{{json .Config.ExposedPorts}}", "{\"81/udp\":{},\"82/tcp\":{}}"},
     {"HEALTHCHECK --interval=5s CMD true", "{{json .Config.Healthcheck}}",
-     "{\"Interval\":5000000000,\"Test\":[\"CMD-SHELL\",\"true\"]}"},
+     "{\"Test\":[\"CMD-SHELL\",\"true\"],\"Interval\":5000000000}"},
     {"LABEL m=n", "{{json .Config.Labels}}", "{\"l\":\"v\",\"m\":\"n\"}"},
     {"ONBUILD RUN ls", "{{json .Config.OnBuild}}", "[\"RUN ls\"]"},
     {"USER www", "{{.Config.User}}", "www"},

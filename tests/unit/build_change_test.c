@@ -52,8 +52,8 @@ static const struct {
     {"HEALTHCHECK NONE x", NULL, "takes no arguments"},
     {"HEALTHCHECK --interval=1s --timeout=2s --retries=3 --start-period=4m CMD [\"a\",\"b\"]",
      "Healthcheck",
-     "{\"Interval\":1000000000,\"Timeout\":2000000000,\"Retries\":3,\"StartPeriod\":240000000000,"
-     "\"Test\":[\"CMD\",\"a\",\"b\"]}"},
+     "{\"Test\":[\"CMD\",\"a\",\"b\"],\"Interval\":1000000000,\"Timeout\":2000000000,"
+     "\"StartPeriod\":240000000000,\"Retries\":3}"},
     {"HEALTHCHECK cmd curl  x", "Healthcheck", "{\"Test\":[\"CMD-SHELL\",\"curl  x\"]}"},
     {"HEALTHCHECK --bad=1 CMD x", NULL, "Unknown flag: bad"},
     {"HEALTHCHECK --interval=x CMD y", NULL, "time: invalid duration \"x\""},
