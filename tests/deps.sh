@@ -11,7 +11,7 @@ build="gcc make libc6-dev pkg-config libsqlite3-dev libjansson-dev libcap-dev li
        libnftables-dev libcurl4-openssl-dev libarchive-dev libisal-dev libzstd-dev libbz2-dev
        liblzma-dev zlib1g-dev libssl-dev libsystemd-dev"
 # docker-registry is the server to pull from; skopeo and umoci make images independently of Cooper.
-test="bash check git diffutils dpic pandoc iproute2 libmnl-dev libnftables-dev nftables dnsmasq-base busybox-static docker-registry skopeo umoci curl openssl apache2-utils zstd strace procps uidmap"
+test="bash check git python3-minimal diffutils dpic pandoc iproute2 libmnl-dev libnftables-dev nftables dnsmasq-base busybox-static docker-registry skopeo umoci curl openssl apache2-utils zstd strace procps uidmap"
 # The guest finds apparmor_parser on this machine: its kernel has AppArmor.
 vm="qemu-system-x86 busybox-static kmod cpio xz-utils apparmor"
 # Peers (crun, runc, podman, docker.io) are measured where they are installed already.
