@@ -88,7 +88,6 @@ static void clean_environment(void)
         unsetenv(names[i]);
     setenv("GIT_TERMINAL_PROMPT", "0", 1);
     setenv("GIT_ALLOW_PROTOCOL", "http:https:git:ssh", 1);
-    setenv("GIT_LFS_SKIP_SMUDGE", "0", 0);
 }
 
 __attribute__((noreturn)) static void become_git(char *const *argv, int directory, int said)
@@ -264,6 +263,29 @@ static int make(const struct git_request *request, const struct repository *repo
     return r < 0 || request->keep_git_dir ? r : file_remove_tree(to, ".git", err);
 }
 
+/* A password in the address is nobody's business: not the terminal's, not a log's. */
+static void hide_password(const char *url, struct err *err)
+{
+    const char *user = strstr(url, "://"), *at = user ? strchr(user + 3, '@') : NULL;
+    const char *colon = at ? memchr(user + 3, ':', (size_t)(at - user - 3)) : NULL;
+    cleanup_free char *secret = NULL, *message = str_copy(err->message);
+    char *found;
+
+    if (!colon || at > user + 3 + strcspn(user + 3, "/?#"))
+        return;
+    secret = str_copy_n(colon, (size_t)(at - colon) + 1);
+    while ((found = strstr(message, secret))) {
+        char *hidden =
+            str_format("%.*s:xxxxx@%s", (int)(found - message), message, found + strlen(secret));
+
+        free(message);
+        message = hidden;
+        if (!strcmp(secret, ":xxxxx@"))
+            break;
+    }
+    err_set(err, err->code, "%s", message);
+}
+
 int git_checkout(const struct git_request *request, int to, char **ret_directory, struct err *err)
 {
     struct repository repo = {0};
@@ -273,6 +295,8 @@ int git_checkout(const struct git_request *request, int to, char **ret_directory
         r = make(request, &repo, to, err);
     if (!r)
         *ret_directory = steal_ptr(&repo.directory);
+    else
+        hide_password(request->url, err);
     repository_free(&repo);
     return r;
 }

@@ -398,6 +398,14 @@ START_TEST(a_repository_is_a_context)
 }
 END_TEST
 
+START_TEST(a_password_in_an_address_is_not_shown)
+{
+    must_fail_with(&(struct context_request){.source = "http://me:hush@127.0.0.1:1/x.git"},
+                   "git fetch of 'http://me:xxxxx@127.0.0.1:1/x.git' failed: ");
+    ck_assert_ptr_null(strstr(err.message, "hush"));
+}
+END_TEST
+
 static char *add_repository(const char *url, bool keep, const char *checksum)
 {
     const struct tree nowhere = {.root = here};
@@ -464,6 +472,7 @@ SUITE(build_context)
     tcase_add_checked_fixture(g, setup, teardown);
     tcase_add_loop_test(g, some_addresses_are_repositories, 0, sizeof urls / sizeof *urls);
     tcase_add_test(g, a_repository_is_a_context);
+    tcase_add_test(g, a_password_in_an_address_is_not_shown);
     tcase_add_test(g, a_repository_can_be_added);
     suite_add_tcase(suite, g);
 }
