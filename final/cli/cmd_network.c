@@ -293,7 +293,7 @@ static json_t *network_row(struct cli *cli, const struct network *n)
                       *text = rows_labels(labels);
     char created[64];
 
-    rows_time(n->created_ns, created);
+    rows_time_exact(n->created_ns, created);
     json_put_str(row, "ID", id);
     json_put_str(row, "Name", n->name);
     json_put_str(row, "Driver", json_str(n->config, "Driver", ""));

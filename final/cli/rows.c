@@ -80,6 +80,21 @@ void rows_time(int64_t ns, char ret[64])
         ret[0] = 0;
 }
 
+void rows_time_exact(int64_t ns, char ret[64])
+{
+    time_t seconds = (time_t)(ns / SECOND);
+    char whole[32], fraction[16];
+    struct tm utc;
+
+    gmtime_r(&seconds, &utc);
+    if (!strftime(whole, sizeof whole, "%Y-%m-%d %H:%M:%S", &utc))
+        whole[0] = 0;
+    for (int n = snprintf(fraction, sizeof fraction, ".%09lld", (long long)(ns % SECOND));
+         n > 0 && strchr("0.", fraction[n - 1]); n--)
+        fraction[n - 1] = 0;
+    snprintf(ret, 64, "%s%s +0000 UTC", whole, fraction);
+}
+
 void rows_ago(int64_t ns, int64_t now_ns, char ret[64])
 {
     char span[HUMAN_MAX];

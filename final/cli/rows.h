@@ -19,6 +19,8 @@ bool rows_running(const struct container *c);
 char *rows_command(const struct container *c);
 /* "2026-11-21 05:40:22 +0000 UTC" in local time. `ret` has room for 64. */
 void rows_time(int64_t ns, char ret[64]);
+/* As Go prints a time: the fraction of the second, without zeros at its end; UTC. */
+void rows_time_exact(int64_t ns, char ret[64]);
 /* "3 hours ago", or "N/A" for a time that is not known. `ret` has room for 64. */
 void rows_ago(int64_t ns, int64_t now_ns, char ret[64]);
 /* "a=b,c=d" by name. The caller frees. */

@@ -291,6 +291,24 @@ static int put_first(const struct options *o, json_t *networks, struct err *err)
     return 0;
 }
 
+/* Another container's network is taken as it is. */
+static int check_shared(const struct options *o, struct err *err)
+{
+    static const char addresses[] =
+        "user specified IP address is supported on user defined networks only";
+    static const char *const flags[][2] = {
+        {"mac-address", "conflicting options: mac-address and the network mode"},
+        {"network-alias", "network-scoped aliases are only supported for user-defined networks"},
+        {"ip", addresses},
+        {"ip6", addresses},
+        {"link-local-ip", addresses}};
+
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (options_list(o, flags[i][0])->len)
+            return err_set(err, EINVAL, "%s", flags[i][1]);
+    return 0;
+}
+
 static int put_networks(const struct options *o, json_t *host, json_t *networks, struct err *err)
 {
     const struct strv *given = options_list(o, "network");
@@ -305,7 +323,7 @@ static int put_networks(const struct options *o, json_t *host, json_t *networks,
         if (!first[strlen("container:")])
             return err_set(err, EINVAL, "invalid container format container:<name|id>");
         json_put_str(host, "NetworkMode", first);
-        return 0;
+        return check_shared(o, err);
     }
     for (size_t i = 0; i < given->len; i++)
         if (add_network(given->items[i], networks, err) < 0)

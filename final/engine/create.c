@@ -370,6 +370,7 @@ int engine_create(struct engine *e, const struct create_request *request, char r
     if (d.warning)
         strv_add(ret_warnings, d.warning);
     security_warnings(&d.security, ret_warnings);
+    network_warnings(d.host, ret_warnings);
     strcpy(ret_id, d.c.id);
     return 0;
 }

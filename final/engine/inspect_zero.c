@@ -33,7 +33,8 @@ static const struct {
      "{'Bridge':'','SandboxID':'','SandboxKey':'','Ports':{},'HairpinMode':false,'EndpointID':'',"
      "'Gateway':'','GlobalIPv6Address':'','GlobalIPv6PrefixLen':0,'IPAddress':'','IPPrefixLen':0,"
      "'IPv6Gateway':'','MacAddress':'','Networks':{}}"},
-    {"Endpoint", "{'IPAMConfig':null,'Links':null,'Aliases':null,'DriverOpts':null,'NetworkID':'',"
+    {"Endpoint", "{'IPAMConfig':null,'Links':null,'Aliases':null,'DriverOpts':null,'GwPriority':0,'"
+                 "NetworkID':'',"
                  "'EndpointID':'','Gateway':'','IPAddress':'','IPPrefixLen':0,'IPv6Gateway':'',"
                  "'GlobalIPv6Address':'','GlobalIPv6PrefixLen':0,'MacAddress':'','DNSNames':null}"},
 };

@@ -22,6 +22,8 @@ bool network_is_predefined(const char *name);
 /* The name of its bridge; room for LINK_NAME_MAX. */
 void network_bridge(const struct network *n, char ret[LINK_NAME_MAX]);
 bool network_option(const struct network *n, const char *name, bool otherwise);
+/* A truth value as Go's strconv.ParseBool reads it, as docker does; -EINVAL for another text. */
+int network_option_parse(const char *text, bool *ret);
 /* One version's subnet, gateway and the first and last address for containers; base.len 0: it has
  * none. */
 struct network_pool {
@@ -105,6 +107,8 @@ json_t *network_make_plan(const struct container *c, json_t *endpoints, json_t *
 /* At creation: NetworkMode, and the networks that were asked for. */
 int network_check_request(struct engine *e, json_t *config, json_t *host, json_t *networks,
                           struct err *err);
+/* What of it will not be as asked, for the user to read. */
+void network_warnings(const json_t *host, struct strv *ret);
 /* "container:X": the id of X; else NULL. */
 const char *network_of_container(const json_t *host);
 

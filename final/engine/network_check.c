@@ -51,6 +51,36 @@ static int check_inside(const struct subnet *s, const char *what, const char *te
     return 0;
 }
 
+/* A subnet whose addresses are a host's to have, with room for a gateway and a container. */
+static int check_subnet(const struct subnet *s, const char *text, struct err *err)
+{
+    static const char *const others[] = {"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::1/128",
+                                         "ff00::/8"};
+    struct subnet other;
+
+    if (s->prefix > 8 * s->base.len - 2)
+        return err_set(err, EINVAL, "invalid subnet %s: no room for a gateway and a container",
+                       text);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (subnet_parse(others[i], false, &other) >= 0 && subnet_overlaps(s, &other))
+            return err_set(err, EINVAL, "invalid subnet %s: addresses of %s are no host's", text,
+                           others[i]);
+    return 0;
+}
+
+/* The first address names the network, and the last is everybody's (IPv4). */
+static int check_gateway(const struct subnet *s, const char *text, struct err *err)
+{
+    struct ip ip, last = subnet_last(s);
+    int r = check_inside(s, "gateway", text, err);
+
+    if (r < 0 || ip_parse(text, &ip) < 0)
+        return r;
+    if (ip_equal(&ip, &s->base) || (ip.len == 4 && ip_equal(&ip, &last)))
+        return err_set(err, EINVAL, "invalid gateway %s: it is the network's own address", text);
+    return 0;
+}
+
 static int check_range(const struct subnet *s, const char *text, struct err *err)
 {
     struct subnet range;
@@ -74,15 +104,17 @@ static int check_entry(json_t *entry, const struct net_subnets *taken, struct er
     json_t *value;
     int r;
 
-    if (subnet_parse(text, false, &s) < 0 || s.prefix > 8 * s.base.len - 1 || s.prefix == 0)
+    if (subnet_parse(text, false, &s) < 0 || s.prefix == 0)
         return err_set(
             err, EINVAL,
             "invalid subnet %s: an address and the length of its prefix, as 172.28.0.0/16", text);
-    r = check_overlap(taken, &s, err);
+    r = check_subnet(&s, text, err);
+    if (!r)
+        r = check_overlap(taken, &s, err);
     if (!r)
         r = check_range(&s, json_str(entry, "IPRange", ""), err);
     if (!r && *gateway)
-        r = check_inside(&s, "gateway", gateway, err);
+        r = check_gateway(&s, gateway, err);
     json_object_foreach(json_object_get(entry, "AuxiliaryAddresses"), name, value) if (!r) r =
         check_inside(&s, "aux-address", json_string_value(value), err);
     if (r < 0)
@@ -170,7 +202,49 @@ int network_check_driver(const json_t *config, struct err *err)
     return err_set(err, ENOENT, "plugin \"%s\" not found", driver);
 }
 
-static int check_options(const json_t *config, struct err *err)
+/* icc=no must not mean yes, nor a binding with a slip of the pen all addresses. */
+static int check_values(const json_t *options, struct err *err)
+{
+    static const char *const flags[] = {"com.docker.network.bridge.enable_icc",
+                                        "com.docker.network.bridge.enable_ip_masquerade"};
+    static const char binding[] = "com.docker.network.bridge.host_binding_ipv4";
+    const char *text = json_string_value(json_object_get(options, binding));
+    struct ip ip;
+    bool unused;
+
+    if (text && *text && (ip_parse(text, &ip) < 0 || ip.len != 4))
+        return err_set(err, EINVAL, "failed to parse %s value: %s is no IPv4 address", binding,
+                       text);
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        text = json_string_value(json_object_get(options, flags[i]));
+        if (text && *text && network_option_parse(text, &unused) < 0)
+            return err_set(err, EINVAL, "failed to parse %s value: %s is neither true nor false",
+                           flags[i], text);
+    }
+    return 0;
+}
+
+/* Two networks on one bridge would be one network. */
+static int check_bridge(struct engine *e, const char *bridge, struct err *err)
+{
+    struct network_list networks;
+    char theirs[LINK_NAME_MAX];
+    int r = store_networks(e->store, &networks, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < networks.len && !r; i++) {
+        network_bridge(&networks.items[i], theirs);
+        if (!strcmp(theirs, bridge) && !strcmp(network_driver(&networks.items[i]), "bridge"))
+            r = err_set(err, EADDRINUSE,
+                        "conflicts with network %s (%s): networks have same bridge name",
+                        networks.items[i].id, bridge);
+    }
+    network_list_free(&networks);
+    return r;
+}
+
+static int check_options(struct engine *e, const json_t *config, struct err *err)
 {
     const json_t *options = json_object_get(config, "Options");
     const char *mtu = json_string_value(json_object_get(options, "com.docker.network.driver.mtu"));
@@ -184,7 +258,9 @@ static int check_options(const json_t *config, struct err *err)
                    !strcmp(bridge, ".") || !strcmp(bridge, "..")))
         return err_set(err, EINVAL,
                        "invalid bridge name '%s': at most 15 characters, without / and :", bridge);
-    return 0;
+    if (bridge && check_bridge(e, bridge, err) < 0)
+        return -err->code;
+    return check_values(options, err);
 }
 
 int network_check_config(struct engine *e, const char *name, json_t *config, struct err *err)
@@ -192,7 +268,7 @@ int network_check_config(struct engine *e, const char *name, json_t *config, str
     struct net_subnets taken = {0};
     json_t *entries = entries_of(config), *entry;
     size_t i;
-    int r = check_options(config, err);
+    int r = check_options(e, config, err);
 
     if (!r)
         r = taken_subnets(e, &taken, err);

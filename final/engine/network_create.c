@@ -112,7 +112,8 @@ int engine_network_create(struct engine *e, const char *name, json_t *config, ch
     if (!name_fits(name))
         r = err_set(err, EINVAL,
                     "invalid network name: %s: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name);
-    if (!r && network_is_predefined(name))
+    if (!r &&
+        (network_is_predefined(name) || !strcmp(name, "default"))) /* `run`'s word for bridge */
         r = err_set(err, EPERM, "operation is not permitted on predefined %s network", name);
     if (!r)
         r = network_check_driver(config, err);

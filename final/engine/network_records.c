@@ -33,14 +33,29 @@ static const char *option_text(const struct network *n, const char *name)
     return json_string_value(json_object_get(json_object_get(n->config, "Options"), name));
 }
 
+int network_option_parse(const char *text, bool *ret)
+{
+    static const char *const words[][6] = {{"0", "f", "F", "false", "FALSE", "False"},
+                                           {"1", "t", "T", "true", "TRUE", "True"}};
+
+    for (int value = 0; value < 2; value++)
+        for (size_t i = 0; i < 6; i++)
+            if (!strcmp(text, words[value][i])) {
+                *ret = value;
+                return 0;
+            }
+    return -EINVAL;
+}
+
 bool network_option(const struct network *n, const char *name, bool otherwise)
 {
     const char *text = option_text(n, name);
 
-    if (!text || !*text)
-        return otherwise;
-    return !strcmp(text, "true") || !strcmp(text, "1") || !strcmp(text, "t") ||
-           !strcmp(text, "True");
+    bool value = otherwise;
+
+    if (text)
+        network_option_parse(text, &value); /* checked when the network was created */
+    return value;
 }
 
 void network_bridge(const struct network *n, char ret[LINK_NAME_MAX])

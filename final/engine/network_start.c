@@ -39,10 +39,11 @@ static int check_shared(struct engine *e, json_t *config, json_t *host, struct e
 {
     static const struct {
         const char *member, *text;
-    } conflicts[] = {{"PortBindings", "port publishing"},
-                     {"Dns", "dns"},
-                     {"ExtraHosts", "custom host-to-IP mapping"},
-                     {"Links", "links"}};
+    } conflicts[] = {{"PortBindings", "port publishing and the container type network mode"},
+                     {"Dns", "dns and the network mode"},
+                     {"ExtraHosts", "custom host-to-IP mapping and the network mode"},
+                     {"Links", "container type network can't be used with links. This would "
+                               "result in undefined behavior"}};
     cleanup_free char *mode = NULL;
     struct container other;
     int r;
@@ -51,9 +52,7 @@ static int check_shared(struct engine *e, json_t *config, json_t *host, struct e
         const json_t *value = json_object_get(host, conflicts[i].member);
 
         if (json_array_size(value) || json_object_size(value))
-            return err_set(err, EINVAL,
-                           "conflicting options: %s and the container type network mode",
-                           conflicts[i].text);
+            return err_set(err, EINVAL, "conflicting options: %s", conflicts[i].text);
     }
     if (*json_str(config, "Hostname", ""))
         return err_set(err, EINVAL, "conflicting options: hostname and the network mode");
@@ -65,6 +64,37 @@ static int check_shared(struct engine *e, json_t *config, json_t *host, struct e
     json_put_str(config, "Hostname", json_str(other.config, "Config.Hostname", ""));
     container_free(&other);
     return 0;
+}
+
+/* What nobody can have on a network that is not of the user's own: said now, not at the start. */
+static int check_predefined(const char *name, const json_t *wish, const json_t *host,
+                            struct err *err)
+{
+    const json_t *ipam = json_object_get(wish, "IPAMConfig");
+    bool bridge = !strcmp(name, NETWORK_DEFAULT);
+
+    if (json_array_size(json_object_get(wish, "Aliases")))
+        return err_set(err, EINVAL,
+                       "invalid endpoint settings: network-scoped alias is supported only for "
+                       "containers in user defined networks");
+    if (*json_str(ipam, "IPv4Address", "") || *json_str(ipam, "IPv6Address", ""))
+        return err_set(err, EINVAL,
+                       "invalid endpoint settings: user specified IP address is supported on user "
+                       "defined networks only");
+    if (!bridge && *json_str(wish, "MacAddress", ""))
+        return err_set(err, EINVAL, "conflicting options: mac-address and the network mode");
+    if (!strcmp(name, "host") && json_array_size(json_object_get(host, "Links")))
+        return err_set(err, EINVAL,
+                       "conflicting options: host type networking can't be used with links. This "
+                       "would result in undefined behavior");
+    return 0;
+}
+
+void network_warnings(const json_t *host, struct strv *ret)
+{
+    if (!strcmp(json_str(host, "NetworkMode", ""), "host") &&
+        json_object_size(json_object_get(host, "PortBindings")))
+        strv_add(ret, "Published ports are discarded when using host network mode");
 }
 
 int network_check_request(struct engine *e, json_t *config, json_t *host, json_t *networks,
@@ -90,12 +120,12 @@ int network_check_request(struct engine *e, json_t *config, json_t *host, json_t
                 err, EINVAL,
                 "conflicting options: cannot attach both user-defined and non-user-defined "
                 "network-modes");
-        if (!strcmp(name, NETWORK_DEFAULT) && json_array_size(json_object_get(value, "Aliases")))
-            return err_set(err, EINVAL,
-                           "invalid endpoint settings: network-scoped alias is supported only for "
-                           "containers in user defined networks");
-        if (network_is_predefined(name))
-            continue; /* the hot path asks the database nothing here */
+        if (network_is_predefined(name)) { /* the hot path asks the database nothing here */
+            r = check_predefined(name, value, host, err);
+            if (r < 0)
+                return r;
+            continue;
+        }
         r = network_find(e, name, &n, err);
         if (r < 0)
             return r;

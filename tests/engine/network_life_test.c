@@ -58,6 +58,10 @@ START_TEST(a_bridge_of_ones_own)
     RUN_OK(&r, NULL, "ip", "link", "add", "own0", "type", "bridge");
     EXPECT_OK("network", "create", "-o", "com.docker.network.bridge.name=own0", "owned");
     EXPECT_OK("network", "create", "-o", "com.docker.network.bridge.name=made0", "made");
+    EXPECT(1, "", "(made0): networks have same bridge name", "network", "create", "-o",
+           "com.docker.network.bridge.name=made0", "second");
+    EXPECT(1, "", "operation is not permitted on predefined default network", "network", "create",
+           "default");
     SERVE("web", "tcp", "80", "--network", "owned", "-p", "8080:80");
     REACH(FROM_NEIGHBOUR, "tcp", HOST, "8080", "web from " NEIGHBOUR);
     EXPECT_OK("rm", "-f", "web");
@@ -88,6 +92,15 @@ static const struct {
     {{"-o", "mtu=9"}, "invalid MTU"},
     {{"-o", "com.docker.network.bridge.name=much-too-long-a-name"}, "invalid bridge name"},
     {{"--gateway", "10.50.0.1"}, "no matching subnet"},
+    {{"--subnet", "10.50.0.0/24", "--gateway", "10.50.0.0"}, "is the network's own address"},
+    {{"--subnet", "10.50.0.0/24", "--gateway", "10.50.0.255"}, "is the network's own address"},
+    {{"--subnet", "10.50.0.0/31"}, "no room for a gateway and a container"},
+    {{"--subnet", "127.5.0.0/16"}, "addresses of 127.0.0.0/8 are no host's"},
+    {{"--subnet", "224.1.0.0/16"}, "are no host's"},
+    {{"-o", "com.docker.network.bridge.enable_icc=no"}, "no is neither true nor false"},
+    {{"-o", "com.docker.network.bridge.enable_ip_masquerade=2"}, "2 is neither true nor false"},
+    {{"-o", "com.docker.network.bridge.host_binding_ipv4=127.0.1"}, "127.0.1 is no IPv4 address"},
+    {{"-o", "com.docker.network.bridge.host_binding_ipv4=::1"}, "::1 is no IPv4 address"},
 };
 
 START_TEST(bad_networks_are_refused)
@@ -219,6 +232,50 @@ START_TEST(several_networks_from_the_start)
     ck_assert_str_eq(route, gateway); /* not the internal one, and aa-net has less priority */
     EXPECT(125, NULL, "is specified multiple times", "run", "--rm", "--network", "zz-net",
            "--network", "zz-net", BOX, "true");
+}
+END_TEST
+
+static const struct {
+    const char *args[6], *error;
+} bad_modes[] = {
+    {{"--network", "host", "--mac-address", "02:42:ac:11:00:99"},
+     "conflicting options: mac-address and the network mode"},
+    {{"--network", "none", "--mac-address", "02:42:ac:11:00:99"},
+     "conflicting options: mac-address and the network mode"},
+    {{"--network", "host", "--link", "web"},
+     "conflicting options: host type networking can't be used with links"},
+    {{"--network", "host", "--ip", "10.1.2.3"}, "supported on user defined networks only"},
+    {{"--ip", "172.17.0.9"}, "supported on user defined networks only"},
+    {{"--network-alias", "x"}, "supported only for containers in user defined networks"},
+    {{"--network", "container:web", "--mac-address", "02:42:ac:11:00:99"},
+     "conflicting options: mac-address and the network mode"},
+    {{"--network", "container:web", "--ip", "10.1.2.3"}, "supported on user defined networks only"},
+    {{"--network", "container:web", "--network-alias", "x"}, "for user-defined networks"},
+    {{"--network", "container:web", "--dns", "1.1.1.1"},
+     "conflicting options: dns and the network mode"},
+    {{"--network", "container:web", "--link", "web"},
+     "conflicting options: container type network can't be used with links"},
+};
+
+/* Refused when it is created: no container is left of it. */
+START_TEST(what_a_network_mode_cannot_have_is_refused)
+{
+    const char *args[16] = {"create", "--name", "bad"};
+    size_t n = 3;
+
+    EXPECT_OK("create", "--name", "web", BOX, "true");
+    for (size_t i = 0; bad_modes[_i].args[i]; i++)
+        args[n++] = bad_modes[_i].args[i];
+    args[n++] = BOX;
+    world_expect("bad mode", _i >= 6 && _i <= 8 ? 125 : 1, "", bad_modes[_i].error, args);
+    EXPECT(0, "web\n", "", "ps", "-a", "--format", "{{.Names}}");
+}
+END_TEST
+
+START_TEST(ports_on_the_hosts_network_are_told_to_be_none)
+{
+    EXPECT(0, "", "WARNING: Published ports are discarded when using host network mode\n", "run",
+           "--rm", "--network", "host", "-p", "8080:80", BOX, "true");
 }
 END_TEST
 
@@ -433,6 +490,9 @@ SUITE(network_life)
     tcase_add_test(t, addresses_are_used_again_last);
     tcase_add_test(t, a_running_container_changes_networks);
     tcase_add_test(t, several_networks_from_the_start);
+    tcase_add_loop_test(t, what_a_network_mode_cannot_have_is_refused, 0,
+                        sizeof bad_modes / sizeof *bad_modes);
+    tcase_add_test(t, ports_on_the_hosts_network_are_told_to_be_none);
     tcase_add_test(t, another_containers_network);
     tcase_add_test(t, a_port_that_is_taken);
     tcase_add_loop_test(t, bad_ports_are_refused, 0, sizeof bad_ports / sizeof *bad_ports);
