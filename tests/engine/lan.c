@@ -155,6 +155,12 @@ bool lan_answers(const char *who, const char *proto, const char *address, const 
     return r.code == 0;
 }
 
+void lan_await(const char *who, const char *proto, const char *address, const char *port)
+{
+    for (int i = world_ticks(20); i > 0 && !lan_answers(who, proto, address, port); i--)
+        world_tick();
+}
+
 void lan_serve(const char *name, const char *proto, const char *port, const char *const args[])
 {
     cleanup_strv struct strv argv = {0};

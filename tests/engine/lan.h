@@ -41,6 +41,8 @@ void lan_expect(const char *where, const char *who, const char *proto, const cha
     lan_expect(__FILE__ ":" WORLD_STR(__LINE__), who, proto, address, port, expected)
 /* Whether it answers now. */
 bool lan_answers(const char *who, const char *proto, const char *address, const char *port);
+/* Until it does: after a `start`, whose log tells of the first run too. At most 20 s. */
+void lan_await(const char *who, const char *proto, const char *address, const char *port);
 /* Neither refused nor answered: nothing comes back. */
 #define SILENCE "timeout"
 

@@ -211,6 +211,7 @@ START_TEST(a_running_container_changes_networks)
     EXPECT_OK("start", "web");
     EXPECT(0, "net-one \n", "", "inspect", "-f",
            "{{range $n, $e := .NetworkSettings.Networks}}{{$n}} {{end}}", "web");
+    lan_await(FROM_NEIGHBOUR, "tcp", HOST, "8080");
     REACH(FROM_NEIGHBOUR, "tcp", HOST, "8080", "web from " NEIGHBOUR);
 }
 END_TEST
@@ -323,6 +324,7 @@ START_TEST(a_port_that_is_taken)
     EXPECT_OK("start", "late"); /* freed by the stop */
     EXPECT_OK("wait", "late");
     EXPECT_OK("start", "web");
+    lan_await(FROM_NEIGHBOUR, "tcp", HOST, "8080");
     REACH(FROM_NEIGHBOUR, "tcp", HOST, "8080", "web from "); /* the same port after the restart */
     stranger =
         run_start(NULL, log, (const char *const[]){NET, "serve", "tcp", "8081", "stranger", NULL});
