@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "engine/internal.h"
+#include "engine/network.h"
 #include "runtime/runtime.h"
 
 struct change {
@@ -39,6 +40,19 @@ static int change_name(void *context, struct container *c, struct err *err)
     return 0;
 }
 
+/* One that has ended meanwhile has no names any more. */
+static int tell_networks(struct engine *e, struct container *c, struct err *err)
+{
+    int r = container_running(c) ? network_rename(e, c, err) : 0;
+
+    if (r < 0 && !proc_alive(&c->init)) {
+        err_clear(err);
+        return 0;
+    }
+    return r < 0 ? err_wrap(err, "container %s has its new name, but not on its networks", c->name)
+                 : 0;
+}
+
 int engine_rename(struct engine *e, const struct container *c, const char *name, struct err *err)
 {
     struct change change = {.e = e, .name = name + (*name == '/'), .old_name = c->name};
@@ -62,7 +76,7 @@ int engine_rename(struct engine *e, const struct container *c, const char *name,
         return r;
     renamed.name = (char *)change.name;
     container_event(e, &renamed, "rename", "oldName", slashed, NULL);
-    return 0;
+    return tell_networks(e, &renamed, err);
 }
 
 /* --- update

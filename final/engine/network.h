@@ -56,6 +56,8 @@ int network_check_config(struct engine *e, const char *name, json_t *config, str
 /* --- network_endpoint.c: what one container gets on one network, inside a transaction */
 int endpoint_allocate(struct engine *e, const struct container *c, const struct network *n,
                       const json_t *wanted, size_t position, json_t **ret, struct err *err);
+/* What others on a network of the user's may call it; the caller owns the array. */
+json_t *endpoint_names(const struct container *c, const json_t *aliases);
 /* Chooses which endpoint has the default routes and publishes ports: sets Default4, Default6. */
 void endpoints_choose_gateway(json_t *endpoints);
 /* Writes all of an array into the records; puts them, with what they publish, into the rules. */
@@ -65,6 +67,9 @@ int endpoints_put_rules(struct engine *e, const json_t *endpoints, struct err *e
 /* Takes one out of the kernel and of the names: elements, cable, connections. Its record stays. */
 int endpoint_take_back(struct engine *e, const char *container, const json_t *endpoint,
                        struct err *err);
+
+/* --- network_connect.c: the names of a running container, after its record has a new one */
+int network_rename(struct engine *e, struct container *c, struct err *err);
 
 /* --- network_ports.c: published ports */
 

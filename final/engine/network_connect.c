@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
@@ -362,4 +363,80 @@ int engine_network_disconnect(struct engine *e, const struct network *n,
     if (r >= 0)
         network_event(e, n, &c, "disconnect");
     return r < 0 ? r : 0;
+}
+
+/* --- rename ---------------------------------------------------------------------------------- */
+
+static bool is_among(const json_t *names, const char *name)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(names, i, item)
+    {
+        if (!strcasecmp(json_string_value(item), name)) /* as the DNS compares them */
+            return true;
+    }
+    return false;
+}
+
+/* Only the names that are no longer its own go, so that the others are answered all the time; the
+ * shim puts the new ones beside them, and renews who the address belongs to. 1: there are some. */
+static int rename_endpoint(const struct container *c, json_t *endpoint, int names, struct err *err)
+{
+    json_t *old = json_object_get(endpoint, "Names"), *item;
+    cleanup_json json_t *now = endpoint_names(c, json_object_get(endpoint, "Aliases")),
+                        *gone = json_array();
+    struct net_endpoint read;
+    size_t i;
+
+    if (!json_array_size(old))
+        return 0;
+    if (net_endpoint_read(endpoint, &read, err) < 0)
+        return -err->code;
+    json_array_foreach(old, i, item)
+    {
+        if (!is_among(now, json_string_value(item)))
+            json_array_append(gone, item);
+    }
+    read.names = gone;
+    memset(&read.ip4, 0, sizeof read.ip4);
+    memset(&read.ip6, 0, sizeof read.ip6);
+    net_names_remove(names, &read, c->id);
+    json_object_set(endpoint, "Names", now);
+    return 1;
+}
+
+int network_rename(struct engine *e, struct container *c, struct err *err)
+{
+    cleanup_change struct change change;
+    cleanup_json json_t *plan = NULL;
+    cleanup_close int names = -1;
+    const struct net_place *place;
+    bool named = false;
+    json_t *item;
+    size_t i;
+    int r = change_begin(e, c, &change, err);
+
+    if (!r)
+        r = network_place(e, &place, err);
+    if (r < 0)
+        return r;
+    names = openat(place->dir, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (names < 0) /* nobody here has any */
+        return 0;
+    json_array_foreach(change.endpoints, i, item)
+    {
+        r = rename_endpoint(c, item, names, err);
+        if (r < 0)
+            return r;
+        named |= r;
+    }
+    if (!named) /* on the default network, the host's or another's nobody has a name */
+        return 0;
+    plan = network_make_plan(c, change.endpoints, change.ports);
+    r = endpoints_store(e, c->id, change.endpoints, err);
+    if (r >= 0)
+        r = network_write_plan(change.run, plan, err);
+    return r < 0 ? r : tell_shim(e, c, err);
 }

@@ -99,8 +99,7 @@ static void add_name(json_t *list, const char *name)
     json_push(list, json_string(name));
 }
 
-/* What others on the network may call it. */
-static json_t *dns_names(const struct container *c, const json_t *aliases)
+json_t *endpoint_names(const struct container *c, const json_t *aliases)
 {
     const char *hostname = json_str(c->config, "Config.Hostname", "");
     json_t *names = json_array(), *item;
@@ -176,8 +175,9 @@ int endpoint_allocate(struct engine *e, const struct container *c, const struct 
     put_wishes(endpoint, wanted);
     put_links(endpoint, c, n, position);
     json_put(endpoint, "Names",
-             network_is_predefined(n->name) ? json_array()
-                                            : dns_names(c, json_object_get(wanted, "Aliases")));
+             network_is_predefined(n->name)
+                 ? json_array()
+                 : endpoint_names(c, json_object_get(wanted, "Aliases")));
     r = store_endpoint_put(e->store, c->id, n->id, position, endpoint, err);
     if (r >= 0)
         *ret = steal_ptr(&endpoint);

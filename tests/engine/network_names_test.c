@@ -170,6 +170,30 @@ START_TEST(names_come_and_go)
 }
 END_TEST
 
+/* Who is renamed while it runs is called so at once, and no longer as before; aliases stay. */
+START_TEST(a_new_name_is_known)
+{
+    cleanup_free char *web = NULL, *right = NULL, *reverse = NULL;
+    unsigned b[4];
+
+    EXPECT_OK("network", "create", "net-one");
+    SERVE("web", "tcp", "80", "--network", "net-one", "--network-alias", "www");
+    SERVE("asker", "tcp", "80", "--network", "net-one");
+    web = lan_address("web", "net-one");
+    right = answer(web);
+    EXPECT_OK("rename", "web", "shop");
+    expect_dns("asker", "shop", "a", right);
+    expect_dns("asker", "www", "a", right);
+    expect_dns("asker", "web", "a", "nxdomain");
+    ck_assert_int_eq(sscanf(web, "%u.%u.%u.%u", &b[0], &b[1], &b[2], &b[3]), 4);
+    reverse = str_format("%u.%u.%u.%u.in-addr.arpa", b[3], b[2], b[1], b[0]);
+    expect_dns("asker", reverse, "ptr", "noerror shop.net-one.");
+    EXPECT_OK("rm", "-f", "shop");
+    expect_dns("asker", "shop", "a", "nxdomain");
+    expect_dns("asker", reverse, "ptr", "nxdomain");
+}
+END_TEST
+
 /* A shim that is killed cannot take its names away; nobody gives them out all the same. */
 START_TEST(a_dead_containers_name_is_gone)
 {
@@ -373,6 +397,7 @@ SUITE(network_names)
     tcase_add_checked_fixture(t, names_clear, NULL);
     tcase_add_test(t, names_aliases_and_short_ids);
     tcase_add_test(t, names_come_and_go);
+    tcase_add_test(t, a_new_name_is_known);
     tcase_add_test(t, a_dead_containers_name_is_gone);
     tcase_add_test(t, several_of_one_name);
     tcase_add_test(t, names_with_ipv6);
