@@ -80,12 +80,22 @@ static int add_extra_hosts(struct engine *e, struct buf *text, const json_t *ext
     return 0;
 }
 
-/* One line for each address: the host name, with its domain first if it has one. */
+/* The host name with its domain first, if it has one, and then without it. */
+static char *own_names(const char *hostname, const char *domain)
+{
+    size_t n = strcspn(hostname, ".");
+
+    if (*domain)
+        return str_format("%s.%s %s", hostname, domain, hostname);
+    return hostname[n] ? str_format("%s %.*s", hostname, (int)n, hostname) : str_copy(hostname);
+}
+
+/* One line for each address. */
 static void add_own_lines(struct buf *text, const json_t *config, const json_t *endpoints)
 {
     static const char *const members[] = {"IPAddress", "GlobalIPv6Address"};
-    const char *hostname = json_str(config, "Hostname", ""),
-               *domain = json_str(config, "Domainname", "");
+    const char *hostname = json_str(config, "Hostname", "");
+    cleanup_free char *names = own_names(hostname, json_str(config, "Domainname", ""));
     json_t *endpoint, *line;
     size_t i, k;
 
@@ -96,12 +106,8 @@ static void add_own_lines(struct buf *text, const json_t *config, const json_t *
         for (size_t m = 0; m < sizeof members / sizeof *members; m++) {
             const char *address = json_str(endpoint, members[m], "");
 
-            if (!*address || !*hostname)
-                continue;
-            if (*domain)
-                buf_printf(text, "%s\t%s.%s %s\n", address, hostname, domain, hostname);
-            else
-                buf_printf(text, "%s\t%s\n", address, hostname);
+            if (*address && *hostname)
+                buf_printf(text, "%s\t%s\n", address, names);
         }
     }
 }
@@ -158,6 +164,31 @@ static bool has_names(const json_t *endpoints)
     return false;
 }
 
+static bool has_six(const json_t *endpoints)
+{
+    json_t *endpoint;
+    size_t i;
+
+    json_array_foreach(endpoints, i, endpoint)
+    {
+        if (*json_str(endpoint, "GlobalIPv6Address", ""))
+            return true;
+    }
+    return false;
+}
+
+/* Servers that a container without IPv6 would ask in vain, and wait for. */
+static void drop_six(struct strv *servers)
+{
+    struct strv kept = {0};
+
+    for (size_t i = 0; i < servers->len; i++)
+        if (!strchr(servers->items[i], ':'))
+            strv_add(&kept, servers->items[i]);
+    strv_free(servers);
+    *servers = kept;
+}
+
 /* A name without a dot is a container's first. */
 static void ask_short_names_first(struct strv *options, const json_t *said)
 {
@@ -185,6 +216,8 @@ static int write_resolv_conf(const struct container *c, int dir, const json_t *e
     bool names = has_names(endpoints);
 
     net_resolv_host(!is_host_network(host), &of_host);
+    if (!is_host_network(host) && !has_six(endpoints))
+        drop_six(&of_host.servers);
     servers = of_host.servers;
     if (names)
         servers = (struct strv){.items = (char **)embedded_list, .len = 1};

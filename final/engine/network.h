@@ -71,6 +71,22 @@ int endpoint_take_back(struct engine *e, const char *container, const json_t *en
 /* --- network_connect.c: the names of a running container, after its record has a new one */
 int network_rename(struct engine *e, struct container *c, struct err *err);
 
+/* Lets a running container that has linked to others find them again, of which `starting` has a new
+ * address. */
+int network_relink(struct engine *e, struct container *c, const struct container *starting,
+                   struct err *err);
+
+/* --- network_links.c: --link */
+
+/* Puts LinkedHosts (lines of /etc/hosts) and Linked (rules) into the first of `endpoints`. With
+ * `starting`, for a container that runs: the others that do not run are left out. */
+int links_resolve(struct engine *e, const struct container *c, json_t *endpoints,
+                  const struct container *starting, struct err *err);
+/* After `c` was given its addresses: tells those that have linked to it. */
+int links_follow(struct engine *e, const struct container *c, struct err *err);
+/* `id` is being removed: nobody is linked to it any more. */
+void links_forget(struct engine *e, const char *id);
+
 /* --- network_ports.c: published ports */
 
 struct port_sockets {

@@ -440,3 +440,30 @@ int network_rename(struct engine *e, struct container *c, struct err *err)
         r = network_write_plan(change.run, plan, err);
     return r < 0 ? r : tell_shim(e, c, err);
 }
+
+/* --- links ----------------------------------------------------------------------------------- */
+
+int network_relink(struct engine *e, struct container *c, const struct container *starting,
+                   struct err *err)
+{
+    cleanup_elements struct net_elements old = {0};
+    cleanup_change struct change change;
+    const struct net_place *place;
+    json_t *first;
+    int r = change_begin(e, c, &change, err);
+
+    if (!r)
+        r = network_place(e, &place, err);
+    if (r < 0)
+        return r;
+    first = json_array_get(change.endpoints, 0);
+    if (json_array_size(json_object_get(first, "Linked"))) { /* the old address is another's */
+        net_plan_elements(first, &old);
+        r = net_rules_remove(place, &old, err);
+    }
+    json_object_del(first, "Linked");
+    json_object_del(first, "LinkedHosts");
+    if (!r)
+        r = links_resolve(e, c, change.endpoints, starting, err);
+    return r < 0 ? r : change_apply(&change, NULL, err);
+}

@@ -236,77 +236,6 @@ static int make_networks(struct engine *e, const struct network *networks, size_
     return r;
 }
 
-/* --- links: --link OTHER:ALIAS --------------------------------------------------------------- */
-
-/* What the other one exposes, so that a network with icc=false lets it through. */
-static void add_linked(json_t *endpoint, const json_t *other_endpoint, const json_t *other_config)
-{
-    json_t *list = json_object_get(endpoint, "Linked"), *value;
-    const char *key;
-
-    if (!list) {
-        list = json_array();
-        json_put(endpoint, "Linked", list);
-    }
-    json_object_foreach(json_at(other_config, "Config.ExposedPorts"), key, value)
-    {
-        json_t *item = json_object();
-
-        json_put_str(item, "IP", json_str(other_endpoint, "IPAddress", ""));
-        json_put(item, "Port", json_integer(atoi(key)));
-        json_put(item, "Proto",
-                 json_integer(net_proto_number(strchr(key, '/') ? strchr(key, '/') + 1 : "tcp")));
-        json_push(list, item);
-    }
-}
-
-static int resolve_link(struct engine *e, json_t *endpoint, const char *link, struct err *err)
-{
-    size_t n = strcspn(link, ":");
-    cleanup_free char *name = str_copy_n(link, n);
-    struct endpoint_list endpoints = {0};
-    struct container other;
-    int r = engine_find(e, name, &other, err);
-
-    if (r < 0)
-        return err_wrap(err, "could not get container for %s", name);
-    if (!container_running(&other))
-        r = err_set(err, EINVAL, "Cannot link to a non running container: /%s", other.name);
-    if (!r)
-        r = store_endpoints(e->store, other.id, json_str(endpoint, "NetworkID", ""), &endpoints,
-                            err);
-    if (!r && endpoints.len) {
-        cleanup_free char *line =
-            str_format("%s\t%s %.12s%s%s", json_str(endpoints.items[0].config, "IPAddress", ""),
-                       link[n] ? link + n + 1 : name, other.id,
-                       link[n] && strcmp(link + n + 1, other.name) ? " " : "",
-                       link[n] && strcmp(link + n + 1, other.name) ? other.name : "");
-        json_t *hosts = json_object_get(endpoint, "LinkedHosts");
-
-        if (!hosts) {
-            hosts = json_array();
-            json_put(endpoint, "LinkedHosts", hosts);
-        }
-        json_push(hosts, json_string(line));
-        add_linked(endpoint, endpoints.items[0].config, other.config);
-    }
-    endpoint_list_free(&endpoints);
-    container_free(&other);
-    return r;
-}
-
-static int resolve_links(struct engine *e, const struct container *c, json_t *endpoints,
-                         struct err *err)
-{
-    json_t *endpoint = json_array_get(endpoints, 0), *item;
-    size_t i;
-    int r = 0;
-
-    json_array_foreach(json_at(c->config, "HostConfig.Links"), i, item) if (!r) r =
-        resolve_link(e, endpoint, json_string_value(item), err);
-    return r;
-}
-
 /* --- rules ----------------------------------------------------------------------------------- */
 
 /* A sender of datagrams that began before the port was published has an entry that leads nowhere.
@@ -372,7 +301,7 @@ static int publish(struct engine *e, const struct container *c, const struct net
     int r = ports_open(e, c, network_of(gateway, networks, count), ret_ports, &start->sockets, err);
 
     if (!r)
-        r = resolve_links(e, c, endpoints, err);
+        r = links_resolve(e, c, endpoints, NULL, err);
     if (r < 0)
         return r;
     if (!json_array_size(*ret_ports) && !json_array_size(json_at(c->config, "HostConfig.Links")))
@@ -470,6 +399,8 @@ int network_up(struct engine *e, const struct container *c, int run, struct netw
     if (!r)
         r = hostfiles_write(e, c, dir, ret->plan ? json_object_get(ret->plan, "endpoints") : NULL,
                             err);
+    if (!r && ret->plan)
+        r = links_follow(e, c, err);
     if (r < 0) {
         struct err ignored;
 

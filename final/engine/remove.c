@@ -41,6 +41,7 @@ static int take_apart(struct engine *e, const struct container *c, bool volumes,
     if (!r)
         r = network_down(e, c->id, err);
     volumes_let_go(e, c);
+    links_forget(e, c->id);
     if (!r)
         r = container_remove_files(e, c->id, err);
     if (!r)

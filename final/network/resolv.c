@@ -32,11 +32,13 @@ static void read_line(char *line, struct net_resolv *ret)
     if (!rest)
         return;
     if (!strcmp(keyword, "nameserver")) {
+        cleanup_free char *address = NULL; /* without the zone of fe80::1%eth0 */
         struct ip ip;
 
         rest += strspn(rest, " \t");
-        rest[strcspn(rest, " \t%")] = 0;
-        if (!ip_parse(rest, &ip))
+        rest[strcspn(rest, " \t")] = 0;
+        address = str_copy_n(rest, strcspn(rest, "%"));
+        if (!ip_parse(address, &ip))
             strv_add(&ret->servers, rest);
     } else if (!strcmp(keyword, "search") || !strcmp(keyword, "domain")) {
         strv_free(&ret->search); /* the last one counts */
@@ -61,11 +63,12 @@ void net_resolv_read(const char *path, struct net_resolv *ret)
     }
 }
 
-static bool on_loopback(const char *server)
+/* On this host's loopback, or by a link that a container does not have. */
+static bool is_ours_alone(const char *server)
 {
     struct ip ip;
 
-    return !ip_parse(server, &ip) && ip_is_loopback(&ip);
+    return strchr(server, '%') || (!ip_parse(server, &ip) && ip_is_loopback(&ip));
 }
 
 static void keep_reachable(struct strv *servers)
@@ -73,7 +76,7 @@ static void keep_reachable(struct strv *servers)
     struct strv kept = {0};
 
     for (size_t i = 0; i < servers->len; i++)
-        if (!on_loopback(servers->items[i]))
+        if (!is_ours_alone(servers->items[i]))
             strv_add(&kept, servers->items[i]);
     strv_free(servers);
     *servers = kept;

@@ -162,6 +162,12 @@ START_TEST(icc_false_keeps_containers_apart)
     REACH("bb", "tcp", aa, "80", SILENCE);
     REACH("aa", "tcp", bb, "80", SILENCE);
     REACH("cc", "tcp", aa, "80", "aa from "); /* linked, and the port exposed */
+    free(aa);
+    EXPECT_OK("stop", "-t", "0", "aa");
+    EXPECT_OK("start", "aa");
+    aa = lan_address("aa", "apart");
+    lan_await("cc", "tcp", aa, "80");
+    REACH("cc", "tcp", aa, "80", "aa from "); /* also at the address of its next run */
     REACH("cc", "tcp", bb, "80", SILENCE);
     REACH(FROM_HOST, "tcp", aa, "80", "aa from ");
     REACH(FROM_NEIGHBOUR, "tcp", HOST, "8080", "aa from ");

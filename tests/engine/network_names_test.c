@@ -363,6 +363,12 @@ START_TEST(files_as_docker_writes_them)
     EXPECT(0, "nameserver 9.9.9.9\nsearch x.example\noptions ndots:3\n", NULL, "run", "--rm",
            "--dns", "9.9.9.9", "--dns-search", "x.example", "--dns-option", "ndots:3", BOX, "cat",
            "/etc/resolv.conf");
+    write_resolv_conf("nameserver fd99::53\nnameserver fe80::1%lan\nnameserver " HOST "\n");
+    EXPECT(0, "nameserver " HOST "\n", NULL, "run", "--rm", BOX, "cat", "/etc/resolv.conf");
+    EXPECT(0, "nameserver fd99::53\nnameserver fe80::1%lan\nnameserver " HOST "\n", NULL, "run",
+           "--rm", "--network", "host", BOX, "cat", "/etc/resolv.conf");
+    EXPECT(0, "a.b.example a\n", NULL, "run", "--rm", "--hostname", "a.b.example", BOX, "sh", "-c",
+           "tail -n 1 /etc/hosts | cut -f 2");
     write_resolv_conf("nameserver 127.0.0.53\n"); /* which a container cannot reach */
     EXPECT(0, "nameserver 8.8.8.8\nnameserver 8.8.4.4\n", NULL, "run", "--rm", BOX, "cat",
            "/etc/resolv.conf");
@@ -387,6 +393,35 @@ START_TEST(links_on_the_default_bridge)
 }
 END_TEST
 
+/* Each start gives it another address, which who has linked to it is told. */
+START_TEST(a_link_follows_its_container)
+{
+    cleanup_free char *before = NULL, *after = NULL, *line = NULL, *hosts = NULL, *id = NULL,
+                      *marks = str_format("%s/run/network/links", world_root());
+    cleanup_run struct run_result r = {0};
+
+    SERVE("db1", "tcp", "80", NULL);
+    SERVE("web", "tcp", "80", "--link", "db1:database");
+    before = lan_address("db1", NULL);
+    id = world_inspect("db1", "{{.Id}}");
+    EXPECT_OK("stop", "-t", "0", "db1");
+    EXPECT_OK("start", "db1");
+    after = lan_address("db1", NULL);
+    ck_assert_str_ne(before, after);
+    line = str_format("%s\tdatabase %.12s db1\n", after, id);
+    hosts = OUTPUT("exec", "web", "cat", "/etc/hosts");
+    ck_assert_msg(strstr(hosts, line) && !strstr(hosts, before), "%s\nexpected: %s", hosts, line);
+    lan_await("web", "tcp", after, "80");
+    EXPECT(0, NULL, NULL, "exec", "web", "ping", "-c1", "-w20", "database");
+    EXPECT_OK("rm", "-f", "web");
+    EXPECT_OK("stop", "-t", "0", "db1");
+    EXPECT_OK("start", "db1"); /* nobody is left to be told */
+    EXPECT_OK("rm", "-f", "db1");
+    RUN_OK(&r, NULL, "find", marks, "-mindepth", "1");
+    ck_assert_str_eq(r.out.data, "");
+}
+END_TEST
+
 SUITE(network_names)
 {
     TCase *t = tcase_create("names");
@@ -408,5 +443,6 @@ SUITE(network_names)
     tcase_add_test(t, an_internal_network_asks_nobody);
     tcase_add_test(t, files_as_docker_writes_them);
     tcase_add_test(t, links_on_the_default_bridge);
+    tcase_add_test(t, a_link_follows_its_container);
     suite_add_tcase(suite, t);
 }

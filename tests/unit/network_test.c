@@ -297,7 +297,7 @@ START_TEST(resolv_conf_is_read)
     servers = strv_join(&r.servers, " ");
     search = strv_join(&r.search, " ");
     options = strv_join(&r.options, " ");
-    ck_assert_str_eq(servers, "10.0.0.1 fd00::53");
+    ck_assert_str_eq(servers, "10.0.0.1 fd00::53%eth0");
     ck_assert_str_eq(search, "last.example");
     ck_assert_str_eq(options, "ndots:2 edns0");
     temp_dir_remove(dir);
