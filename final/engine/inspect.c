@@ -104,6 +104,7 @@ json_t *engine_inspect_container(struct engine *e, const struct container *c, st
     json_put_str(document, "AppArmorProfile", "");
     json_put(document, "ExecIDs", json_null());
     put_complete(document, "HostConfig", json_object_get(c->config, "HostConfig"));
+    json_put(json_object_get(document, "HostConfig"), "Links", links_document(e, c));
     if (graph_driver(e, c, dir, document, err) < 0) {
         json_decref(document);
         return NULL;

@@ -78,6 +78,11 @@ int network_relink(struct engine *e, struct container *c, const struct container
 
 /* --- network_links.c: --link */
 
+/* At creation: puts ids instead of names into HostConfig.Links; -ENOENT for one that is not there.
+ */
+int links_check(struct engine *e, json_t *host, struct err *err);
+/* HostConfig.Links as inspect shows it, with the names of now. */
+json_t *links_document(struct engine *e, const struct container *c);
 /* Puts LinkedHosts (lines of /etc/hosts) and Linked (rules) into the first of `endpoints`. With
  * `starting`, for a container that runs: the others that do not run are left out. */
 int links_resolve(struct engine *e, const struct container *c, json_t *endpoints,

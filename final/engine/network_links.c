@@ -17,6 +17,68 @@
 
 #define LINKS "network/links" /* below run/ */
 
+/* --- the record: "<id>:<alias>", because names change --------------------------------------------
+ */
+
+static int find_link(struct engine *e, const char *link, struct container *ret, struct err *err)
+{
+    cleanup_free char *name = str_copy_n(link, strcspn(link, ":"));
+    int r = engine_find(e, name, ret, err);
+
+    return r < 0 ? err_wrap(err, "could not get container for %s", name) : 0;
+}
+
+/* Behind the colon; without one the name itself. */
+static const char *alias_of(const char *link)
+{
+    const char *colon = strchr(link, ':');
+
+    return colon && colon[1] ? colon + 1 : link + (*link == '/');
+}
+
+int links_check(struct engine *e, json_t *host, struct err *err)
+{
+    json_t *links = json_object_get(host, "Links"), *item;
+    size_t i;
+
+    json_array_foreach(links, i, item)
+    {
+        const char *link = json_string_value(item), *alias = alias_of(link);
+        struct container other;
+
+        if (find_link(e, link, &other, err) < 0)
+            return -err->code;
+        json_array_set_new(links, i,
+                           json_sprintf("%s:%.*s", other.id, (int)strcspn(alias, ":"), alias));
+        container_free(&other);
+    }
+    return 0;
+}
+
+json_t *links_document(struct engine *e, const struct container *c)
+{
+    json_t *links = json_at(c->config, "HostConfig.Links"), *item, *ret = NULL;
+    size_t i;
+
+    json_array_foreach(links, i, item)
+    {
+        const char *link = json_string_value(item);
+        struct container other;
+        struct err ignored = {0};
+
+        if (find_link(e, link, &other, &ignored) < 0)
+            continue; /* it was removed */
+        if (!ret)
+            ret = json_array();
+        json_push(ret, json_sprintf("/%s:/%s/%s", other.name, c->name, alias_of(link)));
+        container_free(&other);
+    }
+    return ret ? ret : json_null();
+}
+
+/* --- what a start makes of it --------------------------------------------------------------------
+ */
+
 /* What the other one exposes, so that a network with icc=false lets it through. */
 static void add_linked(json_t *endpoint, const json_t *other_endpoint, const json_t *other_config)
 {
@@ -66,14 +128,12 @@ static char *hosts_line(const char *address, const char *alias, const struct con
 static int resolve_link(struct engine *e, const struct container *c, json_t *endpoint,
                         const char *link, const struct container *starting, struct err *err)
 {
-    size_t n = strcspn(link, ":");
-    cleanup_free char *name = str_copy_n(link, n);
     struct endpoint_list endpoints = {0};
     struct container other;
-    int r = engine_find(e, name, &other, err);
+    int r = find_link(e, link, &other, err);
 
     if (r < 0)
-        return err_wrap(err, "could not get container for %s", name);
+        return r;
     if (!container_running(&other) && !(starting && !strcmp(starting->id, other.id)))
         r = err_set(err, EINVAL, "Cannot link to a non running container: /%s", other.name);
     if (!r)
@@ -81,7 +141,7 @@ static int resolve_link(struct engine *e, const struct container *c, json_t *end
                             err);
     if (!r && endpoints.len) {
         cleanup_free char *line = hosts_line(json_str(endpoints.items[0].config, "IPAddress", ""),
-                                             link[n] ? link + n + 1 : name, &other);
+                                             alias_of(link), &other);
         json_t *hosts = json_object_get(endpoint, "LinkedHosts");
 
         if (!hosts) {
@@ -107,9 +167,12 @@ int links_resolve(struct engine *e, const struct container *c, json_t *endpoints
     {
         int r = resolve_link(e, c, endpoint, json_string_value(item), starting, err);
 
-        if (r < 0 && !starting)
+        if (r == -ENOENT && !starting)
+            strv_take(&e->notes, str_format("container %s is linked to one that was removed: %s",
+                                            c->name, alias_of(json_string_value(item))));
+        else if (r < 0 && !starting)
             return r;
-        if (r < 0) /* it runs already, and does not need all of them */
+        if (r < 0) /* or it runs already, and does not need all of them */
             err_clear(err);
     }
     return 0;

@@ -131,7 +131,7 @@ int network_check_request(struct engine *e, json_t *config, json_t *host, json_t
             return r;
         network_free(&n);
     }
-    return 0;
+    return links_check(e, host, err);
 }
 
 /* --- endpoints ------------------------------------------------------------------------------- */

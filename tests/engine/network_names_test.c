@@ -390,6 +390,19 @@ START_TEST(links_on_the_default_bridge)
     ck_assert_msg(strstr(hosts, line), "%s\nexpected: %s", hosts, line);
     EXPECT(0, NULL, NULL, "exec", "web", "ping", "-c1", "-w20", "database");
     EXPECT(125, NULL, "No such container: nosuch", "run", "--rm", "--link", "nosuch", BOX, "true");
+    EXPECT(0, "[\"/db1:/web/database\"]\n", "", "inspect", "-f", "{{json .HostConfig.Links}}",
+           "web");
+    EXPECT_OK("rename", "db1", "db2"); /* a link is to the container, not to its name */
+    EXPECT(0, "[\"/db2:/web/database\"]\n", "", "inspect", "-f", "{{json .HostConfig.Links}}",
+           "web");
+    EXPECT_OK("stop", "-t", "0", "web");
+    EXPECT_OK("start", "web");
+    free(hosts);
+    hosts = OUTPUT("exec", "web", "cat", "/etc/hosts");
+    ck_assert_msg(strstr(hosts, " db2\n"), "%s", hosts);
+    EXPECT_OK("stop", "-t", "0", "web");
+    EXPECT_OK("rm", "-f", "db2");
+    EXPECT(0, "web\n", "is linked to one that was removed: database", "start", "web");
 }
 END_TEST
 
