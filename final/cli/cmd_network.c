@@ -260,6 +260,17 @@ static bool match_label(void *context, const char *value)
     return found && (!value[n] || !strcmp(found, value + n + 1));
 }
 
+/* Docker's rule: every label= has to be there; who has every label!= is not meant. */
+static bool labels_hold(const struct strv *given, struct candidate *k)
+{
+    bool excludes = false;
+
+    for (size_t i = 0; i < given->len; i++)
+        excludes |= str_starts(given->items[i], "label!=");
+    return filter_each_holds(given, "label", match_label, k) &&
+           !(excludes && filter_each_holds(given, "label!", match_label, k));
+}
+
 static bool match_scope(void *context, const char *value)
 {
     (void)context;
@@ -280,10 +291,13 @@ static bool match_dangling(void *context, const char *value)
     return dangling == value_bool(value);
 }
 
-static const struct filter_rule filters[] = {{"driver", match_driver},     {"id", match_id},
-                                             {"name", match_name},         {"label", match_label},
-                                             {"scope", match_scope},       {"type", match_type},
-                                             {"dangling", match_dangling}, {NULL, NULL}};
+static const struct filter_rule filters[] = {{"driver", match_driver},
+                                             {"id", match_id},
+                                             {"name", match_name},
+                                             {"scope", match_scope},
+                                             {"type", match_type},
+                                             {"dangling", match_dangling},
+                                             {NULL, NULL}};
 
 static json_t *network_row(struct cli *cli, const struct network *n)
 {
@@ -323,7 +337,7 @@ static int cmd_ls(struct cli *cli)
     for (size_t i = 0; i < list.len; i++) {
         struct candidate k = {cli, &list.items[i]};
 
-        if (filter_all_hold(given, filters, &k))
+        if (filter_all_hold(given, filters, &k) && labels_hold(given, &k))
             json_push(rows, network_row(cli, k.n));
     }
     network_list_free(&list);
@@ -435,14 +449,13 @@ static bool old_enough(const struct strv *given, const struct network *n)
 static int prune(struct cli *cli, const struct network_list *list, struct strv *ret_names,
                  struct err *err)
 {
-    static const struct filter_rule rules[] = {{"label", match_label}, {NULL, NULL}};
     const struct strv *given = options_list(&cli->options, "filter");
     int r = 0;
 
     for (size_t i = 0; i < list->len && r >= 0; i++) {
         struct candidate k = {cli, &list->items[i]};
 
-        if (builtin(k.n) || !filter_all_hold(given, rules, &k) || !old_enough(given, k.n))
+        if (builtin(k.n) || !labels_hold(given, &k) || !old_enough(given, k.n))
             continue;
         r = engine_network_used(cli->engine, k.n, err);
         if (!r)
@@ -457,7 +470,7 @@ static int prune(struct cli *cli, const struct network_list *list, struct strv *
 
 static int cmd_prune(struct cli *cli)
 {
-    static const char *const known[] = {"label", "until", NULL};
+    static const char *const known[] = {"label", "label!", "until", NULL};
     cleanup_strv struct strv names = {0};
     struct network_list list;
     struct err err = {0};

@@ -240,16 +240,26 @@ static bool match_task(void *context, const char *value)
     return !strcmp(value, "false") || !strcmp(value, "0");
 }
 
-static const struct filter_rule filters[] = {
-    {"id", match_id},           {"name", match_name},     {"label", match_label},
-    {"status", match_status},   {"exited", match_exited}, {"ancestor", match_ancestor},
-    {"before", match_before},   {"since", match_since},   {"network", match_network},
-    {"publish", match_publish}, {"expose", match_expose}, {"health", match_health},
-    {"volume", match_volume},   {"is-task", match_task},  {NULL, NULL}};
+static const struct filter_rule filters[] = {{"id", match_id},
+                                             {"name", match_name},
+                                             {"status", match_status},
+                                             {"exited", match_exited},
+                                             {"ancestor", match_ancestor},
+                                             {"before", match_before},
+                                             {"since", match_since},
+                                             {"network", match_network},
+                                             {"publish", match_publish},
+                                             {"expose", match_expose},
+                                             {"health", match_health},
+                                             {"volume", match_volume},
+                                             {"is-task", match_task},
+                                             {NULL, NULL}};
 
 static bool passes(struct candidate *k)
 {
-    return filter_all_hold(options_list(&k->cli->options, "filter"), filters, k);
+    const struct strv *given = options_list(&k->cli->options, "filter");
+
+    return filter_all_hold(given, filters, k) && filter_each_holds(given, "label", match_label, k);
 }
 
 /* Running ones only, unless something was asked that concerns all. */

@@ -60,6 +60,20 @@ bool filter_holds(const struct strv *filters, const char *key, filter_match *mat
     return !asked;
 }
 
+bool filter_each_holds(const struct strv *filters, const char *key, filter_match *match,
+                       void *context)
+{
+    size_t n = strlen(key);
+
+    for (size_t i = 0; i < filters->len; i++) {
+        const char *filter = filters->items[i];
+
+        if (!strncmp(filter, key, n) && filter[n] == '=' && !match(context, filter + n + 1))
+            return false;
+    }
+    return true;
+}
+
 bool filter_all_hold(const struct strv *filters, const struct filter_rule *rules, void *context)
 {
     for (; rules->key; rules++)

@@ -18,7 +18,10 @@ int filter_check_values(const struct strv *filters, const char *key, const char 
 /* True when no filter has this key, or `match` holds for a value of one that has. */
 typedef bool filter_match(void *context, const char *value);
 bool filter_holds(const struct strv *filters, const char *key, filter_match *match, void *context);
-/* The same for all keys of a command; the table ends with a NULL key. */
+/* Of a key whose values all have to hold: label. */
+bool filter_each_holds(const struct strv *filters, const char *key, filter_match *match,
+                       void *context);
+/* filter_holds() for all keys of a command; the table ends with a NULL key. */
 struct filter_rule {
     const char *key;
     filter_match *match;

@@ -270,6 +270,8 @@ int network_check_config(struct engine *e, const char *name, json_t *config, str
     size_t i;
     int r = check_options(e, config, err);
 
+    if (!r && !json_flag(config, "EnableIPv4", true) && !json_flag(config, "EnableIPv6", false))
+        r = err_set(err, EINVAL, "IPv4 or IPv6 must be enabled");
     if (!r)
         r = taken_subnets(e, &taken, err);
     if (!r) {

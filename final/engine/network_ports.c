@@ -82,27 +82,36 @@ static void record(struct request *request, const struct net_port *port, bool ha
     json_push(request->ports, item);
 }
 
-/* Whether another container of ours has it: docker's words for that are another than for a
- * stranger's program. */
+static bool is_among(const json_t *published, const struct net_port *port)
+{
+    struct err ignored;
+    bool found = false;
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(published, i, item)
+    {
+        struct net_port other;
+
+        if (!net_port_read(item, &other, &ignored))
+            found |= other.host == port->host && other.proto == port->proto;
+    }
+    return found;
+}
+
+/* Whether another container of ours has it, or this one asked for it twice: docker's words for that
+ * are another than for a stranger's program. */
 static bool held_by_container(struct request *request, const struct net_port *port)
 {
+    bool held = is_among(request->ports, port);
     struct endpoint_list endpoints;
     struct err ignored;
-    bool held = false;
-    json_t *item;
-    size_t k;
 
-    if (store_endpoints(request->e->store, NULL, NULL, &endpoints, &ignored) < 0)
-        return false;
+    if (held || store_endpoints(request->e->store, NULL, NULL, &endpoints, &ignored) < 0)
+        return held;
     for (size_t i = 0; i < endpoints.len; i++)
-        json_array_foreach(json_object_get(endpoints.items[i].config, "Published"), k, item)
-        {
-            struct net_port other;
-
-            if (!net_port_read(item, &other, &ignored) &&
-                strcmp(endpoints.items[i].container, request->c->id))
-                held |= other.host == port->host && other.proto == port->proto;
-        }
+        if (strcmp(endpoints.items[i].container, request->c->id))
+            held |= is_among(json_object_get(endpoints.items[i].config, "Published"), port);
     endpoint_list_free(&endpoints);
     return held;
 }

@@ -201,6 +201,8 @@ START_TEST(rows_as_json_and_by_label)
            "table {{.Names}}\\t{{.Label \"a\"}}");
     EXPECT(0, "web\n", "", "ps", "--filter", "label=a=b", "--format", "{{.Names}}");
     EXPECT(0, "", "", "ps", "--filter", "label=a=c", "--format", "{{.Names}}");
+    EXPECT(0, "", "", "ps", "--filter", "label=a=b", "--filter", "label=no", "--format",
+           "{{.Names}}");
     EXPECT(0, "b [sleep 1000] web\n", "", "inspect", "-f",
            "{{index .Config.Labels \"a\"}} {{.Config.Cmd}} {{slice .Name 1}}", "web");
     EXPECT(1, NULL, "map has no entry for key \"Foo\"", "inspect", "-f", "{{.Foo}}", "web");

@@ -33,7 +33,14 @@ START_TEST(a_networks_life)
     EXPECT(0, "web\n", "", "rm", "-f", "web");
     EXPECT(0, "net-one\n", "", "network", "rm", "net-one");
     EXPECT_OK("network", "create", "net-two");
-    EXPECT(0, "Deleted Networks:\nnet-two\n\n", "", "network", "prune", "-f");
+    EXPECT_OK("network", "create", "--label", "a", "--label", "b=c", "net-labels");
+    EXPECT(0, "net-labels\n", "", "network", "ls", "--filter", "label=a", "--filter", "label=b=c",
+           "--format", "{{.Name}}");
+    EXPECT(0, "", "", "network", "ls", "--filter", "label=a", "--filter", "label=b=d", "--format",
+           "{{.Name}}");
+    EXPECT(0, "Deleted Networks:\nnet-two\n\n", "", "network", "prune", "-f", "--filter",
+           "label!=a");
+    EXPECT(0, "Deleted Networks:\nnet-labels\n\n", "", "network", "prune", "-f");
 }
 END_TEST
 
@@ -90,6 +97,7 @@ static const struct {
     {{"--driver", "nosuch"}, "plugin \"nosuch\" not found"},
     {{"--driver", "host"}, "only one instance of \"host\" network is allowed"},
     {{"-o", "mtu=9"}, "invalid MTU"},
+    {{"--ipv4=false"}, "IPv4 or IPv6 must be enabled"},
     {{"-o", "com.docker.network.bridge.name=much-too-long-a-name"}, "invalid bridge name"},
     {{"--gateway", "10.50.0.1"}, "no matching subnet"},
     {{"--subnet", "10.50.0.0/24", "--gateway", "10.50.0.0"}, "is the network's own address"},
@@ -345,6 +353,13 @@ static const struct {
     {"10.99.0.55:80:80", "cannot publish port"},
 };
 
+START_TEST(a_port_asked_for_twice)
+{
+    EXPECT(125, NULL, "Bind for 0.0.0.0:8080 failed: port is already allocated", "run", "--rm",
+           "-p", "8080:80", "-p", "8080:81", BOX, "true");
+}
+END_TEST
+
 START_TEST(bad_ports_are_refused)
 {
     EXPECT(125, NULL, bad_ports[_i].error, "run", "--rm", "-p", bad_ports[_i].publish, BOX, "true");
@@ -497,6 +512,7 @@ SUITE(network_life)
     tcase_add_test(t, ports_on_the_hosts_network_are_told_to_be_none);
     tcase_add_test(t, another_containers_network);
     tcase_add_test(t, a_port_that_is_taken);
+    tcase_add_test(t, a_port_asked_for_twice);
     tcase_add_loop_test(t, bad_ports_are_refused, 0, sizeof bad_ports / sizeof *bad_ports);
     tcase_add_test(t, ports_in_ps_and_publish_all);
     tcase_add_test(t, the_relay_loses_nothing);
