@@ -61,8 +61,14 @@ int state_claim(const char *root, const char *id, int *ret_dir, struct err *err)
 {
     cleanup_free char *path = str_format("%s/%s", root, id);
 
-    if (state_check_id(id, err) < 0 || file_make_dirs(AT_FDCWD, root, 0700, err) < 0)
+    if (state_check_id(id, err) < 0)
         return -err->code;
+    if (file_make_dirs(AT_FDCWD, root, 0700, err) < 0)
+        return geteuid() ? err_wrap(err,
+                                    "no place for containers at '%s' (an ordinary user's is "
+                                    "below XDG_RUNTIME_DIR, or where --root says)",
+                                    root)
+                         : -err->code;
     for (;;) {
         cleanup_close int dir = -1;
 

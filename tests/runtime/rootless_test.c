@@ -118,6 +118,10 @@ START_TEST(a_user_has_a_place_of_his_own)
     AS_USER(0, "", "run", "here");
     ck_assert_int_eq(access("run/cooper-runtime", F_OK), 0);
     AS_USER(1, "does not exist", "state", "nobodys");
+    AS_USER(1, "is below XDG_RUNTIME_DIR, or where --root says", "--root", "/proc/self/x", "run",
+            "there");
+    AS_USER(1, "cannot list the containers of '/proc/1/task/1/fdinfo'", "--root",
+            "/proc/1/task/1/fdinfo", "list");
 }
 END_TEST
 

@@ -86,13 +86,15 @@ static char *owner_of(int dir)
 }
 
 /* What goes while we look, or has no record yet, is not there. */
-static json_t *list_all(const struct cli *cli)
+static json_t *list_all(const struct cli *cli, struct err *err)
 {
     cleanup_strv struct strv ids = {0};
-    json_t *list = json_array();
     struct err ignored = {0};
+    json_t *list;
 
-    container_match(cli, NULL, &ids, &ignored);
+    if (container_match(cli, NULL, &ids, err) < 0)
+        return NULL;
+    list = json_array();
     for (size_t i = 0; i < ids.len; i++) {
         cleanup_container struct container c = CONTAINER_NONE;
 
@@ -147,11 +149,13 @@ static void print_table(const json_t *list)
 static int cmd_list(struct cli *cli)
 {
     const char *format = args_text(&cli->args, "format");
-    cleanup_json json_t *list = list_all(cli);
     struct err err = {0};
+    cleanup_json json_t *list = list_all(cli, &err);
     json_t *row;
     size_t i;
 
+    if (!list)
+        return cli_fail(NULL, &err);
     if (args_flag(&cli->args, "quiet")) {
         json_array_foreach(list, i, row) printf("%s\n", json_str(row, "id", ""));
     } else if (!strcmp(format, "table")) {

@@ -48,18 +48,23 @@ static int is_id(const struct dirent *entry)
     return !state_check_id(entry->d_name, &ignored);
 }
 
-static void add_matches(const struct cli *cli, const regex_t *pattern, struct strv *ret)
+/* Without the directory there is no container yet. */
+static int add_matches(const struct cli *cli, const regex_t *pattern, struct strv *ret,
+                       struct err *err)
 {
     struct dirent **entries;
     int count = scandir(cli->root, &entries, is_id, by_name);
 
+    if (count < 0)
+        return errno == ENOENT ? 0
+                               : err_errno(err, "cannot list the containers of '%s'", cli->root);
     for (int i = 0; i < count; i++) {
         if (!pattern || !regexec(pattern, entries[i]->d_name, 0, NULL, 0))
             strv_add(ret, entries[i]->d_name);
         free(entries[i]);
     }
-    if (count >= 0)
-        free(entries);
+    free(entries);
+    return 0;
 }
 
 int container_match(const struct cli *cli, const char *pattern, struct strv *ret, struct err *err)
@@ -67,10 +72,8 @@ int container_match(const struct cli *cli, const char *pattern, struct strv *ret
     regex_t compiled;
     int r;
 
-    if (!pattern) {
-        add_matches(cli, NULL, ret);
-        return 0;
-    }
+    if (!pattern)
+        return add_matches(cli, NULL, ret, err);
     r = regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB);
     if (r) {
         char why[256];
@@ -78,9 +81,9 @@ int container_match(const struct cli *cli, const char *pattern, struct strv *ret
         regerror(r, &compiled, why, sizeof why);
         return err_set(err, EINVAL, "invalid regular expression \"%s\": %s", pattern, why);
     }
-    add_matches(cli, &compiled, ret);
+    r = add_matches(cli, &compiled, ret, err);
     regfree(&compiled);
-    return 0;
+    return r;
 }
 
 enum state_status container_status(const struct container *c)
