@@ -17,7 +17,8 @@ static json_t *endpoint_document(const json_t *endpoint)
     json_t *given = json_object(), *document, *names = json_object_get(endpoint, "Names");
 
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (json_object_get(endpoint, others[i]))
+        if (json_object_get(endpoint, others[i]) &&
+            !json_is_null(json_object_get(endpoint, others[i])))
             json_object_set(given, others[i], json_object_get(endpoint, others[i]));
     for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++)
         if (json_object_get(endpoint, addresses[i]))

@@ -259,8 +259,10 @@ static int ensure_bridge(struct engine *e, const struct network *n, struct err *
 {
     char name[LINK_NAME_MAX];
     struct network_pool four, six;
-    struct net_bridge bridge = {
-        .name = name, .ipv6 = json_flag(n->config, "EnableIPv6", false), .mtu = network_mtu(n)};
+    struct net_bridge bridge = {.name = name,
+                                .ipv6 = json_flag(n->config, "EnableIPv6", false),
+                                .mtu = network_mtu(n),
+                                .is_new = !n->ready};
 
     network_bridge(n, name);
     network_pool(n, false, &four);

@@ -387,7 +387,8 @@ int network_up(struct engine *e, const struct container *c, int run, struct netw
         return r;
     if (network_of_container(host))
         return open_shared(e, network_of_container(host), &ret->netns, err);
-    if (!is_alone(json_str(host, "NetworkMode", ""))) {
+    /* "none" among the wishes: it was taken off all its networks. */
+    if (!is_alone(json_str(host, "NetworkMode", "")) && !json_object_get(wishes, "none")) {
         r = find_networks(e, wishes, &networks, err);
         if (!r) {
             r = up_on(e, c, networks, wishes, run, ret, err);

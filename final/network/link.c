@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "network/internal.h"
 #include "base/netlink.h"
+#include "network/internal.h"
 
 /* What RTM_GETLINK tells of a link. */
 struct link_facts {
@@ -186,7 +186,7 @@ int net_bridge_ensure(const struct net_bridge *bridge, bool forwards, struct str
         return err_set(err, EEXIST, "there is a link '%s' already, and it is no bridge",
                        bridge->name);
     }
-    if (!r && !facts.up)
+    if (!r && (!facts.up || bridge->is_new))
         r = bring_up(fd, bridge, facts.index, err);
     if (!r && forwards && bridge->ip4.base.len)
         r = forward("ipv4/ip_forward", "net.ipv4.ip_forward", ret_notes, err);

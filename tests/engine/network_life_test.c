@@ -57,6 +57,25 @@ START_TEST(events_of_networks)
 }
 END_TEST
 
+/* Taken off all its networks, a container has none at its next starts either, until it is put on
+ * one again. */
+START_TEST(off_all_networks)
+{
+    EXPECT_OK("network", "create", "net-one");
+    EXPECT_OK("run", "-d", "--name", "web", "--network", "net-one", BOX, "sleep", "1000");
+    EXPECT(0, "0\n", "", "inspect", "-f",
+           "{{(index .NetworkSettings.Networks \"net-one\").GwPriority}}", "web");
+    EXPECT_OK("network", "disconnect", "net-one", "web");
+    for (int i = 0; i < 2; i++) {
+        EXPECT(0, "lo\n", "", "exec", "web", "ls", "/sys/class/net");
+        EXPECT_OK("stop", "-t", "0", "web");
+        EXPECT_OK("start", "web");
+    }
+    EXPECT_OK("network", "connect", "net-one", "web");
+    EXPECT(0, "eth0\nlo\n", "", "exec", "web", "ls", "/sys/class/net");
+}
+END_TEST
+
 /* A bridge that was there before the network is there after it. */
 START_TEST(a_bridge_of_ones_own)
 {
@@ -69,6 +88,12 @@ START_TEST(a_bridge_of_ones_own)
            "com.docker.network.bridge.name=made0", "second");
     EXPECT(1, "", "operation is not permitted on predefined default network", "network", "create",
            "default");
+    SERVE("web", "tcp", "80", "--network", "owned", "-p", "8080:80");
+    REACH(FROM_NEIGHBOUR, "tcp", HOST, "8080", "web from " NEIGHBOUR);
+    EXPECT_OK("rm", "-f", "web");
+    EXPECT_OK("network", "rm", "owned");
+    RUN_OK(&r, NULL, "ip", "address", "flush", "dev", "own0"); /* up, but without an address */
+    EXPECT_OK("network", "create", "-o", "com.docker.network.bridge.name=own0", "owned");
     SERVE("web", "tcp", "80", "--network", "owned", "-p", "8080:80");
     REACH(FROM_NEIGHBOUR, "tcp", HOST, "8080", "web from " NEIGHBOUR);
     EXPECT_OK("rm", "-f", "web");
@@ -501,6 +526,7 @@ SUITE(network_life)
     tcase_add_checked_fixture(t, lan_clear, NULL);
     tcase_add_test(t, a_networks_life);
     tcase_add_test(t, events_of_networks);
+    tcase_add_test(t, off_all_networks);
     tcase_add_test(t, a_bridge_of_ones_own);
     tcase_add_loop_test(t, bad_networks_are_refused, 0, sizeof bad_networks / sizeof *bad_networks);
     tcase_add_test(t, subnets_ranges_and_static_addresses);
