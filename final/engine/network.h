@@ -78,15 +78,20 @@ int network_relink(struct engine *e, struct container *c, const struct container
 
 /* --- network_links.c: --link */
 
-/* At creation: puts ids instead of names into HostConfig.Links; -ENOENT for one that is not there.
- */
-int links_check(struct engine *e, json_t *host, struct err *err);
+/* Puts ids instead of names into a list as HostConfig.Links (NULL: none); -ENOENT for a container
+ * that is not there. */
+int links_check(struct engine *e, json_t *links, struct err *err);
 /* HostConfig.Links as inspect shows it, with the names of now. */
 json_t *links_document(struct engine *e, const struct container *c);
-/* Puts LinkedHosts (lines of /etc/hosts) and Linked (rules) into the first of `endpoints`. With
- * `starting`, for a container that runs: the others that do not run are left out. */
+/* Puts LinkedHosts (lines of /etc/hosts) and Linked (rules) into the first of `endpoints`, and into
+ * each what `network connect --link` said about it. With `starting`, for a container that runs: the
+ * others that do not run are left out. */
 int links_resolve(struct engine *e, const struct container *c, json_t *endpoints,
                   const struct container *starting, struct err *err);
+/* The second half for one endpoint of a container that runs. */
+int links_resolve_on(struct engine *e, const struct container *c, json_t *endpoint,
+                     struct err *err);
+bool links_exist(const json_t *endpoints);
 /* After `c` was given its addresses: tells those that have linked to it. */
 int links_follow(struct engine *e, const struct container *c, struct err *err);
 /* `id` is being removed: nobody is linked to it any more. */

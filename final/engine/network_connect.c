@@ -270,7 +270,9 @@ static int connect_running(struct engine *e, struct container *c, const struct n
     if (r < 0)
         return r;
     json_push(change.endpoints, endpoint);
-    r = change_apply(&change, endpoint, err);
+    r = links_resolve_on(e, c, endpoint, err);
+    if (!r)
+        r = change_apply(&change, endpoint, err);
     if (r < 0) {
         struct err ignored;
 
@@ -314,6 +316,8 @@ int engine_network_connect(struct engine *e, const struct network *n,
             err, EINVAL,
             "invalid endpoint settings: network-scoped alias is supported only for containers in "
             "user defined networks");
+    if (!r)
+        r = links_check(e, json_object_get(wish, "Links"), err);
     if (!r && container_running(&c))
         r = connect_running(e, &c, n, wish, err);
     if (r < 0)
@@ -449,20 +453,23 @@ int network_relink(struct engine *e, struct container *c, const struct container
     cleanup_elements struct net_elements old = {0};
     cleanup_change struct change change;
     const struct net_place *place;
-    json_t *first;
+    json_t *endpoint;
+    size_t i;
     int r = change_begin(e, c, &change, err);
 
     if (!r)
         r = network_place(e, &place, err);
     if (r < 0)
         return r;
-    first = json_array_get(change.endpoints, 0);
-    if (json_array_size(json_object_get(first, "Linked"))) { /* the old address is another's */
-        net_plan_elements(first, &old);
-        r = net_rules_remove(place, &old, err);
+    json_array_foreach(change.endpoints, i, endpoint)
+    {
+        if (json_array_size(json_object_get(endpoint, "Linked"))) /* the address is another's */
+            net_plan_elements(endpoint, &old);
+        json_object_del(endpoint, "Linked");
+        json_object_del(endpoint, "LinkedHosts");
     }
-    json_object_del(first, "Linked");
-    json_object_del(first, "LinkedHosts");
+    if (old.len)
+        r = net_rules_remove(place, &old, err);
     if (!r)
         r = links_resolve(e, c, change.endpoints, starting, err);
     return r < 0 ? r : change_apply(&change, NULL, err);

@@ -115,6 +115,8 @@ int engine_network_create(struct engine *e, const char *name, json_t *config, ch
     if (!r &&
         (network_is_predefined(name) || !strcmp(name, "default"))) /* `run`'s word for bridge */
         r = err_set(err, EPERM, "operation is not permitted on predefined %s network", name);
+    if (!r) /* the default one chooses its subnet before all others, and has its bridge's name */
+        r = networks_predefine(e, err);
     if (!r)
         r = network_check_driver(config, err);
     if (!r)
@@ -136,6 +138,11 @@ int engine_networks(struct engine *e, struct network_list *ret, struct err *err)
 {
     int r = networks_predefine(e, err);
 
+    if (r ==
+        -ENOSPC) { /* no subnet is left for the default one: the others can be seen and removed */
+        err_clear(err);
+        r = 0;
+    }
     if (!r)
         r = networks_collect(e, err);
     return r < 0 ? r : store_networks(e->store, ret, err);

@@ -36,9 +36,9 @@ static const char *alias_of(const char *link)
     return colon && colon[1] ? colon + 1 : link + (*link == '/');
 }
 
-int links_check(struct engine *e, json_t *host, struct err *err)
+int links_check(struct engine *e, json_t *links, struct err *err)
 {
-    json_t *links = json_object_get(host, "Links"), *item;
+    json_t *item;
     size_t i;
 
     json_array_foreach(links, i, item)
@@ -157,13 +157,13 @@ static int resolve_link(struct engine *e, const struct container *c, json_t *end
     return r;
 }
 
-int links_resolve(struct engine *e, const struct container *c, json_t *endpoints,
-                  const struct container *starting, struct err *err)
+static int resolve_list(struct engine *e, const struct container *c, json_t *endpoint,
+                        const json_t *links, const struct container *starting, struct err *err)
 {
-    json_t *endpoint = json_array_get(endpoints, 0), *item;
+    const json_t *item;
     size_t i;
 
-    json_array_foreach(json_at(c->config, "HostConfig.Links"), i, item)
+    json_array_foreach(links, i, item)
     {
         int r = resolve_link(e, c, endpoint, json_string_value(item), starting, err);
 
@@ -176,6 +176,40 @@ int links_resolve(struct engine *e, const struct container *c, json_t *endpoints
             err_clear(err);
     }
     return 0;
+}
+
+int links_resolve_on(struct engine *e, const struct container *c, json_t *endpoint, struct err *err)
+{
+    return resolve_list(e, c, endpoint, json_object_get(endpoint, "Links"), NULL, err);
+}
+
+int links_resolve(struct engine *e, const struct container *c, json_t *endpoints,
+                  const struct container *starting, struct err *err)
+{
+    json_t *endpoint;
+    size_t i;
+    int r = resolve_list(e, c, json_array_get(endpoints, 0), json_at(c->config, "HostConfig.Links"),
+                         starting, err);
+
+    json_array_foreach(endpoints, i, endpoint)
+    {
+        if (!r)
+            r = resolve_list(e, c, endpoint, json_object_get(endpoint, "Links"), starting, err);
+    }
+    return r;
+}
+
+bool links_exist(const json_t *endpoints)
+{
+    json_t *endpoint;
+    size_t i;
+
+    json_array_foreach(endpoints, i, endpoint)
+    {
+        if (json_object_get(endpoint, "LinkedHosts"))
+            return true;
+    }
+    return false;
 }
 
 /* One that has linked to `c`, told of its new address; one that runs no more is forgotten. A start

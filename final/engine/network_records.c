@@ -165,7 +165,9 @@ static int predefine(struct engine *e, size_t i, struct err *err)
 
 int networks_predefine(struct engine *e, struct err *err)
 {
-    for (size_t i = 0; i < sizeof predefined / sizeof *predefined; i++) {
+    int first = 0;
+
+    for (size_t i = sizeof predefined / sizeof *predefined; i-- > 0;) {
         struct network n;
         int r = store_network_find(e->store, predefined[i].name, &n, err);
 
@@ -174,9 +176,9 @@ int networks_predefine(struct engine *e, struct err *err)
         else if (r == -ENOENT)
             r = predefine(e, i, err);
         if (r < 0)
-            return r;
+            first = r;
     }
-    return 0;
+    return first;
 }
 
 int network_find(struct engine *e, const char *name, struct network *ret, struct err *err)

@@ -131,7 +131,7 @@ int network_check_request(struct engine *e, json_t *config, json_t *host, json_t
             return r;
         network_free(&n);
     }
-    return links_check(e, host, err);
+    return links_check(e, json_object_get(host, "Links"), err);
 }
 
 /* --- endpoints ------------------------------------------------------------------------------- */
@@ -304,7 +304,7 @@ static int publish(struct engine *e, const struct container *c, const struct net
         r = links_resolve(e, c, endpoints, NULL, err);
     if (r < 0)
         return r;
-    if (!json_array_size(*ret_ports) && !json_array_size(json_at(c->config, "HostConfig.Links")))
+    if (!json_array_size(*ret_ports) && !links_exist(endpoints))
         return 0;
     if (gateway)
         json_object_set(gateway, "Published", *ret_ports);

@@ -149,6 +149,38 @@ START_TEST(bad_networks_are_refused)
 }
 END_TEST
 
+/* All of docker's pools taken, and nobody has been on the default network yet: it has its place,
+ * and all can be removed. */
+START_TEST(pools_that_are_exhausted)
+{
+    const char *other = world_other_root();
+    cleanup_free char *tables = lan_nft("list tables");
+    cleanup_run struct run_result r = {0};
+    int n = 0;
+
+    for (; n < 100; n++) {
+        cleanup_free char *name = str_format("many%d", n);
+
+        run_free(&r);
+        COOPER(&r, "--root", other, "network", "create", name);
+        if (r.code)
+            break;
+    }
+    ck_assert_int_lt(n, 100);
+    ck_assert(strstr(r.err.data, "all predefined address pools have been fully subnetted"));
+    EXPECT(0, "bridge\n", "", "--root", other, "network", "inspect", "-f", "{{.Name}}", "bridge");
+    EXPECT_OK("--root", other, "network", "prune", "-f");
+    EXPECT(0, "bridge\nhost\nnone\n", "", "--root", other, "network", "ls", "--format",
+           "{{.Name}}");
+    run_free(&r);
+    RUN_OK(&r, NULL, "sh", "-c",
+           "nft list tables | while read -r word family name; do case $0 in *\"$family $name\"*) "
+           ";; *) "
+           "nft delete table \"$family\" \"$name\" ;; esac; done",
+           tables);
+}
+END_TEST
+
 START_TEST(subnets_ranges_and_static_addresses)
 {
     cleanup_free char *config = NULL;
@@ -529,6 +561,7 @@ SUITE(network_life)
     tcase_add_test(t, off_all_networks);
     tcase_add_test(t, a_bridge_of_ones_own);
     tcase_add_loop_test(t, bad_networks_are_refused, 0, sizeof bad_networks / sizeof *bad_networks);
+    tcase_add_test(t, pools_that_are_exhausted);
     tcase_add_test(t, subnets_ranges_and_static_addresses);
     tcase_add_test(t, addresses_are_used_again_last);
     tcase_add_test(t, a_running_container_changes_networks);

@@ -426,6 +426,19 @@ START_TEST(a_link_follows_its_container)
     ck_assert_msg(strstr(hosts, line) && !strstr(hosts, before), "%s\nexpected: %s", hosts, line);
     lan_await("web", "tcp", after, "80");
     EXPECT(0, NULL, NULL, "exec", "web", "ping", "-c1", "-w20", "database");
+    EXPECT_OK("network", "create", "net-one");
+    EXPECT_OK("network", "connect", "net-one", "db1");
+    EXPECT(1, NULL, "could not get container for nosuch", "network", "connect", "--link",
+           "nosuch:x", "net-one", "web");
+    EXPECT_OK("network", "connect", "--link", "db1:other", "net-one", "web");
+    free(after);
+    after = lan_address("db1", "net-one");
+    EXPECT(0, after, NULL, "exec", "web", "sh", "-c",
+           "sed -n 's/\\t.*\\bother\\b.*//p' /etc/hosts | tr -d '\\n'");
+    EXPECT_OK("stop", "-t", "0", "web");
+    EXPECT_OK("start", "web"); /* it is kept */
+    EXPECT(0, after, NULL, "exec", "web", "sh", "-c",
+           "sed -n 's/\\t.*\\bother\\b.*//p' /etc/hosts | tr -d '\\n'");
     EXPECT_OK("rm", "-f", "web");
     EXPECT_OK("stop", "-t", "0", "db1");
     EXPECT_OK("start", "db1"); /* nobody is left to be told */
