@@ -14,6 +14,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "engine/log_format.h"
+
 #define CHUNK 65536
 
 static char chunk[CHUNK];
@@ -24,29 +26,76 @@ static int fail(const char *what, const char *path)
     return -1;
 }
 
-/* All of `from` through zlib into `to`. */
-static int deflate_all(int from, gzFile to, const char *path)
+static int write_all(int fd, const char *data, size_t len)
+{
+    while (len) {
+        ssize_t n = write(fd, data, len);
+
+        if (n < 0 && errno != EINTR)
+            return -1;
+        data += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+/* What is in the stream's input, to the file. */
+static int squeeze(z_stream *z, int to, int flush)
+{
+    static char out[CHUNK];
+
+    do {
+        z->next_out = (Bytef *)out;
+        z->avail_out = CHUNK;
+        deflate(z, flush);
+        if (write_all(to, out, CHUNK - z->avail_out) < 0)
+            return -1;
+    } while (!z->avail_out);
+    return 0;
+}
+
+/* Whoever has the file open, and finds it compressed, knows by this that it is the same
+ * (log_files.c): nobody writes to it any more. */
+static void name_original(const struct stat *st, char *ret, size_t size)
+{
+    snprintf(ret, size, LOG_GZIP_NAME, (unsigned long long)st->st_ino,
+             (long long)st->st_mtim.tv_sec, (long)st->st_mtim.tv_nsec);
+}
+
+static int deflate_all(z_stream *z, int from, int to)
 {
     ssize_t n;
 
-    while ((n = read(from, chunk, CHUNK)) > 0 || (n < 0 && errno == EINTR))
-        if (n > 0 && gzwrite(to, chunk, (unsigned)n) != n)
-            return fail("write", path);
-    return n < 0 ? fail("read", path) : 0;
+    while ((n = read(from, chunk, CHUNK)) > 0 || (n < 0 && errno == EINTR)) {
+        z->next_in = (Bytef *)chunk;
+        z->avail_in = n > 0 ? (uInt)n : 0;
+        if (squeeze(z, to, Z_NO_FLUSH) < 0)
+            return -1;
+    }
+    return n < 0 ? -1 : squeeze(z, to, Z_FINISH);
 }
 
 static int compress_to(int from, const char *temporary)
 {
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
-    gzFile to = fd < 0 ? NULL : gzdopen(fd, "wb1");
-    int r;
+    int to = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640), r;
+    char original[96];
+    gz_header header = {.comment = (Bytef *)original, .os = 3};
+    z_stream z = {0};
+    struct stat st;
 
-    if (!to)
+    if (to < 0 || fstat(from, &st) < 0)
         return fail("create", temporary);
-    r = deflate_all(from, to, temporary);
-    if (gzclose(to) != Z_OK && !r) /* the last block is written here */
-        r = fail("write", temporary);
-    return r;
+    name_original(&st, original, sizeof original);
+    if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK ||
+        deflateSetHeader(&z, &header) != Z_OK) {
+        errno = ENOMEM;
+        return fail("compress to", temporary);
+    }
+    r = deflate_all(&z, from, to);
+    deflateEnd(&z);
+    if (r < 0 || close(to) < 0)
+        return fail("write", temporary);
+    return 0;
 }
 
 static int compress_file(const char *path)
@@ -80,13 +129,8 @@ static int decompress(void)
     if (!from)
         return fail("read", "standard input");
     while ((n = gzread(from, chunk, CHUNK)) > 0)
-        for (int done = 0; done < n;) {
-            ssize_t w = write(1, chunk + done, (size_t)(n - done));
-
-            if (w < 0 && errno != EINTR)
-                return fail("write", "standard output");
-            done += w > 0 ? (int)w : 0;
-        }
+        if (write_all(1, chunk, (size_t)n) < 0)
+            return fail("write", "standard output");
     return n < 0 ? fail("read", "standard input") : 0;
 }
 

@@ -4,6 +4,7 @@
  * between is met twice, and not missed. */
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -13,15 +14,51 @@
 #include "base/file.h"
 #include "base/proc.h"
 #include "engine/log.h"
+#include "engine/log_format.h"
 
 #define CHUNK 65536
 
-static bool same_file(int a, int b)
+/* The comment of a gzip file (RFC 1952): behind ten bytes, where it has neither name nor extra. */
+static bool read_comment(int fd, char *ret, size_t size)
+{
+    unsigned char head[128];
+    ssize_t n = pread(fd, head, sizeof head - 1, 0);
+
+    if (n < 12 || head[0] != 0x1f || head[1] != 0x8b || (head[3] & 0x1c) != 0x10)
+        return false;
+    head[n] = 0;
+    snprintf(ret, size, "%s", (const char *)head + 10);
+    return true;
+}
+
+/* Is `packed` what became of the file behind `plain`? */
+static bool became(int plain, int packed)
+{
+    char comment[128], expected[128];
+    struct stat st;
+
+    if (fstat(plain, &st) < 0 || !read_comment(packed, comment, sizeof comment))
+        return false;
+    snprintf(expected, sizeof expected, LOG_GZIP_NAME, (unsigned long long)st.st_ino,
+             (long long)st.st_mtim.tv_sec, (long)st.st_mtim.tv_nsec);
+    return !strcmp(comment, expected);
+}
+
+static bool same_inode(int a, int b)
 {
     struct stat one, other;
 
-    return a >= 0 && b >= 0 && !fstat(a, &one) && !fstat(b, &other) && one.st_ino == other.st_ino &&
+    return !fstat(a, &one) && !fstat(b, &other) && one.st_ino == other.st_ino &&
            one.st_dev == other.st_dev;
+}
+
+/* `older` was opened behind `younger`, and may be the same under its next name. */
+static bool same_file(const struct log_source *younger, const struct log_source *older)
+{
+    if (younger->fd < 0)
+        return false;
+    return same_inode(younger->fd, older->fd) ||
+           (!younger->packed && older->packed && became(younger->fd, older->fd));
 }
 
 void log_sources_close(struct log_sources *sources)
@@ -32,52 +69,58 @@ void log_sources_close(struct log_sources *sources)
     *sources = (struct log_sources){0};
 }
 
-static void add_source(struct log_sources *sources, int fd, bool packed)
+static void add_source(struct log_sources *sources, const struct log_source *source)
 {
-    if (sources->len && same_file(sources->items[sources->len - 1].fd, fd)) {
-        close(fd);
+    if (sources->len && same_file(&sources->items[sources->len - 1], source)) {
+        close(source->fd);
         return;
     }
     sources->items = mem_grow(sources->items, sources->len + 1, sizeof *sources->items);
-    sources->items[sources->len++] = (struct log_source){fd, packed};
+    sources->items[sources->len++] = *source;
 }
 
-/* FILE.`i` in either form; -ENOENT when there is none. */
-static int open_source(const char *path, int i, bool *ret_packed)
+/* FILE.`i` in either form; -ENOENT when there is none. It may change its form, and its number, just
+ * now: so the plain one is looked for again when there is no packed one. */
+static int open_source(const char *path, int i, struct log_source *ret)
 {
     cleanup_free char *name = i ? str_format("%s.%d", path, i) : str_copy(path);
     cleanup_free char *packed = str_format("%s.gz", name);
-    int fd = open(name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-    *ret_packed = false;
-    if (fd < 0 && errno == ENOENT && i) {
-        *ret_packed = true;
-        fd = open(packed, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    ret->packed = false;
+    ret->fd = open(name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (ret->fd < 0 && errno == ENOENT && i) {
+        ret->fd = open(packed, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        ret->packed = ret->fd >= 0;
     }
-    return fd < 0 ? -errno : fd;
+    if (ret->fd < 0 && errno == ENOENT && i)
+        ret->fd = open(name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    return ret->fd < 0 ? -errno : 0;
 }
 
 int log_sources_open(const char *path, int until, struct log_sources *ret, bool *ret_found,
                      struct err *err)
 {
-    *ret_found = false;
-    for (int i = 0;; i++) {
-        bool packed;
-        int fd = open_source(path, i, &packed);
+    const struct log_source known = {until, false};
 
-        if (fd == -ENOENT && i)
-            return 0;
-        if (fd == -ENOENT) /* rotated away just now, or nothing was said yet */
+    *ret_found = false;
+    /* One may be missing: it is being renamed, and comes next. */
+    for (int i = 0, missing = 0; missing < 2; i++) {
+        struct log_source source;
+        int r = open_source(path, i, &source);
+
+        missing = r == -ENOENT ? missing + 1 : 0;
+        if (r == -ENOENT)
             continue;
-        if (fd < 0)
-            return err_set(err, -fd, "cannot open the log '%s': %s", path, strerror(-fd));
-        if (same_file(until, fd)) {
-            close(fd);
+        if (r < 0)
+            return err_set(err, -r, "cannot open the log '%s': %s", path, strerror(-r));
+        if (same_file(&known, &source)) {
+            close(source.fd);
             *ret_found = true;
             return 0;
         }
-        add_source(ret, fd, packed);
+        add_source(ret, &source);
     }
+    return 0;
 }
 
 static int read_fd(int fd, bool json, struct buf *data, log_take *take, void *context,

@@ -18,3 +18,6 @@
 #define LOG_FRAME_MAX   (1u << 20)  /* no length is larger */
 #define LOG_LOCAL_FILE  "local.log" /* in containers/<id>/ */
 #define LOG_JSON_SUFFIX "-json.log" /* behind the id */
+
+/* The comment in the head of a compressed file: inode and last change of the file that it was. */
+#define LOG_GZIP_NAME "cooper %llu %lld.%09ld"

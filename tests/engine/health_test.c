@@ -31,6 +31,11 @@ static void wait_at_least(const char *name, const char *what, int n)
     world_wait_for(name, format, "yes");
 }
 
+static void expect_status(const char *text)
+{
+    ck_assert_ptr_nonnull(strstr(EXPECT(0, NULL, "", "ps", "--format", "{{.Status}}"), text));
+}
+
 /* --- states ---------------------------------------------------------------------------------- */
 
 START_TEST(it_is_well_or_not)
@@ -40,11 +45,11 @@ START_TEST(it_is_well_or_not)
     world_wait_for("web", STATUS, "healthy");
     EXPECT(0, "web\n", "", "ps", "--filter", "health=healthy", "--format", "{{.Names}}");
     EXPECT(0, "", "", "ps", "--filter", "health=unhealthy", "--format", "{{.Names}}");
-    ck_assert_ptr_nonnull(strstr(OUTPUT("ps", "--format", "{{.Status}}"), " (healthy)"));
+    expect_status(" (healthy)");
     EXPECT(0, "", "", "exec", "web", "rm", "/ok");
     world_wait_for("web", STATUS, "unhealthy");
     wait_at_least("web", ".State.Health.FailingStreak", 2);
-    ck_assert_ptr_nonnull(strstr(OUTPUT("ps", "--format", "{{.Status}}"), " (unhealthy)"));
+    expect_status(" (unhealthy)");
     EXPECT(0, "", "", "exec", "web", "sh", "-c", "echo yes >/ok");
     world_wait_for("web", STATUS " " STREAK, "healthy 0");
     EXPECT(0, "health_status: healthy\nhealth_status: unhealthy\nhealth_status: healthy\n", "",
@@ -62,7 +67,7 @@ START_TEST(failures_of_the_start_do_not_count)
            "20ms", "--health-retries", "1", BOX, "sleep", "600");
     wait_at_least("web", "len .State.Health.Log", 4);
     EXPECT(0, "starting 0\n", "", "inspect", "-f", STATUS " " STREAK, "web");
-    ck_assert_ptr_nonnull(strstr(OUTPUT("ps", "--format", "{{.Status}}"), " (health: starting)"));
+    expect_status(" (health: starting)");
     EXPECT(0, "", "", "exec", "web", "sh", "-c", ">/ok");
     world_wait_for("web", STATUS, "healthy");
     EXPECT(0, "", "", "exec", "web", "rm", "/ok"); /* it was well: the period is over */
@@ -94,7 +99,8 @@ START_TEST(nobody_looks_at_what_has_ended)
     EXPECT(0, "web\n", "", "stop", "-t", "0", "web");
     EXPECT(0, "unhealthy\n", "", "inspect", "-f", STATUS, "web");
     EXPECT(0, "web\n", "", "ps", "-a", "--filter", "health=unhealthy", "--format", "{{.Names}}");
-    ck_assert_ptr_null(strstr(OUTPUT("ps", "-a", "--format", "{{.Status}}"), "health"));
+    ck_assert_ptr_null(
+        strstr(EXPECT(0, NULL, "", "ps", "-a", "--format", "{{.Status}}"), "health"));
     /* What was found before is still there; the state begins anew. */
     EXPECT(0, NULL, "", "create", "--name", "slow", "--health-cmd", "true", "--health-interval",
            "1h", BOX, "sleep", "600");

@@ -158,9 +158,9 @@ START_TEST(info_knows_them)
 {
     EXPECT(0, "journald json-file local none \n", "", "info", "-f",
            "{{range .Plugins.Log}}{{.}} {{end}}");
-    EXPECT(0, NULL, "", "info");
-    ck_assert_ptr_nonnull(strstr(OUTPUT("info"), "\n  Log: journald json-file local none\n"));
-    ck_assert_ptr_nonnull(strstr(OUTPUT("info"), "\n Runtimes: cooper"));
+    ck_assert_ptr_nonnull(
+        strstr(EXPECT(0, NULL, "", "info"), "\n  Log: journald json-file local none\n"));
+    ck_assert_ptr_nonnull(strstr(EXPECT(0, NULL, "", "info"), "\n Runtimes: cooper"));
 }
 END_TEST
 
@@ -206,6 +206,16 @@ static char *sequence(int first, int last)
     return buf_steal(&text);
 }
 
+/* Without its last newline, as world_output() has it; too long to be printed. */
+static void expect_log(const char *text, char *log)
+{
+    size_t n = strlen(text) - 1;
+
+    ck_assert_msg(strlen(log) == n && !memcmp(log, text, n), "%zu bytes instead of %zu",
+                  strlen(log), n);
+    free(log);
+}
+
 START_TEST(no_line_is_lost_by_rotation)
 {
     cleanup_free char *all = sequence(1, 60000), *end = sequence(30001, 60000);
@@ -216,8 +226,8 @@ START_TEST(no_line_is_lost_by_rotation)
            "--log-opt", "max-size=100k", "--log-opt", "max-file=90", "--log-opt", compress, BOX,
            "seq", "60000");
     EXPECT(0, "0\n", "", "wait", "web");
-    EXPECT(0, all, "", "logs", "web");
-    EXPECT(0, end, "", "logs", "--tail", "30000", "web");
+    expect_log(all, OUTPUT("logs", "web"));
+    expect_log(end, OUTPUT("logs", "--tail", "30000", "web"));
     ck_assert_int_gt(count_files("web", "log.1") + count_files("web", "log.1.gz"), 0);
     ck_assert_msg((count_files("web", ".gz") > 0) == packed, "%d", count_files("web", ".gz"));
     ck_assert_int_eq(count_files("web", ".gz.new"), 0);

@@ -245,9 +245,10 @@ static char *source_directory(void)
         "%s/../other/inside && mount --bind %s/../other %s/below",
         dir, dir, dir, dir, dir, dir, dir);
     cleanup_free char *below = str_format("%s/below", dir);
+    cleanup_run struct run_result r = {0};
 
     umount2(below, MNT_DETACH);
-    run_argv_ok(&(struct run_result){0}, NULL, (const char *const[]){"sh", "-c", script, NULL});
+    run_argv_ok(&r, NULL, (const char *const[]){"sh", "-c", script, NULL});
     return dir;
 }
 
