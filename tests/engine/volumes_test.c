@@ -116,14 +116,14 @@ START_TEST(prune_takes_the_nameless_and_all_when_told)
 {
     cleanup_free char *id = OUTPUT("create", "-v", "/anon", "-v", "used:/data", BOX), *name = NULL,
                       *text = NULL, *file = NULL;
+    cleanup_run struct run_result r = {0};
 
     name = world_inspect(
         id, "{{range .Mounts}}{{if eq .Destination \"/anon\"}}{{.Name}}{{end}}{{end}}");
     EXPECT(0, "named\n", "", "volume", "create", "named");
     EXPECT(0, "Total reclaimed space: 0B\n", "", "volume", "prune", "-f");
     file = volume_file(name, "f");
-    run_argv_ok(&(struct run_result){0}, NULL,
-                (const char *const[]){"sh", "-c", "printf 12345 >\"$0\"", file, NULL});
+    run_argv_ok(&r, NULL, (const char *const[]){"sh", "-c", "printf 12345 >\"$0\"", file, NULL});
     EXPECT(0, NULL, "", "rm", id);
     text = str_format("Deleted Volumes:\n%s\n\nTotal reclaimed space: 5B\n", name);
     EXPECT(0, text, "", "volume", "prune", "-f");
