@@ -97,7 +97,7 @@ static int open_source(const char *path, int i, struct log_source *ret)
     return ret->fd < 0 ? -errno : 0;
 }
 
-int log_sources_open(const char *path, int until, struct log_sources *ret, bool *ret_found,
+static int open_once(const char *path, int until, struct log_sources *ret, bool *ret_found,
                      struct err *err)
 {
     const struct log_source known = {until, false};
@@ -121,6 +121,39 @@ int log_sources_open(const char *path, int until, struct log_sources *ret, bool 
         add_source(ret, &source);
     }
     return 0;
+}
+
+/* Which file is the current one; false where there is none. An inode's number is used again, its
+ * time of birth (where the file system has one) is not. */
+static bool current_file(const char *path, struct statx *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    return !statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, ret);
+}
+
+static bool is_current(const char *path, bool was_there, const struct statx *was)
+{
+    struct statx now;
+
+    return current_file(path, &now) == was_there && now.stx_ino == was->stx_ino &&
+           now.stx_btime.tv_sec == was->stx_btime.tv_sec &&
+           now.stx_btime.tv_nsec == was->stx_btime.tv_nsec;
+}
+
+/* A list that was opened while files changed their names is not in order: once more. The last try
+ * counts whatever happened, or a container that says very much would never be read. */
+int log_sources_open(const char *path, int until, struct log_sources *ret, bool *ret_found,
+                     struct err *err)
+{
+    for (int tries = 100;; tries--) {
+        struct statx before;
+        bool there = current_file(path, &before);
+        int r = open_once(path, until, ret, ret_found, err);
+
+        if (r < 0 || !tries || is_current(path, there, &before))
+            return r;
+        log_sources_close(ret);
+    }
 }
 
 static int read_fd(int fd, bool json, struct buf *data, log_take *take, void *context,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 
@@ -299,10 +300,68 @@ START_TEST(following_goes_on_across_the_command_restart)
 }
 END_TEST
 
+static void wait_logged(const char *name, const char *text)
+{
+    for (int i = world_ticks(20); i > 0; i--) {
+        if (strstr(EXPECT(0, NULL, NULL, "logs", name), text))
+            return;
+        world_tick();
+    }
+    ck_abort_msg("'%s' never said '%s'", name, text);
+}
+
+/* A moment that is still to come ends it, also while the container goes on. */
+START_TEST(following_ends_when_told)
+{
+    char until[40];
+
+    EXPECT(0, NULL, "", "run", "-d", "--name", "web", "--log-driver", _i ? "local" : "json-file",
+           BOX, "sh", "-c", "echo a; echo b; echo c; sleep 600");
+    wait_logged("web", "c\n");
+    clock_format(clock_now() + 300000000, until);
+    EXPECT(0, "b\nc\n", "", "logs", "-f", "--tail", "2", "--until", until, "web");
+    clock_format(clock_now() + 300000000, until);
+    EXPECT(0, "", "", "logs", "-f", "--tail", "0", "--until", until, "web");
+    EXPECT(0, "running\n", "", "inspect", "-f", "{{.State.Status}}", "web");
+}
+END_TEST
+
+/* Other programs may have written entries, and a disk may have been full: what is there is read. */
+static const struct {
+    const char *line, *out;
+} lines[] = {
+    {"{\"log\":\"plain\\n\",\"stream\":\"stdout\",\"time\":\"2026-02-28T23:59:59.5Z\"}",
+     "2026-02-28T23:59:59.500000000Z plain\n"},
+    {"{\"log\":\"\\u003ctag\\u003e \\\"q\\\" \\\\ "
+     "\\/\\n\",\"stream\":\"stdout\",\"time\":\"2028-02-29T00:"
+     "00:00Z\"}",
+     "2028-02-29T00:00:00.000000000Z <tag> \"q\" \\ /\n"},
+    {"{\"time\":\"2026-12-31T12:00:00.000000001Z\",\"stream\":\"stdout\",\"log\":\"turned\\n\"}",
+     "2026-12-31T12:00:00.000000001Z turned\n"},
+    {"{\"log\":\"east\\n\",\"stream\":\"stdout\",\"time\":\"2026-03-01T02:30:00.25+02:00\"}",
+     "2026-03-01T00:30:00.250000000Z east\n"},
+    {"{\"log\":\"torn", ""},
+    {"not an entry", ""},
+    {"{\"log\":5,\"stream\":\"stdout\",\"time\":\"2026-03-01T00:00:00Z\"}", ""},
+};
+
+START_TEST(entries_of_others_are_read)
+{
+    cleanup_free char *path = NULL, *text = str_format("%s\n", lines[_i].line);
+    cleanup_close int fd = -1;
+
+    EXPECT(0, "", NULL, "run", "--name", "web", BOX, "true");
+    path = world_inspect("web", "{{.LogPath}}");
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+    ck_assert_int_eq(write(fd, text, strlen(text)), (int)strlen(text));
+    EXPECT(0, lines[_i].out, "", "logs", "-t", "web");
+}
+END_TEST
+
 /* --- without waiting ---------------------------------------------------------------------------
  */
 
-static pid_t child_called(pid_t parent, const char *name)
+static pid_t find_child(pid_t parent, const char *name)
 {
     cleanup_free char *path = str_format("/proc/%d/task/%d/children", (int)parent, (int)parent);
     cleanup_strv struct strv pids = {0};
@@ -317,6 +376,19 @@ static pid_t child_called(pid_t parent, const char *name)
 
         if (!file_load(AT_FDCWD, file, 64, &comm, &err) && str_starts(comm.data, name))
             return atoi(pids.items[i]);
+    }
+    return 0;
+}
+
+/* Its name is the first thing it does. */
+static pid_t child_called(pid_t parent, const char *name)
+{
+    for (int i = world_ticks(20); i > 0; i--) {
+        pid_t found = find_child(parent, name);
+
+        if (found)
+            return found;
+        world_tick();
     }
     ck_abort_msg("no '%s' among the children of %d", name, (int)parent);
 }
@@ -433,6 +505,8 @@ static void add_tests(TCase *t)
     tcase_add_loop_test(t, following_goes_on_across_rotation, 0, 4);
     tcase_add_test(t, following_goes_on_across_restarts);
     tcase_add_test(t, following_goes_on_across_the_command_restart);
+    tcase_add_loop_test(t, following_ends_when_told, 0, 2);
+    tcase_add_loop_test(t, entries_of_others_are_read, 0, sizeof lines / sizeof *lines);
     tcase_add_test(t, a_disk_that_hangs_holds_up_nobody);
     tcase_add_test(t, the_journal_hears_it);
 }
