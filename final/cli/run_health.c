@@ -65,7 +65,7 @@ int run_health_build(const struct options *o, json_t *config, struct err *err)
         json_put(check, "Test", test_of("NONE", NULL));
     }
     json_put(config, "Healthcheck", check);
-    if (command)
+    if (command && *command)
         json_put(check, "Test", test_of("CMD-SHELL", command));
     if (put_durations(o, check, err) < 0)
         return -err->code;

@@ -290,6 +290,8 @@ START_TEST(words)
            "--filter", "health=foo");
     EXPECT(0, NULL, "", "create", "--name", "web", BOX, "true");
     EXPECT(0, "null\n", "", "inspect", "-f", "{{json .State.Health}}", "web");
+    EXPECT(0, NULL, "", "create", "--name", "empty", "--health-cmd", "", BOX, "true");
+    EXPECT(0, "null\n", "", "inspect", "-f", "{{json .Config.Healthcheck}}", "empty");
     EXPECT(1, "\n", "template parsing error: template: :1:", "inspect", "-f", STATUS, "web");
 }
 END_TEST
