@@ -102,7 +102,10 @@ static int exit_status_of(const char *text)
 {
     if (strstr(text, "not found") || strstr(text, "no such file") || strstr(text, "No such file"))
         return 127;
-    return strstr(text, "ermission denied") || strstr(text, "s a directory") ? 126 : 125;
+    return strstr(text, "ermission denied") || strstr(text, "s a directory") ||
+                   strstr(text, "open executable") /* crun */
+               ? 126
+               : 125;
 }
 
 static int fail(const struct foreign *f, const char *command, int status, struct err *err)
