@@ -38,8 +38,7 @@ END_TEST
 
 START_TEST(an_image_from_elsewhere_stands_for_steps)
 {
-    cleanup_free char *archive = world_path("ctx.tar"), *id = NULL, *again = NULL;
-    const char *out;
+    cleanup_free char *archive = world_path("ctx.tar"), *id = NULL, *again = NULL, *other = NULL;
 
     write_layers();
     BUILD("ctx", "-t", MADE);
@@ -48,10 +47,11 @@ START_TEST(an_image_from_elsewhere_stands_for_steps)
     EXPECT(0, NULL, "", "--root", world_other_root(), "load", "-i", archive);
     again = OUTPUT("--root", world_other_root(), "build", "--cache-from", MADE, build_path("ctx"));
     ck_assert_uint_eq(build_count(again, " ---> Using cache\n"), 3);
-    ck_assert_ptr_nonnull(strstr(again, str_format("Successfully built %.12s", id + 7)));
+    id[7 + 12] = 0;
+    ck_assert(str_ends(again, id + 7)); /* Successfully built ... */
     build_file("ctx", "Dockerfile", "FROM box:1\nENV X=1\nRUN echo\n");
-    out = OUTPUT("--root", world_other_root(), "build", "--cache-from", MADE, build_path("ctx"));
-    ck_assert_uint_eq(build_count(out, " ---> Using cache\n"), 0);
+    other = OUTPUT("--root", world_other_root(), "build", "--cache-from", MADE, build_path("ctx"));
+    ck_assert_uint_eq(build_count(other, " ---> Using cache\n"), 0);
 }
 END_TEST
 

@@ -179,13 +179,14 @@ END_TEST
 
 START_TEST(flags_choose_target_labels_and_names)
 {
-    cleanup_free char *iid = world_path("iid"), *id = NULL, *labels = NULL;
+    cleanup_free char *iid = world_path("iid"), *id = NULL, *labels = NULL, *file = NULL;
     cleanup_run struct run_result r = {0};
 
     build_file("ctx", "sub/Other.file",
                "FROM box:1 AS one\nLABEL a=1\nCMD [\"one\"]\nFROM one AS Two\nRUN exit 1\n");
-    BUILD("ctx", "-f", str_format("%s/sub/Other.file", build_path("ctx")), "--target", "ONE",
-          "--label", "b=2 3", "-t", MADE, "-t", "made:2", "--iidfile", iid);
+    file = str_format("%s/sub/Other.file", build_path("ctx"));
+    BUILD("ctx", "-f", file, "--target", "ONE", "--label", "b=2 3", "-t", MADE, "-t", "made:2",
+          "--iidfile", iid);
     id = world_inspect("made:2", "{{.Id}}");
     RUN_OK(&r, NULL, "cat", iid);
     ck_assert_str_eq(r.out.data, id);
