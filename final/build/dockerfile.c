@@ -336,7 +336,8 @@ static int check_order(const struct dockerfile *d, struct place *ret_place, stru
     if (i < d->count && d->items[i].keyword == KW_FROM)
         return 0;
     *ret_place = d->items[i < d->count ? i : d->count - 1].place;
-    return err_set(err, EINVAL, "dockerfile parse error on line %d: no build stage in current context",
+    return err_set(err, EINVAL,
+                   "dockerfile parse error on line %d: no build stage in current context",
                    ret_place->first);
 }
 

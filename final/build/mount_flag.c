@@ -13,9 +13,8 @@ static const char *const type_names[] = {[MOUNT_BIND] = "bind",
                                          [MOUNT_TMPFS] = "tmpfs",
                                          [MOUNT_SECRET] = "secret",
                                          [MOUNT_SSH] = "ssh"};
-static const char *const sharing_names[] = {[SHARING_SHARED] = "shared",
-                                            [SHARING_PRIVATE] = "private",
-                                            [SHARING_LOCKED] = "locked"};
+static const char *const sharing_names[] = {
+    [SHARING_SHARED] = "shared", [SHARING_PRIVATE] = "private", [SHARING_LOCKED] = "locked"};
 
 const char *mount_type_name(enum mount_type type)
 {

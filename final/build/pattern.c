@@ -1,4 +1,5 @@
-/* Patterns of ${v#p}, ${v%p}, ${v/p/r}: `*` any text, `?` one byte, the escape takes a meaning away.
+/* Patterns of ${v#p}, ${v%p}, ${v/p/r}: `*` any text, `?` one byte, the escape takes a meaning
+ * away.
  *
  * A pattern is a row of parts between its stars. Each part is looked for once, from the left or
  * from the right, so the time is that of searching a text for a word, never exponential. */
@@ -123,8 +124,8 @@ size_t pattern_suffix(const char *pattern, const char *text, bool greedy)
         return len;
     at = len - at;
     for (size_t i = p.count - 1; i-- > 0;) {
-        size_t found = !i && greedy ? find(&p.parts[i], text, 0, at)
-                                    : find_last(&p.parts[i], text, 0, at);
+        size_t found =
+            !i && greedy ? find(&p.parts[i], text, 0, at) : find_last(&p.parts[i], text, 0, at);
 
         if (found == NOWHERE)
             return len;

@@ -24,14 +24,16 @@ static const struct flag_rule no_flags[] = {{NULL}};
 static const struct flag_rule from_flags[] = {{"platform", VALUE}, {NULL}};
 static const struct flag_rule run_flags[] = {
     {"mount", VALUES}, {"network", VALUE}, {"security", VALUE}, {NULL}};
-static const struct flag_rule copy_flags[] = {{"from", VALUE},     {"chown", VALUE},
-                                              {"chmod", VALUE},    {"link", SWITCH},
-                                              {"parents", SWITCH}, {"exclude", VALUES},
+static const struct flag_rule copy_flags[] = {{"from", VALUE},
+                                              {"chown", VALUE},
+                                              {"chmod", VALUE},
+                                              {"link", SWITCH},
+                                              {"parents", SWITCH},
+                                              {"exclude", VALUES},
                                               {NULL}};
 static const struct flag_rule add_flags[] = {
-    {"keep-git-dir", SWITCH}, {"checksum", VALUE}, {"chown", VALUE},
-    {"chmod", VALUE},         {"link", SWITCH},    {"exclude", VALUES},
-    {"unpack", SWITCH},       {NULL}};
+    {"keep-git-dir", SWITCH}, {"checksum", VALUE}, {"chown", VALUE},   {"chmod", VALUE},
+    {"link", SWITCH},         {"exclude", VALUES}, {"unpack", SWITCH}, {NULL}};
 
 /* --- the checks ---------------------------------------------------------------------------------
  */
@@ -283,8 +285,9 @@ static int check_from(struct instruction *in, char escape, size_t *ret_at, struc
     if (words.len == 1)
         return 0;
     if (words.len != 3 || strcasecmp(words.items[1], "as"))
-        return err_set(err, EINVAL, "FROM requires either one or three arguments: FROM image AS "
-                                    "name");
+        return err_set(err, EINVAL,
+                       "FROM requires either one or three arguments: FROM image AS "
+                       "name");
     if (is_stage_name(words.items[2]))
         return 0;
     *ret_at = strlen(in->text) - strlen(words.items[2]) + 1;
@@ -325,8 +328,7 @@ static int check_pairs(struct instruction *in, char escape, size_t *ret_at, stru
     old = !strchr(words.items[0], '=');
     *ret_at = 1;
     if (old)
-        return words.len > 1 ? 0
-                             : err_set(err, EINVAL, "%s must have two arguments", in->name);
+        return words.len > 1 ? 0 : err_set(err, EINVAL, "%s must have two arguments", in->name);
     for (size_t i = 0; i < words.len; i++) {
         p = strstr(p, words.items[i]);
         *ret_at = (size_t)(p - in->text) + 1;
@@ -377,8 +379,7 @@ static int check_onbuild(struct instruction *in, char escape, size_t *ret_at, st
 
     if (r < 0)
         return r;
-    r = dockerfile_parse_part("ONBUILD", in->original + in->text_at, escape,
-                              &part, &place, err);
+    r = dockerfile_parse_part("ONBUILD", in->original + in->text_at, escape, &part, &place, err);
     dockerfile_free(&part);
     return r;
 }

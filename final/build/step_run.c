@@ -295,12 +295,21 @@ static int run_contained(struct running *r, struct err *err)
     return run_command(r, &command, err);
 }
 
+/* Beside what else there is to do. With mounts it has to start where they are. */
+static int prepare_shim(struct running *r, struct err *err)
+{
+    return r->mounts.len || r->script ? 0 : engine_prepare_run(r->stage->engine, err);
+}
+
 static int run_and_publish(struct running *r, struct err *err)
 {
     struct stage *s = r->stage;
     cleanup_strv struct strv targets = {0};
     struct layer layer;
-    int result = engine_step_begin(s->engine, &s->layers.dirs, &r->ground, err);
+    int result = prepare_shim(r, err);
+
+    if (result >= 0)
+        result = engine_step_begin(s->engine, &s->layers.dirs, &r->ground, err);
 
     why_tell(s, r->inputs);
     if (result >= 0)

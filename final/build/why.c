@@ -70,13 +70,20 @@ static void tell_list(struct stage *s, const char *what, const json_t *before, c
                    (int)strcspn(json_string_value(item), "="), json_string_value(item));
 }
 
+/* Also when neither has it. */
+static bool same(const json_t *before, const json_t *now, const char *member)
+{
+    json_t *a = json_object_get(before, member), *b = json_object_get(now, member);
+
+    return a == b || json_equal(a, b);
+}
+
 static void tell_difference(struct stage *s, const json_t *before, const json_t *now)
 {
     for (size_t i = 0; i < sizeof single / sizeof *single; i++)
-        if (!json_equal(json_object_get(before, single[i].member),
-                        json_object_get(now, single[i].member)))
+        if (!same(before, now, single[i].member))
             stage_tell(s, BUILD_WHY, "%s", single[i].text);
-    if (!json_equal(json_object_get(before, "argv"), json_object_get(now, "argv")))
+    if (!same(before, now, "argv"))
         stage_tell(s, BUILD_WHY, "the command changed");
     tell_list(s, "build argument", json_object_get(before, "args"), json_object_get(now, "args"));
     tell_list(s, "variable", json_object_get(before, "env"), json_object_get(now, "env"));

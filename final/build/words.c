@@ -102,9 +102,9 @@ static int expand_default(struct expansion *x, const char *name, size_t n, bool 
         return r;
     if (how == '?' && !there)
         return err_set(x->err, EINVAL, "%.*s: %s", (int)n, name,
-                       word.len ? word.data
-                                : colon && value ? "is not allowed to be empty"
-                                                 : "is not allowed to be unset");
+                       word.len         ? word.data
+                       : colon && value ? "is not allowed to be empty"
+                                        : "is not allowed to be unset");
     if (how == '+')
         value = there ? word.data : "";
     else if (!there)
