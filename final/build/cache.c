@@ -14,6 +14,7 @@
 
 /* Changes when what a key is made of does. */
 #define CACHE_VERSION 1
+#define LAYERS_MAX    127 /* what one overlay mount takes */
 
 static void key_of(struct stage *s, json_t *inputs, char ret[DIGEST_LEN + 1])
 {
@@ -72,29 +73,46 @@ int cache_ask(struct stage *s, json_t *inputs, const char *description, char **r
         return r;
     if (ret_description)
         *ret_description = str_copy(description);
-    r = cache_tell(s, inputs, description, &layer, err);
+    r = cache_tell(s, inputs, NULL, description, &layer, err);
     return r < 0 ? r : 1;
 }
 
-static int record(struct stage *s, const json_t *inputs, const char *description,
-                  const char *parent, const struct layer *layer, struct err *err)
+static int record(struct stage *s, const json_t *inputs, const json_t *files,
+                  const char *description, const char *parent, const struct layer *layer,
+                  struct err *err)
 {
-    cleanup_free char *text = json_text(inputs, JSON_COMPACT | JSON_SORT_KEYS);
+    cleanup_free char *key = json_text(inputs, JSON_COMPACT | JSON_SORT_KEYS), *text = NULL;
     cleanup_free char *slot = why_slot(s);
+    cleanup_json json_t *all = json_copy((json_t *)inputs);
     struct build_step step = {
-        .slot = slot, .description = (char *)description, .inputs = text, .size = layer->size};
+        .slot = slot, .description = (char *)description, .size = layer->size};
 
-    digest_of(text, strlen(text), step.key);
+    if (files)
+        json_object_set(all, "files", (json_t *)files);
+    step.inputs = text = json_text(all, JSON_COMPACT | JSON_SORT_KEYS);
+    digest_of(key, strlen(key), step.key);
     strcpy(step.parent, parent);
     strcpy(step.chain_id, layer->chain_id);
     return s->build->request->rehearsal ? 0 : store_build_add(s->engine->store, &step, err);
 }
 
-int cache_tell(struct stage *s, const json_t *inputs, const char *description,
+static int check_depth(const struct stage *s, struct err *err)
+{
+    if (s->layers.dirs.len < LAYERS_MAX)
+        return 0;
+    return err_set(err, EOVERFLOW,
+                   "max depth exceeded: with this step the image has %zu layers, an overlay takes "
+                   "%d: join some RUN or COPY, or begin a new stage",
+                   s->layers.dirs.len + 1, LAYERS_MAX);
+}
+
+int cache_tell(struct stage *s, const json_t *inputs, const json_t *files, const char *description,
                const struct layer *layer, struct err *err)
 {
-    int r = record(s, inputs, description, layers_top(&s->layers), layer, err);
+    int r = *layer->chain_id ? check_depth(s, err) : 0;
 
+    if (r >= 0)
+        r = record(s, inputs, files, description, layers_top(&s->layers), layer, err);
     if (r >= 0 && *layer->chain_id)
         layers_add(&s->layers, layer);
     return r;
@@ -109,5 +127,5 @@ int cache_alias(struct stage *s, const json_t *inputs, const char *parent, const
 
     if (strcmp(parent, layers_top(&s->layers)) != 0)
         r = store_layer_find(s->engine->store, layers_top(&s->layers), &layer, err);
-    return r < 0 ? r : record(s, inputs, description, parent, &layer, err);
+    return r < 0 ? r : record(s, inputs, NULL, description, parent, &layer, err);
 }

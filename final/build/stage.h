@@ -201,8 +201,9 @@ void run_mounts_free(struct run_mounts *m);
  * while that is not known; `*ret_description` (may be NULL): what was recorded. */
 int cache_ask(struct stage *s, json_t *inputs, const char *description, char **ret_description,
               struct err *err);
-/* Records what it gave (chain_id "": nothing), and adds the layer to the stage. */
-int cache_tell(struct stage *s, const json_t *inputs, const char *description,
+/* Records what it gave (chain_id "": nothing), and adds the layer to the stage. `files` (NULL:
+ * none) is what --why will compare, and no part of the key: {"path": "what it is"}. */
+int cache_tell(struct stage *s, const json_t *inputs, const json_t *files, const char *description,
                const struct layer *layer, struct err *err);
 /* Another key for the layer the stage has now over `parent`. */
 int cache_alias(struct stage *s, const json_t *inputs, const char *parent, const char *description,
@@ -214,8 +215,8 @@ int cache_alias(struct stage *s, const json_t *inputs, const char *parent, const
 int cache_from(struct stage *s, const char *description, struct layer *ret, struct err *err);
 
 /* --- why.c */
-/* Tells what is different from the newest step at this place. */
-void why_tell(struct stage *s, const json_t *inputs);
+/* Tells what is different from the newest step at this place. `files` as for cache_tell(). */
+void why_tell(struct stage *s, const json_t *inputs, const json_t *files);
 /* Names the place. The caller frees. */
 char *why_slot(const struct stage *s);
 

@@ -10,7 +10,10 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "build/copy_parts.h"
 #include "build/stage.h"
+
+#define FILES_MAX 1000 /* that are remembered by name */
 
 /* One instruction, expanded. */
 struct copying {
@@ -256,22 +259,44 @@ static int apply(struct copying *c, struct layer *ret, struct err *err)
     return r < 0 ? r : end;
 }
 
+/* Which files are copied, and what each is, for --why; NULL when there are too many. */
+static json_t *list_files(const struct copying *c)
+{
+    json_t *files = json_object();
+    size_t count = 0;
+
+    for (size_t i = 0; i < c->plan->count; i++)
+        for (size_t k = 0; k < c->plan->sources[i].count; k++) {
+            const struct copy_entry *e = &c->plan->sources[i].entries[k];
+            cleanup_free char *what =
+                str_format("%o %.12s%s", e->st.st_mode, *e->digest ? digest_hex(e->digest) : "",
+                           e->link ? e->link : "");
+
+            if (++count > FILES_MAX) {
+                json_decref(files);
+                return NULL;
+            }
+            json_object_set_new(files, e->path, json_string(what)); /* but for names not in UTF-8 */
+        }
+    return files;
+}
+
 /* What the digest says after copying counts: a file may have changed meanwhile. */
 static int copy(struct copying *c, json_t *asked, struct err *err)
 {
     cleanup_free char *description = created_by(c);
-    cleanup_json json_t *inputs = NULL;
+    cleanup_json json_t *inputs = NULL, *files = list_files(c);
     struct layer layer = {0};
     int r;
 
-    why_tell(c->stage, asked);
+    why_tell(c->stage, asked, files);
     c->stage->missed = true;
     r = apply(c, &layer, err);
     if (r < 0)
         return r;
     inputs = by_content(c);
     json_object_update_missing(inputs, asked);
-    r = cache_tell(c->stage, inputs, description, &layer, err);
+    r = cache_tell(c->stage, inputs, files, description, &layer, err);
     if (r >= 0)
         stage_add_history(c->stage, description, *layer.chain_id != 0);
     return r;
@@ -363,13 +388,13 @@ static int make_directory(struct stage *s, const char *path, json_t *inputs,
     bool made = false;
     int r = making_begin(s, &m, err), end;
 
-    why_tell(s, inputs);
+    why_tell(s, inputs, NULL);
     if (r >= 0)
         r = copy_make_directory(&m.target, path, s->epoch, &made, err);
     end = making_end(s, &m, r >= 0 && made, &layer, err);
     if (r >= 0)
         r = end;
-    return r < 0 ? r : cache_tell(s, inputs, description, &layer, err);
+    return r < 0 ? r : cache_tell(s, inputs, NULL, description, &layer, err);
 }
 
 int step_workdir(struct stage *s, struct err *err)

@@ -311,7 +311,7 @@ static int run_and_publish(struct running *r, struct err *err)
     if (result >= 0)
         result = engine_step_begin(s->engine, &s->layers.dirs, &r->ground, err);
 
-    why_tell(s, r->inputs);
+    why_tell(s, r->inputs, NULL);
     if (result >= 0)
         result = run_contained(r, err);
     if (result < 0)
@@ -320,7 +320,7 @@ static int run_and_publish(struct running *r, struct err *err)
     run_mounts_unmount(&r->mounts);
     result = engine_step_publish(s->engine, &r->ground, &s->layers.dirs, layers_top(&s->layers),
                                  &(struct step_finish){s->epoch, &targets}, &layer, err);
-    return result < 0 ? result : cache_tell(s, r->inputs, r->description, &layer, err);
+    return result < 0 ? result : cache_tell(s, r->inputs, NULL, r->description, &layer, err);
 }
 
 /* --- all of it ----------------------------------------------------------------------------------

@@ -70,6 +70,41 @@ static void tell_list(struct stage *s, const char *what, const json_t *before, c
                    (int)strcspn(json_string_value(item), "="), json_string_value(item));
 }
 
+/* --- files --------------------------------------------------------------------------------------
+ */
+
+#define FILES_TOLD 5
+
+static void tell_file(struct stage *s, const char *what, const char *path, size_t *count)
+{
+    if (++*count <= FILES_TOLD)
+        stage_tell(s, BUILD_WHY, "%s %s", path, what);
+}
+
+static void tell_files(struct stage *s, const json_t *before, const json_t *now)
+{
+    size_t count = 0;
+    const char *path;
+    json_t *what;
+
+    json_object_foreach((json_t *)now, path, what)
+    {
+        json_t *old = json_object_get(before, path);
+
+        if (!old)
+            tell_file(s, "is new", path, &count);
+        else if (!json_equal(old, what))
+            tell_file(s, "changed", path, &count);
+    }
+    json_object_foreach((json_t *)before, path, what) if (!json_object_get(now, path))
+        tell_file(s, "is gone", path, &count);
+    if (count > FILES_TOLD)
+        stage_tell(s, BUILD_WHY, "and %zu more files", count - FILES_TOLD);
+}
+
+/* --- all of it ----------------------------------------------------------------------------------
+ */
+
 /* Also when neither has it. */
 static bool same(const json_t *before, const json_t *now, const char *member)
 {
@@ -89,10 +124,10 @@ static void tell_difference(struct stage *s, const json_t *before, const json_t 
     tell_list(s, "variable", json_object_get(before, "env"), json_object_get(now, "env"));
 }
 
-void why_tell(struct stage *s, const json_t *inputs)
+void why_tell(struct stage *s, const json_t *inputs, const json_t *files)
 {
     cleanup_free char *slot = NULL;
-    cleanup_json json_t *before = NULL;
+    cleanup_json json_t *before = NULL, *old_files = NULL;
     struct build_step last;
     struct err ignored = {0};
 
@@ -105,10 +140,14 @@ void why_tell(struct stage *s, const json_t *inputs)
     }
     before = json_parse(last.inputs, strlen(last.inputs), "inputs", &ignored);
     build_step_free(&last);
+    old_files = json_incref(json_object_get(before, "files"));
+    json_object_del(before, "files");
     if (json_equal(before, inputs))
         stage_tell(s, BUILD_WHY, "%s",
                    s->build->request->no_cache ? "the cache was not asked (--no-cache)"
                                                : "what it gave was removed");
     else
         tell_difference(s, before, inputs);
+    if (files && old_files)
+        tell_files(s, old_files, files);
 }

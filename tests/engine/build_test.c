@@ -291,6 +291,23 @@ START_TEST(mistakes_are_told_and_leave_nothing)
 }
 END_TEST
 
+START_TEST(an_image_has_as_many_layers_as_can_be_mounted)
+{
+    cleanup_buf struct buf text = {0};
+
+    buf_add_str(&text, "FROM box:1\n");
+    for (int i = 0; i < 126; i++)
+        buf_printf(&text, "COPY <<E /data/%d\nx\nE\n", i);
+    build_file("ctx", "Dockerfile", text.data);
+    BUILD("ctx", "-t", MADE);
+    EXPECT(0, "x\n", "", "run", "--rm", MADE, "cat", "/data/125");
+    buf_add_str(&text, "COPY <<E /data/more\nx\nE\n");
+    build_file("ctx", "Dockerfile", text.data);
+    build_fails("ctx", "max depth exceeded");
+    world_assert_nothing_left(NULL);
+}
+END_TEST
+
 START_TEST(a_killed_build_leaves_nothing)
 {
     cleanup_free char *log = world_path("ctx.log"), *text = NULL;
@@ -366,6 +383,7 @@ SUITE(build)
     tcase_add_test(t, a_failing_command_is_shown_where_it_stands);
     tcase_add_loop_test(t, mistakes_are_told_and_leave_nothing, 0,
                         sizeof mistakes / sizeof *mistakes);
+    tcase_add_test(t, an_image_has_as_many_layers_as_can_be_mounted);
     tcase_add_test(t, a_killed_build_leaves_nothing);
     tcase_add_test(t, an_interrupted_build_ends);
     suite_add_tcase(suite, t);
