@@ -8,8 +8,11 @@
  *     step_run.c     RUN, and run_mounts.c its --mount
  *     step_copy.c    COPY, ADD and WORKDIR
  *     cache.c        has this been done before?
+ *     cache_from.c   or does an image from elsewhere know?
  *     why.c          if not, what is different from last time?
- *     image.c        what comes out: the image's config document
+ *     image.c        what comes out: the image's config document; --squash
+ *
+ *     verify.c, check.c, prune.c   build --verify, build --check, builder prune
  *
  * Each stage that is needed has a thread and an engine of its own, and begins when the stage it
  * builds on is done. What a stage is made of is written by its own thread only, and read by others
