@@ -348,6 +348,8 @@ void stage_run(struct stage *s)
     pthread_mutex_lock(&b->lock);
     if (r < 0)
         fail(s, &err);
+    for (size_t i = 0; s->engine && i < s->engine->notes.len; i++)
+        strv_add(&b->engine->notes, s->engine->notes.items[i]);
     s->state = r < 0 ? STAGE_FAILED : STAGE_DONE;
     pthread_cond_broadcast(&b->changed);
     pthread_mutex_unlock(&b->lock);
