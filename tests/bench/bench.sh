@@ -1,7 +1,7 @@
 #!/bin/bash
 # bench.sh - what `make bench` runs: how long a container takes from start to exit, how long images take to come and
-# go (images.sh), how long builds take (builds.sh), how much memory is held, how fast networks are; Cooper beside the bare kernel and whatever of crun,
-# runc, podman and docker is installed.
+# go (images.sh) and to be built (builds.sh), how much memory is held, how fast networks are; Cooper beside the bare
+# kernel and whatever of crun, runc, podman and docker is installed.
 #
 # Everything runs in one private mount and network namespace: a dockerd, a registry and all stores are our own and go
 # when this ends. Peers that refuse hybrid cgroups (crun) get to see only v1.

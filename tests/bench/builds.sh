@@ -21,7 +21,9 @@ build_lines() {
     add "cooper build" "${1//ENGINE/$cooper}" $cooper build -q "$state/context"
     ! have podman || add_if_works "podman build" "${2//ENGINE/$podman}" $podman build $podman_limits -q "$state/context"
     has_docker || return 0
-    add_if_works "docker build, classic" "$3" env DOCKER_BUILDKIT=0 docker build -q "$state/context"
+    # It says at length that it is deprecated.
+    echo "DOCKER_BUILDKIT=0 exec docker build -q $state/context 2>$state/classic.log" >"$state/classic"
+    add_if_works "docker build, classic" "$3" sh "$state/classic"
     add_if_works "docker build, BuildKit" "$4" env DOCKER_BUILDKIT=1 docker build -q "$state/context"
 }
 
