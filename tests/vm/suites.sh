@@ -4,6 +4,8 @@
 # shellcheck disable=SC2086  # lists of words are meant to split
 set -u
 engine_suites="run states logs limits terminal crash network_reach network_isolation network_names"
+# Half an attempt a second, emulated: what is different there is the control groups.
+crash_suites="--sweep --sample 8 run-rm run-d stop rm-f exec oci-create oci-delete-f"
 steps_suites="errors behaviour attack_01 attack_02 attack_03 attack_04 attack_05 attack_06"
 
 status=0
@@ -11,6 +13,7 @@ for program in "$@"; do
     suites=
     case ${program##*/} in
     engine) suites=$engine_suites ;;
+    crash) suites=$crash_suites ;;
     tutorial) suites="--check --only console 03" ;; # the chapter that differs; make check-vm-tutorial runs all
     steps) suites=$steps_suites ;;
     esac
