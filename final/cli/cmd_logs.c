@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -146,6 +147,17 @@ static int print_logs(struct cli *cli, struct printing *printing)
     return r < 0 ? EXIT_FAILURE : 0;
 }
 
+/* The engine opens all files of a log at once, and max-file may be more than 1024. */
+static void allow_many_files(void)
+{
+    struct rlimit limit;
+
+    if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int cmd_logs(struct cli *cli)
 {
     struct printing printing = {.details = options_flag(&cli->options, "details")};
@@ -153,6 +165,7 @@ static int cmd_logs(struct cli *cli)
 
     if (read_options(&cli->options, &printing.log, &err) < 0)
         return cli_fail(cli, &err);
+    allow_many_files();
     return print_logs(cli, &printing);
 }
 

@@ -235,6 +235,18 @@ START_TEST(no_line_is_lost_by_rotation)
 }
 END_TEST
 
+START_TEST(many_files_are_read)
+{
+    cleanup_free char *all = sequence(1, 10000);
+
+    EXPECT(0, NULL, "", "run", "-d", "--name", "web", "--log-opt", "max-size=500", "--log-opt",
+           "max-file=4000", BOX, "seq", "10000");
+    EXPECT(0, "0\n", "", "wait", "web");
+    ck_assert_int_gt(count_files("web", ""), 1100);
+    expect_log(all, OUTPUT("logs", "web"));
+}
+END_TEST
+
 /* Who follows sees each line once, however often the file is another one. */
 START_TEST(following_goes_on_across_rotation)
 {
@@ -502,6 +514,7 @@ static void add_tests(TCase *t)
     tcase_add_test(t, info_knows_them);
     tcase_add_test(t, none_keeps_nothing);
     tcase_add_loop_test(t, no_line_is_lost_by_rotation, 0, 4);
+    tcase_add_test(t, many_files_are_read);
     tcase_add_loop_test(t, following_goes_on_across_rotation, 0, 4);
     tcase_add_test(t, following_goes_on_across_restarts);
     tcase_add_test(t, following_goes_on_across_the_command_restart);

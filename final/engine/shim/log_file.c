@@ -23,6 +23,7 @@ struct log_file {
     char *path, *gzip;
     int fd;
     unsigned long long size, max_size, max_files;
+    unsigned long long old; /* so many of FILE.1, FILE.2, ... are there, at least */
     bool framed;
     struct buf encoded;
     pid_t compressor;
@@ -68,7 +69,8 @@ static void compress(struct log_file *file)
     char *no_environment[] = {NULL};
 
     strv_add(&argv, "cooper-gzip");
-    for (unsigned long long i = file->max_files - 1; i > 0; i--) {
+    for (unsigned long long i = file->old < file->max_files - 1 ? file->old + 1 : file->old; i > 0;
+         i--) {
         cleanup_free char *path = str_format("%s.%llu", file->path, i);
 
         if (!access(path, F_OK))
@@ -90,9 +92,24 @@ static int move_up(const struct log_file *file, unsigned long long i, const char
     cleanup_free char *from =
         i > 1 ? str_format("%s.%llu%s", file->path, i - 1, ending) : str_copy(file->path);
 
-    if (i == 1 && *ending)
-        return 0;
     return rename(from, to) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static bool exists(const struct log_file *file, unsigned long long i)
+{
+    cleanup_free char *plain = str_format("%s.%llu", file->path, i);
+    cleanup_free char *packed = str_format("%s.gz", plain);
+
+    return !access(plain, F_OK) || !access(packed, F_OK);
+}
+
+/* The number that gets a file: the first that is free, or the last. Below it all are taken, and
+ * only these are renamed. Counted once: nobody else makes or removes them. */
+static unsigned long long first_free(struct log_file *file)
+{
+    while (file->old < file->max_files - 1 && exists(file, file->old + 1))
+        file->old++;
+    return file->old < file->max_files - 1 ? file->old + 1 : file->max_files - 1;
 }
 
 /* The place may be taken by the other form. */
@@ -105,16 +122,24 @@ static void clear_place(const struct log_file *file, unsigned long long i)
     unlink(packed);
 }
 
+static int move_all(struct log_file *file)
+{
+    unsigned long long i = first_free(file);
+
+    clear_place(file, i);
+    for (; i > 0; i--)
+        if (move_up(file, i, "") < 0 || (file->gzip && i > 1 && move_up(file, i, ".gz") < 0))
+            return -1;
+    return 0;
+}
+
 static void rotate(struct log_file *file)
 {
     log_file_reap(file, true);
-    if (file->max_files > 1)
-        clear_place(file, file->max_files - 1);
-    for (unsigned long long i = file->max_files - 1; i > 0; i--)
-        if (move_up(file, i, "") < 0 || move_up(file, i, ".gz") < 0)
-            return; /* keep writing to the file we have */
     if (file->max_files == 1)
         unlink(file->path);
+    else if (move_all(file) < 0)
+        return; /* keep writing to the file we have */
     close_fd(&file->fd);
     file->size = 0;
     if (file->gzip && file->max_files > 1)
