@@ -111,8 +111,7 @@ static void forget(const char *const prefix[], const char *name)
     EXPECT(prefix, 0, NULL, "", "rmi", "-f", name);
 }
 
-/* --- archives -----------------------------------------------------------------------------------
- */
+/* --- archives --------------------------------------------------------------------------------- */
 
 START_TEST(they_load_what_we_save)
 {
@@ -160,8 +159,34 @@ START_TEST(we_load_what_they_save)
 }
 END_TEST
 
-/* --- a registry ---------------------------------------------------------------------------------
- */
+/* Until version 24 docker's archives were also what they had been before 1.10. Without the newer
+ * documents the id is made of what is left, on both sides to the same bytes. */
+START_TEST(archives_of_old_are_the_same_image)
+{
+    cleanup_free char *file = peers_path("old.tar"), *place = peers_path("old"), *strip = NULL;
+    cleanup_run struct run_result r = {0};
+
+    if (!engine_is_docker())
+        return;
+    make_there("localhost/kid:5");
+    EXPECT(engine_prefix, 0, NULL, "", "save", "-o", file, "localhost/kid:5");
+    strip = str_format(
+        "mkdir %s; cd %s; tar -xf %s; rm -f *.json; set -- */layer.tar; test -e $1 && tar -cf %s *",
+        place, place, file, file);
+    RUN(&r, NULL, "sh", "-c", strip);
+    forget(engine_prefix, "localhost/kid:5");
+    if (!r.code) { /* else this docker writes the new form only */
+        EXPECT(engine_prefix, 0, NULL, "", "load", "-q", "-i", file);
+        EXPECT(cooper, 0, "Loaded image: localhost/kid:5\n", "", "load", "-i", file);
+        check_same("localhost/kid:5");
+        forget(cooper, "localhost/kid:5");
+        forget(engine_prefix, "localhost/kid:5");
+    }
+    RUN_OK(&r, NULL, "rm", "-rf", place, file);
+}
+END_TEST
+
+/* --- a registry ------------------------------------------------------------------------------- */
 
 static char *digest_of_push(const char *const prefix[], const char *name)
 {
@@ -233,6 +258,7 @@ static void add_case(Suite *suite, const char *name, SFun up)
     tcase_add_unchecked_fixture(t, up, down);
     tcase_add_loop_test(t, they_load_what_we_save, 0, 3);
     tcase_add_loop_test(t, we_load_what_they_save, 0, 5);
+    tcase_add_test(t, archives_of_old_are_the_same_image);
     tcase_add_test(t, they_pull_what_we_push);
     tcase_add_test(t, we_pull_what_they_push);
     suite_add_tcase(suite, t);
