@@ -77,15 +77,14 @@ int cache_ask(struct stage *s, json_t *inputs, const char *description, char **r
     return r < 0 ? r : 1;
 }
 
-static int record(struct stage *s, const json_t *inputs, const json_t *files,
+static int record(struct stage *s, const char *slot, const json_t *inputs, const json_t *files,
                   const char *description, const char *parent, const struct layer *layer,
                   struct err *err)
 {
     cleanup_free char *key = json_text(inputs, JSON_COMPACT | JSON_SORT_KEYS), *text = NULL;
-    cleanup_free char *slot = why_slot(s);
     cleanup_json json_t *all = json_copy((json_t *)inputs);
     struct build_step step = {
-        .slot = slot, .description = (char *)description, .size = layer->size};
+        .slot = (char *)slot, .description = (char *)description, .size = layer->size};
 
     if (files)
         json_object_set(all, "files", (json_t *)files);
@@ -109,16 +108,18 @@ static int check_depth(const struct stage *s, struct err *err)
 int cache_tell(struct stage *s, const json_t *inputs, const json_t *files, const char *description,
                const struct layer *layer, struct err *err)
 {
+    cleanup_free char *slot = why_slot(s);
     int r = *layer->chain_id ? check_depth(s, err) : 0;
 
     if (r >= 0)
-        r = record(s, inputs, files, description, layers_top(&s->layers), layer, err);
+        r = record(s, slot, inputs, files, description, layers_top(&s->layers), layer, err);
     if (r >= 0 && *layer->chain_id)
         layers_add(&s->layers, layer);
     return r;
 }
 
-/* The layer that the stage has on top now was found under another key. */
+/* The layer that the stage has on top now was found under another key. In a place of its own: --why
+ * is about what the other key is made of. */
 int cache_alias(struct stage *s, const json_t *inputs, const char *parent, const char *description,
                 struct err *err)
 {
@@ -127,5 +128,5 @@ int cache_alias(struct stage *s, const json_t *inputs, const char *parent, const
 
     if (strcmp(parent, layers_top(&s->layers)) != 0)
         r = store_layer_find(s->engine->store, layers_top(&s->layers), &layer, err);
-    return r < 0 ? r : record(s, inputs, NULL, description, parent, &layer, err);
+    return r < 0 ? r : record(s, "", inputs, NULL, description, parent, &layer, err);
 }

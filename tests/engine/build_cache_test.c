@@ -99,6 +99,23 @@ START_TEST(why_is_told)
 }
 END_TEST
 
+START_TEST(why_is_told_of_copies_between_stages)
+{
+    const char *out;
+
+    build_file("ctx", "Dockerfile",
+               "FROM box:1 AS a\nARG A=1\nRUN mkdir /d; echo $A >/d/f; echo >/d/g\n"
+               "FROM box:1\nCOPY --from=a /d /data/d\n");
+    BUILD("ctx");
+    out = BUILD("ctx", "--why", "--build-arg", "A=2");
+    ck_assert_ptr_nonnull(strstr(out, "Not in the cache: the content of what is copied changed\n"));
+    ck_assert_ptr_nonnull(strstr(out, "Not in the cache: d/f changed\n"));
+    ck_assert_uint_eq(build_count(out, "Not in the cache: "), 3); /* one is of the RUN */
+    BUILD("ctx", "--no-cache");
+    ck_assert_uint_eq(build_count(BUILD("ctx"), CACHED), 2);
+}
+END_TEST
+
 START_TEST(what_was_pruned_is_done_again)
 {
     cleanup_free char *left = NULL;
@@ -256,6 +273,7 @@ SUITE(build_cache)
     tcase_add_loop_test(t, changes_break_what_they_touch, 0, sizeof changes / sizeof *changes);
     tcase_add_test(t, arguments_in_scope_break_the_cache_others_do_not);
     tcase_add_test(t, why_is_told);
+    tcase_add_test(t, why_is_told_of_copies_between_stages);
     tcase_add_test(t, what_was_pruned_is_done_again);
     tcase_add_test(t, builds_at_the_same_time_do_not_disturb_each_other);
     suite_add_tcase(suite, t);
