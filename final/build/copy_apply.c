@@ -264,6 +264,8 @@ int copy_apply(struct copy_plan *plan, const struct copy_target *target, struct 
     struct destination to;
     int r = 0;
 
+    if (!plan->count) /* a pattern that found nothing: not even the destination is looked for */
+        return 0;
     if (plan->request->chown) {
         w.chown = true;
         r = copy_find_owner(target->below, plan->request->chown, &w.uid, &w.gid, err);

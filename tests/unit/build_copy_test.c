@@ -267,6 +267,8 @@ static const struct scene scenes[] = {
      .result = "d n 755; f n/b 644 B; f n/x 644 X"},
     {.from = TREE, .below = "", .words = "none/* /t/", .error = "stat none/*: file does not exist"},
 
+    {.from = "d d 755", .below = "l a b; l b a", .words = "d/* /a/", .result = ""},
+
     /* other kinds of files */
     {.from = "d d 755; f d/a 644 A; h d/b d/a; f d/c 644 A",
      .below = "",
