@@ -193,7 +193,7 @@ void copy_note_known(struct copy_source *s)
 {
     const struct copy_entry *e = s->entries;
 
-    if (!s->unpack || s->directory || s->url || !s->count)
+    if (!s->unpack || s->directory || !s->count || (s->url && s->known))
         return;
     free(s->known);
     s->known = str_format("%s %s %o %s", s->as, s->parent_text.data ? s->parent_text.data : "",

@@ -94,6 +94,7 @@ int copy_hash_file(const struct tree *tree, int fd, const struct stat *st, char 
 
 /* Makes an empty directory for what is fetched the source's tree. */
 int copy_stage(struct copy_plan *plan, struct copy_source *s, struct err *err);
+/* For a file that may be unpacked: what it is known by from now on, whatever it becomes. */
 void copy_note_known(struct copy_source *s);
 /* Of the directory `up` levels above the source: what the tree says of it. */
 int copy_stat_parent(const struct copy_source *s, size_t up, struct stat *ret, struct err *err);

@@ -304,13 +304,12 @@ static int walk_directory(struct walking *w, int fd, const struct stat *st, stru
     return r < 0 ? r : walk(w, fd, path, &level, err);
 }
 
-static int walk_file(struct walking *w, int fd, const struct stat *st, struct err *err)
+static int walk_file(struct walking *w, const struct stat *st, struct err *err)
 {
     const char *path = w->source->path, *slash = strrchr(path, '/');
     cleanup_free char *parent = str_copy_n(path, slash ? (size_t)(slash - path) : 0);
     cleanup_close int dir = follow_open(w->source->tree.root, parent, O_PATH | O_DIRECTORY);
 
-    (void)fd;
     if (dir < 0)
         return err_set(err, -dir, "cannot open '%s': %s", parent, strerror(-dir));
     if (S_ISSOCK(st->st_mode))
@@ -329,5 +328,5 @@ int copy_walk(struct copy_plan *plan, struct copy_source *s, struct err *err)
         return err_set(err, fd < 0 ? -fd : errno, "cannot open '%s': %s", s->path,
                        strerror(fd < 0 ? -fd : errno));
     w.top = strlen(s->path) + (*s->path != 0);
-    return s->directory ? walk_directory(&w, fd, &st, err) : walk_file(&w, fd, &st, err);
+    return s->directory ? walk_directory(&w, fd, &st, err) : walk_file(&w, &st, err);
 }

@@ -222,6 +222,27 @@ START_TEST(a_checksum_is_checked_and_saves_a_request)
 }
 END_TEST
 
+/* Only when asked for: what comes from elsewhere stays packed. */
+START_TEST(an_address_is_unpacked_on_demand)
+{
+    cleanup_free char *url = str_format("http://%s/files/t.tar.gz", fake_address(server));
+    struct copy_request add = {
+        .add = true, .destination = "/a/", .unpack = 1, .epoch = COPY_NO_EPOCH};
+    cleanup_buf struct buf tar = {0};
+    struct stat st;
+
+    make_tar("t", "gzip", NULL);
+    ck_assert_int_eq(file_load(from, "t", 1 << 20, &tar, &err), 0);
+    fake_serve(server, "/files/t.tar.gz", NULL, tar.data, tar.len);
+    scene_must_copy(&add, url,
+                    "d a 755; d a/bin 711 @5:6; l a/bin/link run @5:6; f a/bin/run 4755 run @5:6");
+    add.unpack = -1;
+    ck_assert_int_eq(scene_copy(&add, url, (char[DIGEST_LEN + 1]){0}), 0);
+    ck_assert(!fstatat(stage, "a/t.tar.gz", &st, 0) && S_ISREG(st.st_mode));
+    ck_assert(scene_is_clean());
+}
+END_TEST
+
 START_TEST(an_address_that_fails_says_so)
 {
     cleanup_free char *url = str_format("http://%s/files/none", fake_address(server));
@@ -300,6 +321,7 @@ SUITE(build_add)
     tcase_add_checked_fixture(net, serve, unserve);
     tcase_add_test(net, an_address_becomes_a_file);
     tcase_add_test(net, a_checksum_is_checked_and_saves_a_request);
+    tcase_add_test(net, an_address_is_unpacked_on_demand);
     tcase_add_test(net, an_address_that_fails_says_so);
     suite_add_tcase(suite, net);
 }
