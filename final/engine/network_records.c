@@ -147,6 +147,17 @@ static json_t *predefined_config(struct engine *e, size_t i, const struct net_pl
     return config;
 }
 
+static bool is_known(struct engine *e, const char *name)
+{
+    struct network n;
+    struct err ignored;
+
+    if (store_network_find(e->store, name, &n, &ignored) < 0)
+        return false;
+    network_free(&n);
+    return true;
+}
+
 static int predefine(struct engine *e, size_t i, struct err *err)
 {
     struct network n = {.name = str_copy(predefined[i].name), .created_ns = clock_now()};
@@ -160,7 +171,13 @@ static int predefine(struct engine *e, size_t i, struct err *err)
         r = n.config ? engine_network_record(e, &n, err) : -err->code;
     }
     network_free(&n);
-    return r == -EEXIST ? 0 : r; /* another command was faster */
+    /* Another command, or another stage of a build, was faster: its name, its bridge or its subnet
+     * is what stood in the way. */
+    if (r < 0 && is_known(e, predefined[i].name)) {
+        err_clear(err);
+        r = 0;
+    }
+    return r;
 }
 
 int networks_predefine(struct engine *e, struct err *err)

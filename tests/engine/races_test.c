@@ -14,6 +14,25 @@
 #include "base/file.h"
 #include "storage/storage.h"
 
+/* Before: of several first commands on a new root, one found the default network half known: its
+ * bridge taken, its name not seen yet. So did the stages of a build that run side by side. */
+START_TEST(several_commands_are_the_first)
+{
+    cleanup_free char *root = world_path("fresh"), *log = world_path("fresh.log");
+    struct err err = {0};
+
+    for (int i = 0; i < 15; i++) {
+        pid_t clients[6];
+
+        for (size_t k = 0; k < 6; k++)
+            clients[k] = START(log, "--root", root, "network", "ls");
+        for (size_t k = 0; k < 6; k++)
+            ck_assert_int_eq(run_wait(clients[k], 20), 0);
+        ck_assert_msg(!file_remove_tree(AT_FDCWD, root, &err), "%s", err.message);
+    }
+}
+END_TEST
+
 /* Before: rm -f waited for the `run` that had begun the start, as long as the container lived. */
 START_TEST(rm_force_meets_a_start)
 {
@@ -213,6 +232,7 @@ SUITE(races)
     tcase_set_timeout(t, 90);
     tcase_add_unchecked_fixture(t, world_make, world_remove);
     tcase_add_checked_fixture(t, world_clear, NULL);
+    tcase_add_test(t, several_commands_are_the_first);
     tcase_add_test(t, rm_force_meets_a_start);
     tcase_add_test(t, rm_meets_a_start);
     tcase_add_test(t, wait_and_stop_meet_a_start);
