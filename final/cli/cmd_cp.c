@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/draft.h"
 #include "cli/commands.h"
 #include "cli/copy.h"
 #include "cli/forward.h"
@@ -182,24 +183,22 @@ static int export_to(struct cli *cli, int out, struct err *err)
     return r;
 }
 
-/* Under another name until it is whole. */
 static int export_to_file(struct cli *cli, const char *path)
 {
-    cleanup_free char *temporary = str_format("%s.%d.tmp", path, (int)getpid());
-    cleanup_close int out = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     struct err err = {0};
+    struct draft draft;
 
-    if (out < 0) {
-        err_errno(&err, "failed to export container: open %s", path);
+    if (draft_begin(path, &draft, &err) < 0) {
+        err_set(&err, err.code, "failed to export container: open %s: %s", path,
+                strerror(err.code));
         return cli_fail(cli, &err);
     }
-    if (export_to(cli, out, &err) < 0) {
-        unlink(temporary);
+    if (export_to(cli, draft.fd, &err) < 0) {
+        draft_drop(&draft);
         return cli_engine_fail(cli, &err);
     }
-    if (rename(temporary, path) < 0) {
-        err_errno(&err, "failed to export container: rename to %s", path);
-        unlink(temporary);
+    if (draft_keep(&draft, &err) < 0) {
+        err_wrap(&err, "failed to export container");
         return cli_fail(cli, &err);
     }
     return 0;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/draft.h"
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
@@ -47,74 +48,18 @@ static int check_output(const char *path, struct err *err)
     return 0;
 }
 
-/* A file beside the one to be, renamed when it is complete: a save that fails leaves nothing, and
- * the old file as it was. Where the file system can, it has no name until then: nor does a save
- * that is killed leave anything. */
-struct output {
-    const char *path;
-    char *temporary; /* NULL: it has no name */
-    int fd;
-};
-
-static int open_output(struct output *out, struct err *err)
-{
-    const char *slash = strrchr(out->path, '/');
-    cleanup_free char *dir =
-        slash ? str_copy_n(out->path, (size_t)(slash - out->path) + 1) : str_copy(".");
-
-    out->fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-    if (out->fd >= 0)
-        return 0;
-    out->temporary = str_format("%s.XXXXXX", out->path);
-    out->fd = mkostemp(out->temporary, O_CLOEXEC);
-    return out->fd < 0 ? err_errno(err, "cannot create '%s'", out->temporary) : 0;
-}
-
-/* linkat(2) replaces nothing: then a name beside it, after all. */
-static int name_output(struct output *out)
-{
-    char self[64];
-
-    snprintf(self, sizeof self, "/proc/self/fd/%d", out->fd);
-    if (!out->temporary && !linkat(AT_FDCWD, self, AT_FDCWD, out->path, AT_SYMLINK_FOLLOW))
-        return 0;
-    if (!out->temporary) {
-        char *beside = str_format("%s.%d", out->path, (int)getpid());
-
-        if (linkat(AT_FDCWD, self, AT_FDCWD, beside, AT_SYMLINK_FOLLOW) < 0) {
-            free(beside);
-            return -1;
-        }
-        out->temporary = beside;
-    }
-    if (rename(out->temporary, out->path) < 0)
-        return -1;
-    free(steal_ptr(&out->temporary));
-    return 0;
-}
-
-static void close_output(struct output *out)
-{
-    if (out->temporary)
-        unlink(out->temporary);
-    free(out->temporary);
-    close_fd(&out->fd);
-}
-
 static int save_to_file(struct cli *cli, const struct save_options *options, const char *path,
                         struct err *err)
 {
-    cleanup_with(close_output) struct output out = {.path = path, .fd = -1};
-    mode_t mask = umask(0);
-    int r;
+    struct draft draft;
+    int r = draft_begin(path, &draft, err);
 
-    umask(mask);
-    r = open_output(&out, err);
     if (r < 0)
         return r;
-    r = engine_save(cli->engine, cli->options.args, options, out.fd, err);
-    if (r >= 0 && (fchmod(out.fd, 0600 & ~mask) < 0 || name_output(&out) < 0))
-        r = err_errno(err, "cannot write '%s'", path);
+    r = engine_save(cli->engine, cli->options.args, options, draft.fd, err);
+    if (r >= 0)
+        return draft_keep(&draft, err);
+    draft_drop(&draft);
     return r;
 }
 
