@@ -335,7 +335,7 @@ static int collect_half_made(struct engine *e, struct err *err)
 
 int networks_collect(struct engine *e, struct err *err)
 {
-    struct endpoint_list endpoints;
+    struct endpoint_list endpoints = {0};
     struct container_list settled; /* looking at the containers settles them */
     int r = engine_list(e, &settled, err);
 

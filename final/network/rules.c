@@ -315,7 +315,12 @@ int net_rules_remove(const struct net_place *place, const struct net_elements *e
     if (!untouched(&s))
         s.kept.generation =
             s.now.generation - 1 - (uint32_t)elements->len; /* not to be taken for the same */
-    if (change(&s, elements, false, &refused) < 0 && refused.code == ENOENT)
+    r = change(&s, elements, false, &refused);
+    if (r < 0 && r != -ENOENT) {
+        *err = refused;
+        return r;
+    }
+    if (r < 0)
         remove_one_by_one(&s, elements);
     return s.have_kept ? save_state(&s, err) : 0;
 }

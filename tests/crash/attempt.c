@@ -29,29 +29,47 @@ static bool before(struct attempts *a, struct verdict *v)
     return tracer_settle(a->tracer, SETTLE_LIMIT) >= 0 || judge_wrong(v, "never ready");
 }
 
-static bool undo(struct attempts *a, struct verdict *v)
+/* The last command takes along what else there is. */
+static void add_others(struct attempts *a, struct strv *ret)
 {
     const struct subject *s = a->scenario->subject;
     cleanup_outcome struct outcome o = {0};
-    cleanup_strv struct strv words = {0}, others = {0};
+    cleanup_strv struct strv lines = {0};
 
-    for (size_t i = 0; s->undo[i]; i++)
-        strv_add(&words, s->undo[i]);
-    if (s->others[0]) {
-        command_run(a, s->others, false, &o);
-        strv_split(&others, o.out.data, '\n');
+    if (!s->others[0])
+        return;
+    command_run(a, s->others, false, &o);
+    strv_split(&lines, o.out.data, '\n');
+    for (size_t i = 0; i < lines.len; i++)
+        if (*lines.items[i])
+            strv_add(ret, lines.items[i]);
+}
+
+static bool undo(struct attempts *a, struct verdict *v)
+{
+    const struct subject *s = a->scenario->subject;
+
+    for (size_t i = 0; i < BEFORE_MAX && s->undo[i][0]; i++) {
+        cleanup_outcome struct outcome o = {0};
+        cleanup_strv struct strv words = {0};
+
+        for (size_t k = 0; s->undo[i][k]; k++)
+            strv_add(&words, s->undo[i][k]);
+        if (i + 1 == BEFORE_MAX || !s->undo[i + 1][0])
+            add_others(a, &words);
+        command_run(a, (const char *const *)words.items, true, &o);
+        if (judge_hung(a, &o, "the undoing", v))
+            return false;
     }
-    for (size_t i = 0; i < others.len; i++)
-        if (*others.items[i])
-            strv_add(&words, others.items[i]);
-    command_run(a, (const char *const *)words.items, true, &o);
-    return !judge_hung(a, &o, "the undoing", v);
+    return true;
 }
 
 /* What the command needs is not there any more, because it was killed with the rest. */
 static bool lost(const struct scenario *s, enum state state)
 {
-    return s->from == RUNNING && s->to == RUNNING && state != RUNNING;
+    unsigned lives = RUNNING | PAUSED;
+
+    return s->from & lives && s->to & lives && !(state & lives);
 }
 
 /* Whether the first attempt did its work, so that a repetition may say that there is nothing to do:

@@ -61,6 +61,7 @@ const char *judge_name_of(enum state state)
     return state == ABSENT    ? "absent"
            : state == CREATED ? "created"
            : state == RUNNING ? "running"
+           : state == PAUSED  ? "paused"
                               : "stopped";
 }
 
@@ -88,7 +89,7 @@ static unsigned allowed_states(const struct scenario *s, const struct injection 
         return command_succeeded(o) ? s->to : states | s->between;
     if (s->subject->undone_by_hand)
         return ABSENT | CREATED | RUNNING | STOPPED;
-    return states & RUNNING ? states | STOPPED : states;
+    return states & (RUNNING | PAUSED) ? states | STOPPED : states;
 }
 
 bool judge_state(struct attempts *a, const struct injection *injection, const struct outcome *o,
@@ -101,7 +102,7 @@ bool judge_state(struct attempts *a, const struct injection *injection, const st
         return false;
     if (!(*ret & allowed_states(a->scenario, injection, o)))
         return judge_wrong(v, "the subject is %s after %s", judge_name_of(*ret), command_said(o));
-    lives = *ret == RUNNING || (*ret == CREATED && a->scenario->subject->created_lives);
+    lives = *ret & (RUNNING | PAUSED) || (*ret == CREATED && a->scenario->subject->created_lives);
     left = tracer_settle(a->tracer, SETTLE_LIMIT);
     if (left && !lives) {
         cleanup_free char *who = tracer_describe(a->tracer);
@@ -200,7 +201,7 @@ bool judge_done(struct attempts *a, struct verdict *v)
 {
     cleanup_buf struct buf difference = {0};
 
-    if (a->scenario->to != RUNNING)
+    if (!(a->scenario->to & (RUNNING | PAUSED)))
         judge_await_links();
     if (!a->done.len)
         kinds_of_everything(a, &a->done);

@@ -55,7 +55,7 @@ static int sweep(const char *flaw, struct sweep_result *ret, char **ret_printed,
                               .furnish = furnish,
                               .question = {"ask"},
                               .answer = answer,
-                              .undo = {"undo"}};
+                              .undo = {{"undo"}}};
     struct scenario scenario = {.name = flaw,
                                 .subject = &subject,
                                 .command = {"run"},

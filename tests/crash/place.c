@@ -162,19 +162,30 @@ bool place_has_link(const char *prefix)
     return found;
 }
 
+/* The rules in small parts: the elements of a set are listed in any order. */
+static void note_rule_parts(const char *text, struct strv *ret)
+{
+    while (*text) {
+        size_t n = strcspn(text, ",{}\n"), from = strspn(text, " \t"), to = n;
+
+        while (to > from && text[to - 1] == ' ')
+            to--;
+        if (to > from)
+            strv_take(ret, str_format("rule %.*s", (int)(to - from), text + from));
+        text += n + (text[n] != 0);
+    }
+}
+
 /* Others' too: all that is in this network namespace. */
 static void note_rules(struct strv *ret)
 {
     struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
-    cleanup_strv struct strv lines = {0};
 
     if (!nft)
         return;
     nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_STATELESS);
     if (!nft_ctx_buffer_output(nft) && !nft_run_cmd_from_buffer(nft, "list ruleset"))
-        strv_split(&lines, nft_ctx_get_output_buffer(nft), '\n');
-    for (size_t i = 0; i < lines.len; i++)
-        strv_take(ret, str_format("rule %s", lines.items[i] + strspn(lines.items[i], " \t")));
+        note_rule_parts(nft_ctx_get_output_buffer(nft), ret);
     nft_ctx_free(nft);
 }
 
@@ -245,7 +256,7 @@ void place_compare(const struct strv *before, const struct strv *after, size_t m
                     : b == after->len ? -1
                                       : strcmp(before->items[a], after->items[b]);
 
-        if (order && said++ < max)
+        if (order && !(order < 0 && str_starts(before->items[a], "mount ")) && said++ < max)
             buf_printf(ret, "%s%c %s", ret->len ? "; " : "", order < 0 ? '-' : '+',
                        order < 0 ? before->items[a] : after->items[b]);
         a += order <= 0;

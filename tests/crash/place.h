@@ -23,7 +23,7 @@ void place_sort(struct strv *lines);
 /* Is there a network interface whose name begins so? */
 bool place_has_link(const char *prefix);
 /* "+ line" for what is new and "- line" for what is gone, at most `max`; empty when they are alike.
- */
+ * A mount that is gone is none of ours: those of the machine below ours are still listed. */
 void place_compare(const struct strv *before, const struct strv *after, size_t max,
                    struct buf *ret);
 /* NULL when SQLite finds nothing wrong with it, else what (caller frees). */

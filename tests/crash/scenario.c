@@ -5,7 +5,8 @@
 
 #include "crash/scenarios.h"
 
-static const struct scenario *const tables[] = {scenarios_engine, scenarios_runtime};
+static const struct scenario *const tables[] = {scenarios_engine, scenarios_images,
+                                                scenarios_runtime};
 
 const struct scenario *scenario_at(size_t i)
 {
@@ -28,7 +29,9 @@ const struct scenario *scenario_find(const char *name)
 
 bool scenario_possible(const struct scenario *s, const char **ret_why)
 {
-    if (!access(s->subject->prefix[0], X_OK))
+    const char *program = s->subject->prefix[0] ? s->subject->prefix[0] : s->command[0];
+
+    if (!access(program, X_OK))
         return true;
     *ret_why = "the program is not there";
     return false;

@@ -1,6 +1,6 @@
 /* scenario.h - what is swept: a command, what comes before it, and what may be true after it.
  *
- * A scenario has one *subject*: a container or an image that is in one of four states. The command
+ * A scenario has one *subject*: a container or an image that is in one of five states. The command
  * leads it from one state to another; a sweep asks for the state after each injury and holds it
  * against what the scenario allows. A new command to be swept is a new entry in a table.
  */
@@ -15,7 +15,7 @@
 #define WORDS_MAX  20
 #define BEFORE_MAX 4
 
-enum state { ABSENT = 1, CREATED = 2, RUNNING = 4, STOPPED = 8 };
+enum state { ABSENT = 1, CREATED = 2, RUNNING = 4, PAUSED = 8, STOPPED = 16 };
 
 /* How one asks about a subject and is rid of it: the same for many scenarios. */
 struct subject {
@@ -30,9 +30,10 @@ struct subject {
      * answer makes no sense. */
     const char *question[WORDS_MAX];
     bool (*answer)(const struct outcome *outcome, enum state *ret);
-    /* Removes it. `others`, if any, is a command whose lines are more arguments: what else is left.
+    /* Removes it. `others`, if any, is a command whose lines are more arguments of the last: what
+     * else is left.
      */
-    const char *undo[WORDS_MAX];
+    const char *undo[BEFORE_MAX][WORDS_MAX];
     const char *others[WORDS_MAX];
     const char *database; /* NULL: none */
     bool needs_registry;

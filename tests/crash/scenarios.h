@@ -3,4 +3,4 @@
 
 #include "crash/scenario.h"
 
-extern const struct scenario scenarios_engine[], scenarios_runtime[];
+extern const struct scenario scenarios_engine[], scenarios_images[], scenarios_runtime[];

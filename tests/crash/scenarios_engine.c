@@ -1,4 +1,4 @@
-/* The commands of cooper. The container is called "cask", and its image is busybox. */
+/* What is done with containers. Ours is called "cask", and its image is busybox. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,24 +8,18 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "crash/furnish.h"
-#include "crash/place.h"
 #include "crash/scenarios.h"
+#include "crash/scenarios_engine.h"
 #include "support/run.h"
 
-#define ROOT PLACE_HOME "/root"
-#define TAR  PLACE_HOME "/box.tar"
-#define BOX  "box:1"
-#define ARCHIVE PLACE_HOME "/cask.tar" /* with cask:1, of a layer more than the box */
-#define CONTEXT PLACE_HOME "/context"
-
-static const char *const programs[] = {"cooper",     "cooper-shim", "cooper-image",
+const char *const engine_programs[] = {"cooper",     "cooper-shim", "cooper-image",
                                        "cooper-nft", "cooper-init", NULL};
-static const char *const prefix[] = {BUILD_DIR "/bin/cooper", "--root", ROOT, NULL};
+const char *const engine_prefix[] = {COOPER, "--root", ROOT, NULL};
 
 /* --- the place ----------------------------------------------------------------------------------
  */
 
-static int make_image(struct err *err)
+int engine_furnish(struct err *err)
 {
     struct run_result r = {0};
 
@@ -33,56 +27,11 @@ static int make_image(struct err *err)
         return -err->code;
     RUN_OK(&r, NULL, "tar", "-C", PLACE_HOME "/tree", "-cf", TAR, ".");
     file_remove_tree(AT_FDCWD, PLACE_HOME "/tree", err);
-    RUN(&r, NULL, BUILD_DIR "/bin/cooper", "--root", ROOT, "import", TAR, BOX);
+    RUN(&r, NULL, COOPER, "--root", ROOT, "import", TAR, BOX);
     if (r.code)
         err_set(err, EIO, "cannot import the image: %s", r.err.data);
     run_free(&r);
     return err->code ? -err->code : 0;
-}
-
-static int cooper(const char *const args[], struct err *err)
-{
-    const char *argv[WORDS_MAX + 4] = {BUILD_DIR "/bin/cooper", "--root", ROOT};
-    struct run_result r = {0};
-
-    for (size_t i = 0; args[i]; i++)
-        argv[i + 3] = args[i];
-    run_argv(&r, NULL, argv);
-    if (r.code)
-        err_set(err, EIO, "%s: %s", args[0], r.err.data);
-    run_free(&r);
-    return err->code ? -err->code : 0;
-}
-
-/* And an archive, and a container that wrote something. */
-static int make_material(struct err *err)
-{
-    static const char *const commands[][WORDS_MAX] = {
-        {"run", "--name", "maker", "--network", "none", BOX, "sh", "-c", "echo made >/etc/made"},
-        {"commit", "maker", "cask:1"},
-        {"save", "-o", ARCHIVE, "cask:1"},
-        {"rmi", "cask:1"},
-    };
-    int r = make_image(err);
-
-    for (size_t i = 0; i < sizeof commands / sizeof *commands && !r; i++)
-        r = cooper(commands[i], err);
-    return r;
-}
-
-/* With a context to build from: a step of files, and one of a command. */
-static int make_context(struct err *err)
-{
-    /* Not a file of the context: what is known of one is noted when it is a second old. */
-    static const char dockerfile[] =
-        "FROM " BOX "\nCOPY <<EOF /file\nf\nEOF\nRUN echo x >/x\n";
-    int r = make_image(err);
-
-    if (!r)
-        r = file_make_dirs(AT_FDCWD, CONTEXT, 0755, err);
-    return r < 0 ? r
-                 : file_store(AT_FDCWD, CONTEXT "/Dockerfile", dockerfile, strlen(dockerfile), 0644,
-                              false, err);
 }
 
 /* --- containers ---------------------------------------------------------------------------------
@@ -93,8 +42,11 @@ static bool state_of_word(const char *word, enum state *ret)
     static const struct {
         const char *word;
         enum state state;
-    } words[] = {
-        {"created", CREATED}, {"running", RUNNING}, {"exited", STOPPED}, {"dead", STOPPED}};
+    } words[] = {{"created", CREATED},
+                 {"running", RUNNING},
+                 {"paused", PAUSED},
+                 {"exited", STOPPED},
+                 {"dead", STOPPED}};
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (!strcmp(words[i].word, word)) {
@@ -120,81 +72,29 @@ static bool container_answer(const struct outcome *o, enum state *ret)
 }
 
 static const struct subject container = {
-    .programs = programs,
-    .prefix = prefix,
-    .furnish = make_image,
+    .programs = engine_programs,
+    .prefix = engine_prefix,
+    .furnish = engine_furnish,
     .question = {"ps", "-a", "--format", "{{.Names}} {{.State}}"},
     .answer = container_answer,
-    .undo = {"rm", "-f", "cask"},
+    .undo = {{"rm", "-f", "cask"}},
     .database = ROOT "/cooper.db",
 };
 
-/* --- images -------------------------------------------------------------------------------------
- */
-
-/* Other images than the box: one line each, "REPOSITORY:TAG". */
-static bool image_answer(const struct outcome *o, enum state *ret)
+/* A container that may have another name: as "cask" it is created, as "keg" it is stopped. */
+static bool renamed_answer(const struct outcome *o, enum state *ret)
 {
-    cleanup_free char *pulled = str_format("%s/cask:1", scenario_registry());
-    cleanup_free char *pushed = str_format("%s/keg:1", scenario_registry());
-    cleanup_strv struct strv lines = {0};
-
-    if (o->status || o->err.len)
-        return false;
-    *ret = ABSENT;
-    strv_split(&lines, o->out.data, '\n');
-    for (size_t i = 0; i < lines.len; i++) {
-        if (str_equal(lines.items[i], "cask:1") || str_equal(lines.items[i], pulled) ||
-            str_equal(lines.items[i], pushed))
-            *ret = CREATED;
-        else if (*lines.items[i] && !str_starts(lines.items[i], "box:") &&
-                 !str_equal(lines.items[i], "<none>:<none>"))
-            return false;
-    }
-    return true;
+    *ret = !o->out.len ? ABSENT : str_equal(o->out.data, "cask\n") ? CREATED : STOPPED;
+    return !o->status && !o->err.len && (*ret != STOPPED || str_equal(o->out.data, "keg\n"));
 }
 
-static const struct subject image = {
-    .programs = programs,
-    .prefix = prefix,
-    .furnish = make_image,
-    .question = {"images", "--format", "{{.Repository}}:{{.Tag}}"},
-    .answer = image_answer,
-    .undo = {"rmi", "-f", "cask:1"},
-    .others = {"images", "-q", "--filter", "dangling=true"}, /* a name that went to a newer image */
-    .database = ROOT "/cooper.db",
-};
-
-static const struct subject pulled = {
-    .programs = programs,
-    .prefix = prefix,
-    .furnish = make_image,
-    .question = {"images", "--format", "{{.Repository}}:{{.Tag}}"},
-    .answer = image_answer,
-    .undo = {"rmi", "-f", REGISTRY_WORD "cask:1"},
-    .database = ROOT "/cooper.db",
-    .needs_registry = true,
-};
-
-static const struct subject pushed = {
-    .programs = programs,
-    .prefix = prefix,
-    .furnish = make_image,
-    .question = {"images", "--format", "{{.Repository}}:{{.Tag}}"},
-    .answer = image_answer,
-    .undo = {"rmi", "-f", REGISTRY_WORD "keg:1"},
-    .database = ROOT "/cooper.db",
-    .needs_registry = true,
-};
-
-static const struct subject made = {
-    .programs = programs,
-    .prefix = prefix,
-    .furnish = make_material,
-    .question = {"images", "--format", "{{.Repository}}:{{.Tag}}"},
-    .answer = image_answer,
-    .undo = {"rmi", "-f", "cask:1"},
-    .others = {"images", "-q", "--filter", "dangling=true"},
+static const struct subject renamed = {
+    .programs = engine_programs,
+    .prefix = engine_prefix,
+    .furnish = engine_furnish,
+    .question = {"ps", "-a", "--format", "{{.Names}}"},
+    .answer = renamed_answer,
+    .undo = {{"rm", "-f", "cask"}, {"rm", "-f", "keg"}},
     .database = ROOT "/cooper.db",
 };
 
@@ -257,25 +157,27 @@ const struct scenario scenarios_engine[] = {
     {.name = "net-rm-f", .subject = &container, .from = RUNNING, .to = ABSENT, .between = STOPPED,
      .before = {{PUBLISHED}}, .command = {"rm", "-f", "cask"}, .output = "cask\n",
      .again = "No such container"},
-    {.name = "import", .subject = &image, .from = ABSENT, .to = CREATED,
-     .command = {"import", TAR, "cask:1"}},
-    {.name = "pull", .subject = &pulled, .from = ABSENT, .to = CREATED,
-     .command = {"pull", REGISTRY_WORD "cask:1"}},
-    {.name = "load", .subject = &made, .from = ABSENT, .to = CREATED,
-     .command = {"load", "-i", ARCHIVE}, .output = "Loaded image: cask:1\n"},
-    {.name = "commit", .subject = &made, .from = ABSENT, .to = CREATED,
-     .command = {"commit", "maker", "cask:1"}},
-    {.name = "tag", .subject = &image, .from = ABSENT, .to = CREATED,
-     .command = {"tag", BOX, "cask:1"}},
-    {.name = "push", .subject = &pushed, .from = CREATED, .to = CREATED,
-     .before = {{"import", TAR, REGISTRY_WORD "keg:1"}}, .command = {"push", REGISTRY_WORD "keg:1"}},
-    /* What the cache has already stays there: only what is too much is told. */
-    {.name = "build", .subject = &built, .from = ABSENT, .to = CREATED,
-     .before = {{"build", "-q", "--network", "none", "-t", "box:2", CONTEXT}},
-     .command = {"build", "-q", "--no-cache", "--network", "none", "-t", "cask:1", CONTEXT}},
-    {.name = "rmi", .subject = &image, .from = CREATED, .to = ABSENT,
-     .before = {{"import", TAR, "cask:1"}}, .command = {"rmi", "cask:1"},
-     .again = "No such image"},
+    {.name = "restart", .subject = &container, .from = RUNNING, .to = RUNNING, .between = STOPPED,
+     .before = {RUNS}, .command = {"restart", "-t", "0", "cask"}, .output = "cask\n"},
+    {.name = "pause", .subject = &container, .from = RUNNING, .to = PAUSED,
+     .before = {RUNS}, .command = {"pause", "cask"}, .output = "cask\n", .again = "is "},
+    {.name = "unpause", .subject = &container, .from = PAUSED, .to = RUNNING,
+     .before = {RUNS, {"pause", "cask"}}, .command = {"unpause", "cask"}, .output = "cask\n",
+     .again = "is not paused"},
+    {.name = "update", .subject = &container, .from = CREATED, .to = CREATED,
+     .before = {{"create", CASK, "sleep", "1000"}},
+     .command = {"update", "--cpus", "1", "--restart", "always", "cask"}},
+    {.name = "rename", .subject = &renamed, .from = CREATED, .to = STOPPED,
+     .before = {{"create", CASK, "true"}}, .command = {"rename", "cask", "keg"},
+     .again = "No such container"},
+    {.name = "prune", .subject = &container, .from = STOPPED, .to = ABSENT,
+     .before = {ENDED}, .command = {"container", "prune", "-f"}},
+    {.name = "cp-in", .subject = &container, .from = STOPPED, .to = STOPPED,
+     .before = {ENDED}, .command = {"cp", TAR, "cask:/file"}},
+    {.name = "cp-in-live", .subject = &container, .from = RUNNING, .to = RUNNING,
+     .before = {RUNS}, .command = {"cp", TAR, "cask:/file"}},
+    {.name = "volume-rm", .subject = &container, .from = ABSENT, .to = ABSENT,
+     .command = {"run", "--rm", "-v", "/data", CASK, "echo", "done"}, .output = "done\n"},
     {.name = NULL},
 };
 /* clang-format on */

@@ -109,7 +109,7 @@ static const struct subject runtime = {
     .furnish = furnish,
     .question = {"state", "cask"},
     .answer = answer,
-    .undo = {"delete", "--force", "cask"},
+    .undo = {{"delete", "--force", "cask"}},
     .undone_by_hand = true,
     .created_lives = true,
 };

@@ -203,7 +203,7 @@ void shim_network_serve(struct shim_network *n, const struct pollfd *p, size_t c
 
 /* --- down ------------------------------------------------------------------------------------ */
 
-static void take_out_of_rules(struct shim_network *n)
+static int take_out_of_rules(struct shim_network *n)
 {
     cleanup_elements struct net_elements elements = {0};
     struct err ignored;
@@ -212,7 +212,7 @@ static void take_out_of_rules(struct shim_network *n)
 
     json_array_foreach(json_object_get(n->plan, "endpoints"), i, item)
         net_plan_elements(item, &elements);
-    net_rules_remove(&n->place, &elements, &ignored);
+    return net_rules_remove(&n->place, &elements, &ignored);
 }
 
 /* Others are in the namespace, and it stays as long as they do; the address is another's from now
@@ -229,11 +229,13 @@ static void pull_out_shared(struct shim_network *n)
 }
 
 /* The rules go before the sockets: until then nobody else can have the ports. That the plan is gone
- * says that all is. The cable goes with the container's namespace. */
+ * says that all is; if it stays, the next command does it. The cable goes with the container's
+ * namespace. */
 void shim_network_down(struct shim_network *n)
 {
     cleanup_free char *path = NULL;
     struct err ignored;
+    int r;
 
     if (!n)
         return;
@@ -245,12 +247,13 @@ void shim_network_down(struct shim_network *n)
     net_dns_close(n->dns);
     n->dns = NULL;
     pull_out_shared(n);
-    take_out_of_rules(n);
+    r = take_out_of_rules(n);
     net_proxy_free(n->proxy);
     n->proxy = NULL;
     close_fd(&n->netns);
     path = str_format("%s/" PLAN, n->options->run);
-    unlink(path);
+    if (r >= 0)
+        unlink(path);
 }
 
 /* Looking through the kernel's connections takes milliseconds: nobody waits for them, and a
