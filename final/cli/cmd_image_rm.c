@@ -1,5 +1,4 @@
 /* rmi, tag and image prune. */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "cli/confirm.h"
 #include "cli/human.h"
 #include "cli/image_filter.h"
+#include "cli/prune.h"
 #include "cli/values.h"
 #include "image/image.h"
 
@@ -105,30 +105,6 @@ static int cmd_rmi(struct cli *cli)
 
 /* --- prune ------------------------------------------------------------------------------------ */
 
-static bool passes(void *context, const struct image *image)
-{
-    cleanup_free char *familiar =
-        image->references.len ? reference_familiar(image->references.items[0]) : str_copy("");
-
-    return image_filter_holds(context, image, familiar);
-}
-
-static void print_pruned(struct removed *removed)
-{
-    char size[HUMAN_MAX];
-
-    if (removed->lines.len)
-        puts("Deleted Images:");
-    for (size_t i = 0; i < removed->lines.len; i++) {
-        char *line = removed->lines.items[i];
-
-        *line = (char)tolower((unsigned char)*line);
-        puts(line);
-    }
-    human_size((double)removed->bytes, 4, size);
-    printf("%sTotal reclaimed space: %s\n", removed->lines.len ? "\n" : "", size);
-}
-
 /* "dangling=false" is another spelling of --all, from the API. */
 static bool wants_all(const struct options *o)
 {
@@ -156,9 +132,10 @@ static int cmd_prune(struct cli *cli)
                      : "This will remove all dangling images."))
         return 0;
     r = engine_prune_images(cli->engine, all,
-                            options_list(&cli->options, "filter")->len ? passes : NULL, &filter,
-                            &removed, &err);
-    print_pruned(&removed);
+                            options_list(&cli->options, "filter")->len ? image_filter_passes : NULL,
+                            &filter, &removed, &err);
+    prune_print_images(&removed);
+    prune_print_total(removed.bytes);
     return r < 0 ? cli_engine_fail(cli, &err) : 0;
 }
 

@@ -8,10 +8,9 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/format.h"
-#include "cli/human.h"
 #include "cli/image_filter.h"
 #include "cli/image_tree.h"
-#include "cli/rows.h"
+#include "cli/rows_image.h"
 #include "cli/values.h"
 #include "image/image.h"
 
@@ -52,60 +51,13 @@ static const struct column columns[] = {
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-/* The digest this image has in the repository of that name, or "<none>". The caller frees. */
-static char *digest_of_repository(const struct image *image, const char *repository)
-{
-    for (size_t i = 0; i < image->digests.len; i++) {
-        cleanup_free char *name = NULL, *digest = NULL;
-
-        reference_split(image->digests.items[i], &name, &digest);
-        if (!strcmp(name, repository))
-            return steal_ptr(&digest);
-    }
-    return str_copy("<none>");
-}
-
-static void put_names(json_t *row, const struct image *image, const char *canonical, bool digests)
-{
-    cleanup_free char *repository = NULL, *tag = NULL, *digest = NULL;
-    bool by_digest;
-
-    if (canonical)
-        reference_split(canonical, &repository, &tag);
-    by_digest = tag && str_starts(tag, "sha256:");
-    json_put_str(row, "Repository", repository ? repository : "<none>");
-    json_put_str(row, "Tag", tag && !by_digest ? tag : "<none>");
-    if (digests && repository)
-        digest = by_digest ? str_copy(tag) : digest_of_repository(image, repository);
-    json_put_str(row, "Digest", digest ? digest : "<none>");
-}
-
-static json_t *image_row(struct cli *cli, const struct image *image, const char *canonical)
-{
-    const struct options *o = &cli->options;
-    cleanup_free char *id =
-        options_flag(o, "no-trunc") ? str_copy(image->id) : rows_short_id(image->id);
-    char text[64], size[HUMAN_MAX];
-    json_t *row = json_object();
-
-    put_names(row, image, canonical, options_flag(o, "digests") || options_given(o, "format"));
-    json_put_str(row, "ID", id);
-    rows_ago(image->created_ns, clock_now(), text);
-    json_put_str(row, "CreatedSince", text);
-    rows_time(image->created_ns, text);
-    json_put_str(row, "CreatedAt", text);
-    human_size((double)image->size, 3, size);
-    json_put_str(row, "Size", size);
-    json_put_str(row, "Containers", "N/A");
-    json_put_str(row, "SharedSize", "N/A");
-    json_put_str(row, "UniqueSize", "N/A");
-    json_put(row, "Label", json_object()); /* marks a row: see format.h */
-    return row;
-}
-
 /* One row a tag; without tags one by digest, with neither one without a name. */
 static void add_rows(struct image_filter *f, const struct image *image, json_t *rows)
 {
+    const struct options *o = &f->cli->options;
+    struct image_row how = {.now_ns = clock_now(),
+                            .whole = options_flag(o, "no-trunc"),
+                            .digests = options_flag(o, "digests") || options_given(o, "format")};
     const struct strv *names = image->references.len ? &image->references : &image->digests;
 
     for (size_t i = 0; i < (names->len ? names->len : 1); i++) {
@@ -113,7 +65,7 @@ static void add_rows(struct image_filter *f, const struct image *image, json_t *
         cleanup_free char *familiar = canonical ? reference_familiar(canonical) : str_copy("");
 
         if (image_filter_holds(f, image, familiar))
-            json_push(rows, image_row(f->cli, image, canonical));
+            json_push(rows, rows_image(image, canonical, &how));
     }
 }
 

@@ -8,9 +8,11 @@
 #include "base/ip.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/confirm.h"
 #include "cli/filter.h"
 #include "cli/format.h"
 #include "cli/human.h"
+#include "cli/prune.h"
 #include "cli/rows.h"
 #include "cli/values.h"
 
@@ -421,75 +423,23 @@ static int cmd_rm(struct cli *cli)
     return code;
 }
 
-static bool confirmed(void)
-{
-    char answer[16] = "";
-
-    printf("WARNING! This will remove all custom networks not used by at least one container.\n"
-           "Are you sure you want to continue? [y/N] ");
-    fflush(stdout);
-    return fgets(answer, sizeof answer, stdin) && (*answer == 'y' || *answer == 'Y');
-}
-
-/* until=: only what is older. */
-static bool old_enough(const struct strv *given, const struct network *n)
-{
-    struct err unused = {0};
-    int64_t limit;
-
-    for (size_t i = 0; i < given->len; i++)
-        if (str_starts(given->items[i], "until=") &&
-            value_parse_moment(given->items[i] + strlen("until="), clock_now(), &limit, &unused) >=
-                0 &&
-            n->created_ns > limit)
-            return false;
-    return true;
-}
-
-static int prune(struct cli *cli, const struct network_list *list, struct strv *ret_names,
-                 struct err *err)
-{
-    const struct strv *given = options_list(&cli->options, "filter");
-    int r = 0;
-
-    for (size_t i = 0; i < list->len && r >= 0; i++) {
-        struct candidate k = {cli, &list->items[i]};
-
-        if (builtin(k.n) || !labels_hold(given, &k) || !old_enough(given, k.n))
-            continue;
-        r = engine_network_used(cli->engine, k.n, err);
-        if (!r)
-            r = engine_network_remove(cli->engine, k.n, err);
-        else
-            continue;
-        if (!r)
-            strv_add(ret_names, k.n->name);
-    }
-    return r < 0 ? r : 0;
-}
-
 static int cmd_prune(struct cli *cli)
 {
-    static const char *const known[] = {"label", "label!", "until", NULL};
     cleanup_strv struct strv names = {0};
-    struct network_list list;
+    struct prune_filter filter;
     struct err err = {0};
-    int r;
+    int r = 0;
 
-    if (filter_check(options_list(&cli->options, "filter"), known, &err) < 0)
+    if (prune_read_filter(&cli->options, &filter, &err) < 0)
         return cli_fail(cli, &err);
-    if (!options_flag(&cli->options, "force") && !confirmed())
-        return 0;
-    if (cli_engine(cli, &err) < 0 || engine_networks(cli->engine, &list, &err) < 0)
-        return cli_engine_fail(cli, &err);
-    r = prune(cli, &list, &names, &err);
-    network_list_free(&list);
-    if (names.len)
-        puts("Deleted Networks:");
-    for (size_t i = 0; i < names.len; i++)
-        puts(names.items[i]);
-    if (names.len)
-        puts("");
+    if (options_flag(&cli->options, "force") ||
+        confirm("This will remove all custom networks not used by at least one container.")) {
+        r = cli_engine(cli, &err);
+        if (!r)
+            r = engine_prune_networks(cli->engine, &filter, &names, &err);
+        prune_print("Deleted Networks:", &names);
+    }
+    prune_filter_free(&filter);
     return r < 0 ? cli_engine_fail(cli, &err) : 0;
 }
 

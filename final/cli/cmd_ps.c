@@ -11,12 +11,9 @@
 #include "cli/commands.h"
 #include "cli/filter.h"
 #include "cli/format.h"
-#include "cli/human.h"
 #include "cli/rows.h"
-#include "cli/sizes.h"
+#include "cli/rows_container.h"
 #include "cli/values.h"
-
-#define COMMAND_COLUMNS 20
 
 static const struct flag ps_flags[] = {
     {'a', "all", .help = "Show all containers (default shows just running)"},
@@ -277,134 +274,24 @@ static bool shows_all(const struct options *o)
 /* --- rows
  * ------------------------------------------------------------------------------------------- */
 
-/* The name it was created from, or the image's id when that name means another image now. */
-static char *image_cell(struct cli *cli, const struct container *c, bool whole)
-{
-    struct image image;
-    struct err err = {0};
-    bool moved = true;
-
-    if (!engine_find_image(cli->engine, c->image_name, &image, &err)) {
-        moved = strcmp(image.id, c->image_id) != 0;
-        image_free(&image);
-    }
-    if (!moved)
-        return str_copy(c->image_name);
-    return whole ? str_copy(c->image_id) : rows_short_id(c->image_id);
-}
-
-static char *command_cell(const struct container *c, bool whole)
-{
-    cleanup_free char *command = rows_command(c);
-    cleanup_free char *cut = whole ? str_copy(command) : human_ellipsis(command, COMMAND_COLUMNS);
-
-    return human_quote(cut);
-}
-
-static char *size_cell(struct cli *cli, const struct container *c)
-{
-    char written[HUMAN_MAX], whole[HUMAN_MAX];
-
-    human_size((double)sizes_container(cli->engine, c), 3, written);
-    human_size((double)sizes_container_whole(cli->engine, c), 3, whole);
-    return str_format("%s (virtual %s)", written, whole);
-}
-
-static void put_mounts(json_t *row, const struct container *c, bool whole)
-{
-    struct buf names = {0};
-    size_t volumes = 0, i;
-    json_t *mount;
-    cleanup_free char *text = NULL, *count = NULL;
-
-    json_array_foreach(json_object_get(c->config, "Mounts"), i, mount)
-    {
-        const char *name = json_str(mount, "Name", NULL);
-        cleanup_free char *cut = NULL;
-
-        volumes += name != NULL;
-        cut = human_ellipsis(name ? name : json_str(mount, "Source", ""), whole ? 100000 : 15);
-        buf_printf(&names, "%s%s", i ? "," : "", cut);
-    }
-    text = buf_steal(&names);
-    count = str_format("%zu", volumes);
-    json_put_str(row, "LocalVolumes", count);
-    json_put_str(row, "Mounts", text);
-}
-
-static void put_owned(json_t *row, const char *name, char *value)
-{
-    json_put_str(row, name, value);
-    free(value);
-}
-
-/* Only a running container has any; --quiet shows none. */
-static void put_ports(struct cli *cli, json_t *row, const struct container *c)
-{
-    struct err ignored = {0};
-    bool wanted = !strcmp(c->state, "running") && !options_flag(&cli->options, "quiet");
-    cleanup_json json_t *ports = wanted ? engine_container_ports(cli->engine, c, &ignored) : NULL;
-
-    put_owned(row, "Ports", rows_ports(ports));
-}
-
-/* Names of all networks it is on. */
-static char *networks_cell(const struct container *c)
-{
-    json_t *wishes = json_at(c->config, "NetworkingConfig.EndpointsConfig"), *wish;
-    struct buf text = {0};
-    const char *name;
-
-    json_object_foreach(wishes, name, wish) buf_printf(&text, "%s%s", text.len ? "," : "", name);
-    if (!text.len)
-        buf_add_str(&text, json_str(c->config, "HostConfig.NetworkMode", ""));
-    return buf_steal(&text);
-}
-
-static json_t *container_row(struct cli *cli, const struct container *c, int64_t now)
-{
-    bool whole = options_flag(&cli->options, "no-trunc");
-    json_t *row = json_object(), *labels = json_at(c->config, "Config.Labels");
-    char text[64];
-
-    put_owned(row, "ID", whole ? str_copy(c->id) : rows_short_id(c->id));
-    put_owned(row, "Image", image_cell(cli, c, whole));
-    put_owned(row, "Command", command_cell(c, whole));
-    rows_time(c->created_ns, text);
-    json_put_str(row, "CreatedAt", text);
-    rows_ago(c->created_ns, now, text);
-    json_put_str(row, "RunningFor", text);
-    engine_health_status(cli->engine, c, text);
-    put_owned(row, "Status", rows_status_health(c, text, now));
-    json_put_str(row, "HealthStatus", text);
-    json_put_str(row, "State", rows_state(c));
-    put_ports(cli, row, c);
-    json_put_str(row, "Names", c->name);
-    put_owned(row, "Labels", rows_labels(labels));
-    json_put(row, "Label", json_is_object(labels) ? json_incref(labels) : json_object());
-    put_mounts(row, c, whole);
-    put_owned(row, "Networks", networks_cell(c));
-    json_put(row, "Platform", json_null());
-    if (options_flag(&cli->options, "size") || options_given(&cli->options, "format"))
-        put_owned(row, "Size",
-                  options_flag(&cli->options, "size") ? size_cell(cli, c) : str_copy("0B"));
-    return row;
-}
-
 static json_t *collect_rows(struct cli *cli, const struct container_list *list)
 {
     const struct options *o = &cli->options;
     long long left = options_flag(o, "latest") ? 1 : options_number(o, "last", -1);
     bool all = shows_all(o), limited = left >= 0;
+    struct container_row how = {.now_ns = clock_now(),
+                                .whole = options_flag(o, "no-trunc"),
+                                .ports = !options_flag(o, "quiet"),
+                                .size = options_flag(o, "size"),
+                                .size_member = options_given(o, "format")};
     json_t *rows = json_array();
-    int64_t now = clock_now();
 
     for (size_t i = 0; i < list->len && (!limited || left > 0); i++) {
         struct candidate k = {cli, &list->items[i], list};
 
         if ((!all && !rows_running(k.c)) || !passes(&k))
             continue;
-        json_push(rows, container_row(cli, k.c, now));
+        json_push(rows, rows_container(cli->engine, k.c, &how));
         left--;
     }
     return rows;

@@ -142,25 +142,6 @@ static const struct filter_rule rules[] = {{"name", match_name},
 static const char *const known[] = {"name", "driver", "label", "dangling", NULL};
 static const char *const dangling[] = {"true", "false", "1", "0", NULL};
 
-/* What only a swarm has, or `system df` counts, is not available here. */
-static json_t *volume_row(struct cli *cli, const struct volume *v)
-{
-    static const char *const absent[] = {"Availability", "Group", "Links", "Size", "Status"};
-    cleanup_free char *labels = rows_labels(v->labels), *path = NULL;
-    json_t *row = json_object();
-
-    path = engine_volume_path(cli->engine, v->name);
-    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
-        json_put_str(row, absent[i], "N/A");
-    json_put_str(row, "Name", v->name);
-    json_put_str(row, "Driver", "local");
-    json_put_str(row, "Scope", "local");
-    json_put_str(row, "Mountpoint", path);
-    json_put_str(row, "Labels", labels);
-    json_put(row, "Label", json_incref(v->labels));
-    return row;
-}
-
 /* "v9" before "v10", as docker. */
 static int compare(const void *a, const void *b)
 {
@@ -187,7 +168,7 @@ static int cmd_ls(struct cli *cli)
         struct candidate k = {cli, &list.items[i]};
 
         if (filter_all_hold(given, rules, &k))
-            json_push(rows, volume_row(cli, k.v));
+            json_push(rows, rows_volume(cli->engine, k.v));
     }
     volume_list_free(&list);
     if (!format && options_flag(o, "quiet"))

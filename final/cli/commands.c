@@ -54,6 +54,8 @@ const struct command *const cli_commands[] = {
     &command_start,
     &command_stats,
     &command_stop,
+    &command_system_df,
+    &command_system_prune,
     &command_tag,
     &command_top,
     &command_unpause,

@@ -25,6 +25,8 @@ extern const struct command command_volume_create, command_volume_ls, command_vo
 extern const struct command command_events;                /* cmd_events.c */
 extern const struct command command_logs;                  /* cmd_logs.c */
 extern const struct command command_info, command_version; /* cmd_system.c */
+extern const struct command command_system_df;             /* cmd_df.c */
+extern const struct command command_system_prune;          /* cmd_system_prune.c */
 
 extern const struct command command_network_create, command_network_ls, command_network_inspect,
     command_network_rm, command_network_prune; /* cmd_network.c */

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "cli/filter.h"
 #include "cli/values.h"
+#include "image/image.h"
 
 static const char *const keys[] = {"dangling", "label",     "label!", "before",
                                    "since",    "reference", "until",  NULL};
@@ -150,4 +151,12 @@ bool image_filter_holds(struct image_filter *f, const struct image *image, const
         return false;
     return filter_holds(f->given, "dangling", match_dangling, &k) && match_references(&k) &&
            match_labels(&k);
+}
+
+bool image_filter_passes(void *filter, const struct image *image)
+{
+    cleanup_free char *familiar =
+        image->references.len ? reference_familiar(image->references.items[0]) : str_copy("");
+
+    return image_filter_holds(filter, image, familiar);
 }

@@ -19,3 +19,5 @@ int image_filter_prepare(struct cli *cli, const char *also, struct image_filter 
                          int *ret_code);
 /* `familiar` is the name of the row, "" for none. */
 bool image_filter_holds(struct image_filter *f, const struct image *image, const char *familiar);
+/* The same for an image by its first name: for engine_prune_images(). */
+bool image_filter_passes(void *filter, const struct image *image);

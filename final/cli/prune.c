@@ -1,8 +1,10 @@
 #include "cli/prune.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "cli/filter.h"
 #include "cli/human.h"
@@ -39,6 +41,19 @@ void prune_print(const char *title, const struct strv *names)
     for (size_t i = 0; i < names->len; i++)
         puts(names->items[i]);
     putchar('\n');
+}
+
+void prune_print_images(const struct removed *removed)
+{
+    cleanup_strv struct strv lines = {0};
+
+    for (size_t i = 0; i < removed->lines.len; i++) {
+        char *line = str_copy(removed->lines.items[i]);
+
+        *line = (char)tolower((unsigned char)*line);
+        strv_take(&lines, line);
+    }
+    prune_print("Deleted Images:", &lines);
 }
 
 void prune_print_total(uint64_t bytes)

@@ -131,3 +131,22 @@ char *rows_short_id(const char *id)
         id += 7;
     return str_copy_n(id, strnlen(id, 12));
 }
+
+/* What only a swarm has, or `system df` counts, is not available here. */
+json_t *rows_volume(struct engine *e, const struct volume *v)
+{
+    static const char *const absent[] = {"Availability", "Group", "Links", "Size", "Status"};
+    cleanup_free char *labels = rows_labels(v->labels), *path = NULL;
+    json_t *row = json_object();
+
+    path = engine_volume_path(e, v->name);
+    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
+        json_put_str(row, absent[i], "N/A");
+    json_put_str(row, "Name", v->name);
+    json_put_str(row, "Driver", "local");
+    json_put_str(row, "Scope", "local");
+    json_put_str(row, "Mountpoint", path);
+    json_put_str(row, "Labels", labels);
+    json_put(row, "Label", json_incref(v->labels));
+    return row;
+}

@@ -29,3 +29,6 @@ char *rows_labels(const json_t *labels);
 char *rows_short_id(const char *id);
 /* The PORTS cell, from docker's NetworkSettings.Ports. The caller frees. */
 char *rows_ports(const json_t *ports);
+/* One volume as a row of format.h, with docker's members; what only `system df` counts is "N/A". A
+ * new reference. */
+json_t *rows_volume(struct engine *e, const struct volume *v);

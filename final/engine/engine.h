@@ -194,6 +194,22 @@ json_t *engine_health(struct engine *e, const struct container *c);
 /* Its Status: "starting", "healthy", "unhealthy"; "none" where there is none. */
 void engine_health_status(struct engine *e, const struct container *c, char ret[16]);
 
+/* Custom networks that no running container is on. The names are filled also when it fails half
+ * way. */
+int engine_prune_networks(struct engine *e, const struct prune_filter *filter,
+                          struct strv *ret_names, struct err *err);
+
+/* What is on disk. `unused` is what prune would give back: of images without containers, of
+ * containers that do not run, of volumes nobody uses. */
+struct usage_part {
+    size_t total, active;
+    uint64_t bytes, unused;
+};
+struct engine_usage {
+    struct usage_part images, containers, volumes;
+};
+int engine_usage(struct engine *e, struct engine_usage *ret, struct err *err);
+
 /* docker's inspect documents; NULL and err. The caller owns them. */
 json_t *engine_inspect_container(struct engine *e, const struct container *c, struct err *err);
 json_t *engine_inspect_image(struct engine *e, const struct image *image, struct err *err);

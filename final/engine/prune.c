@@ -1,4 +1,5 @@
-/* prune.c - containers that do not run go, all at once. */
+/* prune.c - what is not used goes, all at once: containers that do not run, networks nobody is on.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,7 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "engine/internal.h"
+#include "engine/network.h"
 
 static bool has_label(const json_t *labels, const char *wanted)
 {
@@ -98,5 +99,44 @@ int engine_prune_containers(struct engine *e, const struct prune_filter *filter,
     }
     container_list_free(&list);
     engine_prune_event(e, "container", *ret_bytes);
+    return r;
+}
+
+/* A network that a container joins at this moment is
+ * in use. */
+static int prune_network(struct engine *e, const struct network *n, struct strv *ret_names,
+                         struct err *err)
+{
+    int r = engine_network_used(e, n, err);
+
+    if (r)
+        return r < 0 ? r : 0;
+    r = engine_network_remove(e, n, err);
+    if (r == -EBUSY || r == -ENOENT) {
+        err_clear(err);
+        return 0;
+    }
+    if (!r)
+        strv_add(ret_names, n->name);
+    return r;
+}
+
+int engine_prune_networks(struct engine *e, const struct prune_filter *filter,
+                          struct strv *ret_names, struct err *err)
+{
+    struct network_list list;
+    int r = engine_networks(e, &list, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < list.len && !r; i++) {
+        const struct network *n = &list.items[i];
+
+        if (!network_is_predefined(n->name) &&
+            prune_allows(filter, json_object_get(n->config, "Labels"), n->created_ns))
+            r = prune_network(e, n, ret_names, err);
+    }
+    network_list_free(&list);
+    engine_prune_event(e, "network", 0);
     return r;
 }

@@ -1,0 +1,168 @@
+/* system prune: the prune commands one after the other, in the order in which each makes room for
+ * the next: a container that went uses no volume, no network and no image. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/commands.h"
+#include "cli/confirm.h"
+#include "cli/image_filter.h"
+#include "cli/prune.h"
+#include "cli/values.h"
+
+static const struct flag prune_flags[] = {
+    {'a', "all", .help = "Remove all unused images not just dangling ones"},
+    {0, "filter", FLAG_LIST, "filter", value_check_filter, NULL,
+     .help = "Provide filter values (e.g. \"label=<key>=<value>\")"},
+    {'f', "force", .help = "Do not prompt for confirmation"},
+    {0, "volumes", .help = "Prune anonymous volumes"},
+    FLAGS_END,
+};
+
+struct pruning {
+    struct cli *cli;
+    struct prune_filter filter;
+    struct image_filter image_filter;
+    bool all;
+    uint64_t bytes;
+};
+
+/* --- steps --------------------------------------------------------------------------------------
+ */
+
+static int prune_containers(struct pruning *p, struct err *err)
+{
+    cleanup_strv struct strv ids = {0};
+    uint64_t bytes = 0;
+    int r = engine_prune_containers(p->cli->engine, &p->filter, &ids, &bytes, err);
+
+    prune_print("Deleted Containers:", &ids);
+    p->bytes += bytes;
+    return r;
+}
+
+static int prune_networks(struct pruning *p, struct err *err)
+{
+    cleanup_strv struct strv names = {0};
+    int r = engine_prune_networks(p->cli->engine, &p->filter, &names, err);
+
+    prune_print("Deleted Networks:", &names);
+    return r;
+}
+
+static int prune_volumes(struct pruning *p, struct err *err)
+{
+    cleanup_strv struct strv names = {0};
+    uint64_t bytes = 0;
+    int r = engine_prune_volumes(p->cli->engine, &p->filter, false, &names, &bytes, err);
+
+    prune_print("Deleted Volumes:", &names);
+    p->bytes += bytes;
+    return r;
+}
+
+static int prune_images(struct pruning *p, struct err *err)
+{
+    cleanup_with(removed_free) struct removed removed = {0};
+    bool filtered = options_list(&p->cli->options, "filter")->len;
+    int r = engine_prune_images(p->cli->engine, p->all, filtered ? image_filter_passes : NULL,
+                                &p->image_filter, &removed, err);
+
+    prune_print_images(&removed);
+    p->bytes += removed.bytes;
+    return r;
+}
+
+/* What each step says that it will remove, and with --all; NULL: it is only done with --volumes. */
+static const struct step {
+    int (*run)(struct pruning *p, struct err *err);
+    const char *usual, *all;
+    bool volumes;
+} steps[] = {
+    {prune_containers, "all stopped containers", "all stopped containers", false},
+    {prune_networks, "all networks not used by at least one container",
+     "all networks not used by at least one container", false},
+    {prune_volumes, "all anonymous volumes not used by at least one container",
+     "all anonymous volumes not used by at least one container", true},
+    {prune_images, "all dangling images",
+     "all images without at least one container associated to them", false},
+};
+#define STEPS (sizeof steps / sizeof *steps)
+
+static bool is_wanted(const struct step *step, const struct options *o)
+{
+    return !step->volumes || options_flag(o, "volumes");
+}
+
+/* --- the command --------------------------------------------------------------------------------
+ */
+
+static bool confirmed(const struct options *o)
+{
+    const struct strv *filters = options_list(o, "filter");
+    struct buf text = {0};
+    cleanup_free char *warning = NULL;
+
+    buf_add_str(&text, "This will remove:\n");
+    for (size_t i = 0; i < STEPS; i++)
+        if (is_wanted(&steps[i], o))
+            buf_printf(&text, "  - %s\n", options_flag(o, "all") ? steps[i].all : steps[i].usual);
+    if (filters->len)
+        buf_add_str(&text, "\n  Items to be pruned will be filtered with:\n");
+    for (size_t i = 0; i < filters->len; i++)
+        buf_printf(&text, "  - %s\n", filters->items[i]);
+    warning = buf_steal(&text);
+    return confirm(warning);
+}
+
+/* A volume has no age that says whether it is still wanted. */
+static int check_until(const struct options *o, struct err *err)
+{
+    const struct strv *filters = options_list(o, "filter");
+
+    for (size_t i = 0; options_flag(o, "volumes") && i < filters->len; i++)
+        if (str_starts(filters->items[i], "until="))
+            return err_set(err, EINVAL,
+                           "ERROR: The \"until\" filter is not supported with \"--volumes\"");
+    return 0;
+}
+
+static int prune(struct pruning *p, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < STEPS && r >= 0; i++)
+        if (is_wanted(&steps[i], &p->cli->options))
+            r = steps[i].run(p, err);
+    if (r >= 0)
+        prune_print_total(p->bytes);
+    return r;
+}
+
+static int cmd_system_prune(struct cli *cli)
+{
+    const struct options *o = &cli->options;
+    struct pruning p = {.cli = cli, .all = options_flag(o, "all")};
+    struct err err = {0};
+    int code = 0;
+
+    if (check_until(o, &err) < 0 || prune_read_filter(o, &p.filter, &err) < 0)
+        return cli_fail(cli, &err);
+    if (options_flag(o, "force") || confirmed(o)) {
+        if (cli_engine(cli, &err) < 0)
+            code = cli_engine_fail(cli, &err);
+        else if (!image_filter_prepare(cli, NULL, &p.image_filter, &code) && prune(&p, &err) < 0)
+            code = cli_engine_fail(cli, &err);
+    }
+    prune_filter_free(&p.filter);
+    return code;
+}
+
+const struct command command_system_prune = {
+    .paths = {"system prune"},
+    .arguments = "[OPTIONS]",
+    .summary = "Remove unused data",
+    .flags = prune_flags,
+    .max_args = 0,
+    .run = cmd_system_prune,
+};

@@ -1,0 +1,83 @@
+/* usage.c - what everything takes on disk: `system df`. Bytes are those of regular files, each
+ * counted once, which is what du(1) --apparent-size says of them. */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "engine/internal.h"
+
+static int use_images(struct engine *e, struct usage_part *ret, struct err *err)
+{
+    struct image_usage bytes;
+    struct image_list list;
+    int r = store_images(e->store, &list, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < list.len; i++)
+        ret->active += list.items[i].containers > 0;
+    ret->total = list.len;
+    image_list_free(&list);
+    r = store_image_usage(e->store, &bytes, err);
+    if (!r) {
+        ret->bytes = bytes.total;
+        ret->unused = bytes.unused;
+    }
+    return r;
+}
+
+static int use_containers(struct engine *e, struct usage_part *ret, struct err *err)
+{
+    struct container_list list;
+    int r = engine_list(e, &list, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < list.len; i++) {
+        const struct container *c = &list.items[i];
+        bool active = container_running(c) || !strcmp(c->state, "restarting");
+        uint64_t bytes = engine_container_size(e, c);
+
+        ret->active += active;
+        ret->bytes += bytes;
+        ret->unused += active ? 0 : bytes;
+    }
+    ret->total = list.len;
+    container_list_free(&list);
+    return 0;
+}
+
+static int use_volumes(struct engine *e, struct usage_part *ret, struct err *err)
+{
+    struct volume_list list;
+    int r = engine_volumes(e, &list, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < list.len && !r; i++) {
+        const char *name = list.items[i].name;
+        cleanup_strv struct strv users = {0};
+        uint64_t bytes = engine_volume_size(e, name);
+
+        r = engine_volume_users(e, name, &users, err);
+        ret->active += users.len > 0;
+        ret->bytes += bytes;
+        ret->unused += users.len ? 0 : bytes;
+    }
+    ret->total = list.len;
+    volume_list_free(&list);
+    return r;
+}
+
+int engine_usage(struct engine *e, struct engine_usage *ret, struct err *err)
+{
+    struct engine_usage usage = {0};
+    int r = use_containers(e, &usage.containers, err);
+
+    if (!r)
+        r = use_images(e, &usage.images, err);
+    if (!r)
+        r = use_volumes(e, &usage.volumes, err);
+    if (!r)
+        *ret = usage;
+    return r;
+}
