@@ -138,6 +138,8 @@ $(BUILD)/gen/seccomp_default.h: $(BUILD)/gen/seccomp_gen
 $(BUILD)/obj/final/runtime/seccomp.o: $(BUILD)/gen/seccomp_default.h
 
 INSTALL_BIN     = $(DESTDIR)$(PREFIX)/bin
+# Where systemd looks for units of a PREFIX of /usr and of /usr/local. It is not told: `systemctl daemon-reload`.
+INSTALL_UNITS   = $(DESTDIR)$(PREFIX)/lib/systemd/system
 INSTALL_LIBEXEC = $(DESTDIR)$(PREFIX)/libexec/cooper
 HELPERS        := $(notdir $(filter $(LIBEXEC)/%,$(PROGRAMS)))
 
@@ -145,9 +147,12 @@ install: $(PROGRAMS)
 	install -d $(INSTALL_BIN) $(INSTALL_LIBEXEC)
 	install -m 755 $(PROGRAM_DIR)/cooper $(PROGRAM_DIR)/cooper-runtime $(INSTALL_BIN)/
 	install -m 755 $(addprefix $(LIBEXEC)/,$(HELPERS)) $(INSTALL_LIBEXEC)/
+	install -d $(INSTALL_UNITS)
+	sed 's|@BIN@|$(PREFIX)/bin|' final/cooper.service.in >$(INSTALL_UNITS)/cooper.service
 
 uninstall:
-	rm -f $(INSTALL_BIN)/cooper $(INSTALL_BIN)/cooper-runtime $(addprefix $(INSTALL_LIBEXEC)/,$(HELPERS))
+	rm -f $(INSTALL_BIN)/cooper $(INSTALL_BIN)/cooper-runtime $(addprefix $(INSTALL_LIBEXEC)/,$(HELPERS)) \
+		$(INSTALL_UNITS)/cooper.service
 	-rmdir $(INSTALL_LIBEXEC)
 
 clean:

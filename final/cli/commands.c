@@ -56,6 +56,8 @@ const struct command *const cli_commands[] = {
     &command_stop,
     &command_system_df,
     &command_system_prune,
+    &command_system_start,
+    &command_system_stop,
     &command_tag,
     &command_top,
     &command_unpause,

@@ -21,12 +21,13 @@ extern const struct command command_history;                               /* cm
 extern const struct command command_inspect, command_container_inspect, command_image_inspect,
     command_volume_inspect; /* cmd_inspect.c */
 extern const struct command command_volume_create, command_volume_ls, command_volume_rm,
-    command_volume_prune;                                  /* cmd_volume.c */
-extern const struct command command_events;                /* cmd_events.c */
-extern const struct command command_logs;                  /* cmd_logs.c */
-extern const struct command command_info, command_version; /* cmd_system.c */
-extern const struct command command_system_df;             /* cmd_df.c */
-extern const struct command command_system_prune;          /* cmd_system_prune.c */
+    command_volume_prune;                                              /* cmd_volume.c */
+extern const struct command command_events;                            /* cmd_events.c */
+extern const struct command command_logs;                              /* cmd_logs.c */
+extern const struct command command_info, command_version;             /* cmd_system.c */
+extern const struct command command_system_df;                         /* cmd_df.c */
+extern const struct command command_system_prune;                      /* cmd_system_prune.c */
+extern const struct command command_system_start, command_system_stop; /* cmd_boot.c */
 
 extern const struct command command_network_create, command_network_ls, command_network_inspect,
     command_network_rm, command_network_prune; /* cmd_network.c */

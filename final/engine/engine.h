@@ -97,6 +97,16 @@ int engine_remove(struct engine *e, const struct container *c, bool force, bool 
  * tidying up, and waits for the shim's end. Takes the descriptor. */
 int engine_remove_ended(struct engine *e, const char *id, int attach, struct err *err);
 
+/* After a boot: starts what should run by its restart policy, oldest first. What an earlier command
+ * of this boot started or stopped is left as it is, so calling it twice does no harm. `told` is
+ * called for each container that was tried, with err->code 0 or why it could not be started.
+ * Negative: nothing could be found out. */
+typedef void engine_told(void *context, const struct container *c, const struct err *err);
+int engine_start_all(struct engine *e, engine_told *told, void *context, struct err *err);
+/* Before a shutdown: stops what runs, all at once, each with its own signal and time, so that
+ * engine_start_all() starts it again. Returns once everything has stopped. */
+int engine_stop_all(struct engine *e, engine_told *told, void *context, struct err *err);
+
 struct exec_request {
     struct strv argv;
     struct strv env;            /* added to the container's */

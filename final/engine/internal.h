@@ -56,6 +56,12 @@ int container_wait_exit(struct engine *e, const struct container *c, int timeout
 int image_layers(struct engine *e, const char *image_id, struct strv *ret, struct err *err);
 /* Removes what a start made in the run directory. */
 int container_remove_run(struct engine *e, const char *id, struct err *err);
+/* Sends the signal `stop` begins with (sig 0), or another, to what runs, or to what waits to run
+ * again; does not wait. `by`: what the mark "stopped" says, "" for a person. */
+int container_ask_to_end(struct engine *e, const struct container *c, const char *by, int sig,
+                         struct err *err);
+/* How long `stop` waits, milliseconds; -1: for ever. */
+int container_stop_timeout(const struct container *c);
 /* By force: whatever runs, or waits to run, ends. Returns once it has. */
 int container_end_now(struct engine *e, const struct container *c, struct err *err);
 /* The control group a container lives in: "/cooper/<id>", or below --cgroup-parent. The caller

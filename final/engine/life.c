@@ -68,11 +68,14 @@ static bool restarts(const struct container *c)
 }
 
 /* containers/<id>/stopped: the end to come is meant. No policy starts the container again, and
- * `unless-stopped` remembers it over a boot. */
-static int mark_stopped(struct engine *e, const struct container *c, struct err *err)
+ * `unless-stopped` remembers it over a boot. `by`: nothing for a person; see boot.c. */
+static int mark_stopped_by(struct engine *e, const struct container *c, const char *by,
+                           struct err *err)
 {
     cleanup_free char *path = str_format("containers/%s/stopped", c->id);
-    int r = file_create(e->store->root_fd, path, "", 0, 0600, err);
+    int r = *by && faccessat(e->store->root_fd, path, F_OK, 0) < 0
+                ? file_store(e->store->root_fd, path, by, strlen(by), 0600, false, err)
+                : file_create(e->store->root_fd, path, "", 0, 0600, err);
 
     if (r == -EEXIST || r == -ENOENT || /* -ENOENT: it is being removed */
         (r < 0 && !restarts(c))) {      /* and can be stopped though the disk is full */
@@ -80,6 +83,11 @@ static int mark_stopped(struct engine *e, const struct container *c, struct err 
         r = 0;
     }
     return r;
+}
+
+static int mark_stopped(struct engine *e, const struct container *c, struct err *err)
+{
+    return mark_stopped_by(e, c, "", err);
 }
 
 static int stop_signal(const struct container *c)
@@ -188,6 +196,22 @@ static int stop_restarting(struct engine *e, const struct container *c, int sig,
     r = engine_stop(e, &now, sig, timeout_s, err);
     container_free(&now);
     return r;
+}
+
+int container_ask_to_end(struct engine *e, const struct container *c, const char *by, int sig,
+                         struct err *err)
+{
+    int r = mark_stopped_by(e, c, by, err);
+
+    if (r < 0 || is_restarting(c))
+        return r;
+    r = signal_init(e, c, sig ? sig : stop_signal(c), err);
+    return r < 0 ? r : thaw_for_signal(c, err);
+}
+
+int container_stop_timeout(const struct container *c)
+{
+    return stop_timeout(c, ENGINE_STOP_DEFAULT);
 }
 
 static int signal_and_wait(struct engine *e, const struct container *c, int sig, int timeout_ms,
