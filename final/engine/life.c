@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -224,6 +225,27 @@ static int signal_and_wait(struct engine *e, const struct container *c, int sig,
     return r < 0 ? r : container_wait_exit(e, c, timeout_ms, err);
 }
 
+/* What we were told to stop may have been on its way from one run to the next when we read of it:
+ * then its policy's start has come between, the last one as the mark is there. A person's start
+ * takes the mark away, and is meant. */
+static int stop_next_run(struct engine *e, const struct container *c, int sig, int timeout_s,
+                         struct err *err)
+{
+    cleanup_free char *mark = str_format("containers/%s/stopped", c->id);
+    struct container now;
+    int r = restarts(c) ? engine_find(e, c->id, &now, err) : -ENOENT;
+
+    if (r < 0) {
+        err_clear(err);
+        return r == -ENOENT ? 0 : r;
+    }
+    if ((now.init.pid != c->init.pid || now.init.start != c->init.start) &&
+        !faccessat(e->store->root_fd, mark, F_OK, 0))
+        r = engine_stop(e, &now, sig, timeout_s, err); /* does nothing if it does not run */
+    container_free(&now);
+    return r;
+}
+
 int engine_stop(struct engine *e, const struct container *c, int sig, int timeout_s,
                 struct err *err)
 {
@@ -242,7 +264,8 @@ int engine_stop(struct engine *e, const struct container *c, int sig, int timeou
     if (r < 0)
         return r;
     container_event(e, c, "stop", NULL);
-    return settle_after_end(e, c, NULL, err);
+    r = settle_after_end(e, c, NULL, err);
+    return r < 0 ? r : stop_next_run(e, c, sig, timeout_s, err);
 }
 
 /* The exit status as the shim tells it: an --rm container's record and files may be gone a moment

@@ -222,6 +222,7 @@ static void tell_start(struct engine *e, const struct container *c,
     volumes_tell_start(e, c);
 }
 
+/* One that is claimed. */
 static int start(struct engine *e, struct container *c, const struct start_options *options,
                  int delay_ms, int *ret_attach, struct err *err)
 {
@@ -231,11 +232,8 @@ static int start(struct engine *e, struct container *c, const struct start_optio
     struct joins joins = {0};
     struct volume_holds holds = {0};
     struct shim_report report;
-    int r = claim(e, c, err);
+    int r = remove_file(e, c->id, "exit.json", err);
 
-    if (r < 0)
-        return r;
-    r = remove_file(e, c->id, "exit.json", err);
     if (!r)
         r = log_check_start(json_object_get(c->config, "HostConfig"), err);
     if (!r)
@@ -279,32 +277,48 @@ int container_allow_mount(struct engine *e, const struct container *c, struct er
 }
 
 /* Somebody wants it to run, whatever was before: a stop, and restarts by the policy. */
-static int start_by_hand(struct engine *e, struct container *c, const struct start_options *options,
-                         int *ret_attach, struct err *err)
+static int claim_by_hand(struct engine *e, struct container *c, struct err *err)
 {
     int r = strcmp(c->state, "exited") ? 0 : remove_file(e, c->id, "stopped", err);
 
     if (!r)
         r = container_allow_mount(e, c, err);
     c->restarts = 0;
-    return r < 0 ? r : start(e, c, options, 0, ret_attach, err);
+    return r < 0 ? r : claim(e, c, err);
 }
 
+/* The shim that noted it has become this process. */
+static int claim_again(struct engine *e, struct container *c, struct restart_note *ret_note,
+                       struct err *err)
+{
+    if (strcmp(c->state, "restarting") || c->owner.pid != getpid() ||
+        !container_restart_note(e, c->id, ret_note))
+        return err_set(err, ECANCELED, "container %s is not to be started again by this process",
+                       c->name);
+    return claim(e, c, err);
+}
+
+/* Whoever looks at a container may write down what he finds (settle.c), also between our look and
+ * our claim: then we look again, for nobody else would start it. */
 int engine_start_again(struct engine *e, const char *id, struct err *err)
 {
     struct restart_note note;
-    struct container c;
-    int r = engine_find(e, id, &c, err);
+    bool outrun;
+    int r;
 
-    if (r < 0)
-        return r;
-    if (strcmp(c.state, "restarting") || c.owner.pid != getpid() ||
-        !container_restart_note(e, id, &note))
-        r = err_set(err, ECANCELED, "container %s is not to be started again by this process",
-                    c.name);
-    else
-        r = start(e, &c, NULL, note.delay_ms, NULL, err);
-    container_free(&c);
+    do {
+        struct container c;
+
+        err_clear(err);
+        r = engine_find(e, id, &c, err);
+        if (r < 0)
+            return r;
+        r = claim_again(e, &c, &note, err);
+        outrun = r == -EAGAIN;
+        if (!r)
+            r = start(e, &c, NULL, note.delay_ms, NULL, err);
+        container_free(&c);
+    } while (outrun);
     return r;
 }
 
@@ -327,22 +341,54 @@ static bool startable(const struct container *c)
            (being_made(c) && c->owner.pid == getpid());
 }
 
+/* -EAGAIN: the record has changed since *c was read. */
+static int start_as_it_is(struct engine *e, struct container *c,
+                          const struct start_options *options, int *ret_attach, bool *ret_claimed,
+                          struct err *err)
+{
+    int r;
+
+    *ret_claimed = false;
+    if (!strcmp(c->state, "paused"))
+        return err_set(err, EINVAL, "cannot start a paused container, try unpause instead");
+    if (container_running(c) || !strcmp(c->state, "restarting"))
+        return attach_to_running(e, c, ret_attach, err);
+    if (!startable(c))
+        return err_set(err, EBUSY, "container %s is %s by another command", c->name, c->state);
+    r = claim_by_hand(e, c, err);
+    *ret_claimed = !r;
+    return r < 0 ? r : start(e, c, options, 0, ret_attach, err);
+}
+
+/* True when nobody else started it: somebody only looked, and wrote down what he found. */
+static bool may_still_start(struct engine *e, const char *id)
+{
+    struct err ignored = {0};
+    struct container now;
+    bool may = !engine_find(e, id, &now, &ignored);
+
+    if (may) {
+        may = startable(&now);
+        container_free(&now);
+    }
+    return may;
+}
+
 int engine_start(struct engine *e, const char *id, const struct start_options *options,
                  int *ret_attach, struct err *err)
 {
-    struct container c;
-    int r = engine_find(e, id, &c, err);
+    bool claimed;
+    int r;
 
-    if (r < 0)
-        return r;
-    if (!strcmp(c.state, "paused"))
-        r = err_set(err, EINVAL, "cannot start a paused container, try unpause instead");
-    else if (container_running(&c) || !strcmp(c.state, "restarting"))
-        r = attach_to_running(e, &c, ret_attach, err);
-    else if (startable(&c))
-        r = start_by_hand(e, &c, options, ret_attach, err);
-    else
-        r = err_set(err, EBUSY, "container %s is %s by another command", c.name, c.state);
-    container_free(&c);
+    do {
+        struct container c;
+
+        err_clear(err);
+        r = engine_find(e, id, &c, err);
+        if (r < 0)
+            return r;
+        r = start_as_it_is(e, &c, options, ret_attach, &claimed, err);
+        container_free(&c);
+    } while (r == -EAGAIN && !claimed && may_still_start(e, id));
     return r;
 }

@@ -1,12 +1,17 @@
 /* Many containers at once and one after the other, and what is left when somebody is killed. */
 #include "engine/lan.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "engine/attach.h"
 
 #define EXPECT_OK(...) EXPECT(0, NULL, "", __VA_ARGS__)
 
@@ -48,17 +53,23 @@ static void wait_for_no_links(void)
     ck_abort_msg("links are left:\n%s", r.out.data);
 }
 
+static void expect_no_names(void)
+{
+    cleanup_run struct run_result r = {0};
+
+    RUN_OK(&r, NULL, "sh", "-c", "find \"$0\"/run/network/names -mindepth 1", world_root());
+    ck_assert_str_eq(r.out.data, "");
+}
+
 /* Nothing of any container is left: links, elements, names, addresses. */
 static void expect_clean(const char *rules)
 {
-    cleanup_run struct run_result r = {0};
     cleanup_free char *now = NULL;
 
     wait_for_no_links();
     now = lan_nft("-s list ruleset");
     ck_assert_msg(str_equal(now, rules), "rules:\n%s\nbefore:\n%s", now, rules);
-    RUN_OK(&r, NULL, "sh", "-c", "find \"$0\"/run/network/names -mindepth 1", world_root());
-    ck_assert_str_eq(r.out.data, "");
+    expect_no_names();
     EXPECT(0, "0\n", "", "network", "inspect", "-f", "{{len .Containers}}", "bridge");
 }
 
@@ -149,6 +160,50 @@ START_TEST(commands_killed_at_any_moment)
         ck_assert_str_eq(after, rules);
     }
     EXPECT_OK("rm", "-f", "web");
+    expect_no_names();
+}
+END_TEST
+
+static void say(const char *id, char what)
+{
+    cleanup_free char *path = str_format("%s/run/%s/attach.sock", world_root(), id);
+    cleanup_close int dir = -1, fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char answer = 0;
+
+    *strrchr(path, '/') = 0;
+    dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/attach.sock", dir);
+    ck_assert(!connect(fd, (struct sockaddr *)&address, sizeof address));
+    ck_assert_int_eq(send(fd, &what, 1, 0), 1);
+    ck_assert_int_eq(recv(fd, &answer, 1, 0), 1);
+    ck_assert_int_eq(answer, what);
+}
+
+/* A `connect` was killed when it had told the shim, and the shim has come round to it only after
+ * `disconnect` had taken the names away. What it then made it takes back with the next word. */
+START_TEST(a_late_word_of_a_killed_command)
+{
+    cleanup_free char *id = NULL, *plan = NULL, *kept = world_path("plan"), *names = NULL;
+    cleanup_run struct run_result r = {0};
+
+    EXPECT_OK("network", "create", "cut");
+    SERVE("web", "tcp", "80", NULL);
+    id = world_inspect("web", "{{.Id}}");
+    plan = str_format("%s/run/%s/network.json", world_root(), id);
+    EXPECT_OK("network", "connect", "cut", "web");
+    RUN_OK(&r, NULL, "cp", plan, kept);
+    EXPECT_OK("network", "disconnect", "cut", "web");
+    RUN_OK(&r, NULL, "cp", kept, plan);
+    say(id, ATTACH_NETWORK);
+    names = str_format("%s/run/network/names", world_root());
+    RUN_OK(&r, NULL, "find", names, "-name", "web");
+    ck_assert_msg(strstr(r.out.data, "/web\n") != NULL, "'%s'", r.out.data);
+    EXPECT(1, "", "is not connected", "network", "disconnect", "cut", "web");
+    EXPECT_OK("network", "disconnect", "-f", "cut", "web");
+    RUN_OK(&r, NULL, "find", names, "-mindepth", "1");
+    ck_assert_str_eq(r.out.data, "");
+    EXPECT(0, "cut\n", "", "network", "rm", "cut");
 }
 END_TEST
 
@@ -183,6 +238,7 @@ SUITE(network_crash)
     tcase_add_test(t, many_cycles_leave_nothing);
     tcase_add_test(t, a_start_killed_at_any_moment);
     tcase_add_test(t, commands_killed_at_any_moment);
+    tcase_add_test(t, a_late_word_of_a_killed_command);
     tcase_add_test(t, a_killed_shim_leaves_nothing);
     suite_add_tcase(suite, t);
 }

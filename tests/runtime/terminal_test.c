@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+#include <utmp.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
@@ -225,10 +226,13 @@ END_TEST
 /* --- in the foreground --------------------------------------------------------------------------
  */
 
-/* A terminal of the test's own, with cooper-runtime at it. */
-static pid_t at_terminal(const char *const args[], const struct winsize *size, int *ret_master)
+/* A terminal of the test's own, with cooper-runtime at it. *ret_before (NULL: not asked): how the
+ * terminal was before anybody had it. */
+static pid_t at_terminal(const char *const args[], const struct winsize *size, int *ret_master,
+                         struct termios *ret_before)
 {
     cleanup_strv struct strv argv = {0};
+    int slave;
     pid_t pid;
 
     strv_add(&argv, RUNTIME);
@@ -236,12 +240,17 @@ static pid_t at_terminal(const char *const args[], const struct winsize *size, i
     strv_add(&argv, tool_root());
     for (size_t i = 0; args[i]; i++)
         strv_add(&argv, args[i]);
-    pid = forkpty(ret_master, NULL, NULL, size);
+    ck_assert(!openpty(ret_master, &slave, NULL, NULL, size));
+    ck_assert(!ret_before || !tcgetattr(slave, ret_before));
+    pid = fork();
     ck_assert_int_ge(pid, 0);
     if (!pid) {
-        execv(RUNTIME, argv.items);
+        close(*ret_master);
+        if (!login_tty(slave))
+            execv(RUNTIME, argv.items);
         _exit(127);
     }
+    close(slave);
     return pid;
 }
 
@@ -262,8 +271,7 @@ START_TEST(run_relays_a_terminal)
 
     terminal_box(&box, "tty + wait + tty + exit 6");
     pid = at_terminal((const char *const[]){"run", "-b", box.bundle, box.id, NULL}, &size,
-                      &screen.master);
-    ck_assert(!tcgetattr(screen.master, &before));
+                      &screen.master, &before);
     await(&screen, "tty: 111 /dev/pts/0 24x80 foreground=1");
     size = (struct winsize){.ws_row = 40, .ws_col = 132};
     ck_assert(!ioctl(screen.master, TIOCSWINSZ, &size) && !kill(pid, SIGWINCH));
@@ -294,7 +302,7 @@ START_TEST(ctrl_c_is_the_containers)
     tool_up(&box, "waiting");
     pid = at_terminal(
         (const char *const[]){"exec", "-t", box.id, "/bin/probe", "tty", "+", "wait", NULL}, &size,
-        &screen.master);
+        &screen.master, NULL);
     await(&screen, "tty: 111 /dev/pts/0 24x80 foreground=1");
     type(screen.master, "\003");
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);

@@ -35,16 +35,40 @@ static int open_runs(const struct shim_options *o, struct err *err)
     return fd < 0 ? err_errno(err, "cannot open '%s'", path) : fd;
 }
 
+static bool has_endpoint(const struct net_endpoint_list *list, const struct net_endpoint *wanted)
+{
+    for (size_t i = 0; i < list->len; i++)
+        if (!strcmp(list->items[i].network_id, wanted->network_id) &&
+            ip_equal(&list->items[i].ip4.base, &wanted->ip4.base) &&
+            ip_equal(&list->items[i].ip6.base, &wanted->ip6.base))
+            return true;
+    return false;
+}
+
+/* The command that takes a container off a network takes its names away. But the word of an
+ * earlier, killed command may have come to us in between, with the plan still as it was. */
+static void take_back_names(struct shim_network *n, const struct net_endpoint_list *old)
+{
+    for (size_t i = 0; i < old->len && n->names >= 0; i++)
+        if (!has_endpoint(&n->endpoints, &old->items[i]))
+            net_names_remove(n->names, &old->items[i], n->options->id);
+}
+
 static int load_plan(struct shim_network *n, struct err *err)
 {
     cleanup_free char *path = str_format("%s/" PLAN, n->options->run);
+    cleanup_json json_t *old_plan = NULL; /* has the texts of the old endpoints */
+    struct net_endpoint_list old = n->endpoints;
     json_t *plan = json_load(AT_FDCWD, path, PLAN_MAX, err);
+    int r;
 
     if (!plan)
         return -err->code;
-    json_decref(n->plan);
+    old_plan = n->plan;
     n->plan = plan;
-    return net_endpoints_read(json_object_get(plan, "endpoints"), &n->endpoints, err);
+    r = net_endpoints_read(json_object_get(plan, "endpoints"), &n->endpoints, err);
+    take_back_names(n, &old);
+    return r;
 }
 
 /* The sockets came in the order of the ports that have one. */
@@ -160,7 +184,7 @@ int shim_network_plug(struct shim_network *n, pid_t init, struct err *err)
     return r < 0 ? r : serve_names(n, err);
 }
 
-/* A network came or went. The names of one that went the command has taken away. */
+/* A network came or went. */
 void shim_network_reload(struct shim_network *n)
 {
     struct err ignored;
