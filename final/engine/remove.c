@@ -33,7 +33,7 @@ static int container_remove_files(struct engine *e, const char *id, struct err *
 }
 
 /* Every step may find that an earlier, killed attempt has done it: all are repeatable. The record
- * goes last. */
+ * goes last. 1; 0: another command took that away, beside us. */
 static int take_apart(struct engine *e, const struct container *c, bool volumes, struct err *err)
 {
     int r = container_destroy_cgroup(c, err);
@@ -50,7 +50,13 @@ static int take_apart(struct engine *e, const struct container *c, bool volumes,
         r = store_container_remove(e->store, c->id, err);
     if (r > 0) /* it was us, and no other command beside us */
         container_event(e, c, "destroy", NULL);
-    return r < 0 ? err_wrap(err, "cannot remove container %s", c->name) : 0;
+    return r < 0 ? err_wrap(err, "cannot remove container %s", c->name) : r;
+}
+
+/* Two of them were asked to do what one can. */
+static int refuse_gone(const struct container *c, bool force, struct err *err)
+{
+    return force ? 0 : err_set(err, ENOENT, "No such container: %s", c->name);
 }
 
 /* From here on no other command can start the container. -EAGAIN: one has been faster. */
@@ -77,7 +83,7 @@ static int remove_as_it_is_now(struct engine *e, const struct container *c, bool
     r = store_container_find(e->store, c->id, &now, err);
     if (r == -ENOENT) { /* removed by another: what we made or saw of it goes all the same */
         r = take_apart(e, c, volumes, err);
-        return r || force ? r : err_set(err, ENOENT, "No such container: %s", c->name);
+        return r < 0 ? r : refuse_gone(c, force, err);
     }
     if (r < 0)
         return r;
@@ -158,7 +164,7 @@ int engine_remove(struct engine *e, const struct container *c, bool force, bool 
     r = take_apart(e, c, volumes || c->auto_remove, err);
     if (r < 0)
         note_dead(e, c, err);
-    return r;
+    return r ? (r < 0 ? r : 0) : refuse_gone(c, force, err);
 }
 
 /* What the shim leaves when all is well: nothing. Its run directory goes last, so if that is there

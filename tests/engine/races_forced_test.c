@@ -110,6 +110,30 @@ START_TEST(start_meets_start)
 }
 END_TEST
 
+/* A policy's start, and a command that writes down, between that start's look and its claim, what
+ * it found: nobody else starts the container, so the start must not give up. */
+START_TEST(a_restart_meets_somebody_who_looks)
+{
+    cleanup_free char *id =
+        OUTPUT("run", "-d", "--name", "ra", "--restart", "always", BOX, "sh", "-c",
+               "echo run; until [ -e /go ]; do usleep 1000; done; rm /go; exit 3");
+    cleanup_run struct run_result r = {0};
+    pid_t shim = world_shim_of(id);
+    sqlite3 *db;
+
+    world_wait_log("ra", "run");
+    db = hold_database();
+    COOPER(&r, "exec", "ra", "touch", "/go"); /* may end with its container */
+    wait_until_it_waits(shim);                /* which has become `cooper start` */
+    ck_assert_int_eq(
+        sqlite3_exec(db, "UPDATE containers SET revision = revision + 1", NULL, NULL, NULL),
+        SQLITE_OK);
+    let_go(db);
+    world_wait_for("ra", "{{.State.Status}} {{.RestartCount}}", "running 1");
+    EXPECT(0, "run\nrun\n", "", "logs", "ra");
+}
+END_TEST
+
 START_TEST(rm_meets_start)
 {
     struct outcome both[2];
@@ -269,6 +293,7 @@ SUITE(races_forced)
     tcase_add_unchecked_fixture(t, world_make, world_remove);
     tcase_add_checked_fixture(t, world_clear, NULL);
     tcase_add_test(t, start_meets_start);
+    tcase_add_test(t, a_restart_meets_somebody_who_looks);
     tcase_add_test(t, rm_meets_start);
     tcase_add_test(t, rm_meets_rm);
     tcase_add_test(t, rename_meets_rename);
