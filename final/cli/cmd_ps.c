@@ -279,7 +279,9 @@ static json_t *collect_rows(struct cli *cli, const struct container_list *list)
     const struct options *o = &cli->options;
     long long left = options_flag(o, "latest") ? 1 : options_number(o, "last", -1);
     bool all = shows_all(o), limited = left >= 0;
+    cleanup_json json_t *images = json_object();
     struct container_row how = {.now_ns = clock_now(),
+                                .images = images,
                                 .whole = options_flag(o, "no-trunc"),
                                 .ports = !options_flag(o, "quiet"),
                                 .size = options_flag(o, "size"),

@@ -105,7 +105,9 @@ static const struct column container_columns[] = {
 
 static int container_rows(struct engine *e, bool whole, json_t *rows, struct err *err)
 {
-    struct container_row how = {.now_ns = clock_now(), .whole = whole, .ports = whole};
+    cleanup_json json_t *images = json_object();
+    struct container_row how = {
+        .now_ns = clock_now(), .images = images, .whole = whole, .ports = whole};
     struct container_list list;
     int r = engine_list(e, &list, err);
 

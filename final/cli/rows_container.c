@@ -11,20 +11,30 @@
 
 #define COMMAND_COLUMNS 20
 
-/* The name it was created from, or the image's id when that name means another image now. */
-static char *image_cell(struct engine *e, const struct container *c, bool whole)
+/* The id of the image that has the name now, "" for none. Many containers are of few images. */
+static const char *id_of_image(struct engine *e, const char *name, json_t *known)
 {
+    struct err ignored = {0};
     struct image image;
-    struct err err = {0};
-    bool moved = true;
 
-    if (!engine_find_image(e, c->image_name, &image, &err)) {
-        moved = strcmp(image.id, c->image_id) != 0;
-        image_free(&image);
+    if (!json_object_get(known, name)) {
+        if (!engine_find_image(e, name, &image, &ignored)) {
+            json_put_str(known, name, image.id);
+            image_free(&image);
+        } else {
+            json_put_str(known, name, "");
+        }
     }
-    if (!moved)
+    return json_string_value(json_object_get(known, name));
+}
+
+/* The name it was created from, or the image's id when that name means another image now. */
+static char *image_cell(struct engine *e, const struct container *c,
+                        const struct container_row *how)
+{
+    if (!strcmp(id_of_image(e, c->image_name, how->images), c->image_id))
         return str_copy(c->image_name);
-    return whole ? str_copy(c->image_id) : rows_short_id(c->image_id);
+    return how->whole ? str_copy(c->image_id) : rows_short_id(c->image_id);
 }
 
 static char *command_cell(const struct container *c, bool whole)
@@ -101,7 +111,7 @@ json_t *rows_container(struct engine *e, const struct container *c, const struct
     char text[64];
 
     put_owned(row, "ID", how->whole ? str_copy(c->id) : rows_short_id(c->id));
-    put_owned(row, "Image", image_cell(e, c, how->whole));
+    put_owned(row, "Image", image_cell(e, c, how));
     put_owned(row, "Command", command_cell(c, how->whole));
     rows_time(c->created_ns, text);
     json_put_str(row, "CreatedAt", text);

@@ -5,6 +5,7 @@
 
 struct container_row {
     int64_t now_ns;   /* ages are counted from here */
+    json_t *images;   /* an object of the caller's: image names that were looked up so far */
     bool whole;       /* nothing is cut */
     bool ports;       /* look up which are published */
     bool size;        /* walk its directory: what it wrote, and with its image */

@@ -13,14 +13,16 @@
 
 static void put_counts(const struct container_list *list, json_t *info)
 {
-    int running = 0;
+    int running = 0, paused = 0;
 
-    for (size_t i = 0; i < list->len; i++)
-        running += container_running(&list->items[i]);
+    for (size_t i = 0; i < list->len; i++) {
+        running += !strcmp(list->items[i].state, "running");
+        paused += !strcmp(list->items[i].state, "paused");
+    }
     json_put(info, "Containers", json_integer((json_int_t)list->len));
     json_put(info, "ContainersRunning", json_integer(running));
-    json_put(info, "ContainersPaused", json_integer(0));
-    json_put(info, "ContainersStopped", json_integer((json_int_t)list->len - running));
+    json_put(info, "ContainersPaused", json_integer(paused));
+    json_put(info, "ContainersStopped", json_integer((json_int_t)list->len - running - paused));
 }
 
 /* PRETTY_NAME="Debian GNU/Linux 12 (bookworm)" of os-release(5). */

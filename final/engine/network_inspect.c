@@ -82,7 +82,10 @@ json_t *engine_container_ports(struct engine *e, const struct container *c, stru
     struct endpoint_list endpoints = {0};
     json_t *ports;
 
-    if (store_endpoints(e->store, c->id, NULL, &endpoints, err) < 0)
+    /* Most have none to publish: `ps` asks no records for them. */
+    if ((json_object_size(json_at(c->config, "Config.ExposedPorts")) ||
+         json_object_size(json_at(c->config, "HostConfig.PortBindings"))) &&
+        store_endpoints(e->store, c->id, NULL, &endpoints, err) < 0)
         return NULL;
     ports = ports_document(c, &endpoints);
     endpoint_list_free(&endpoints);

@@ -40,10 +40,13 @@ static int load_references(struct store *s, struct image *image, struct err *err
     return r;
 }
 
+/* Containers are counted in indices alone: their rows are long, and `ps` asks for many an image. */
 #define IMAGE_COLUMNS                                                                              \
     "images.id, images.manifest, images.created, images.size, images.parent,"                      \
     " (SELECT COUNT(*) FROM images AS child WHERE child.parent = images.id),"                      \
-    " (SELECT COUNT(*) FROM image_users WHERE image_users.image = images.id)"
+    " (SELECT COUNT(*) FROM containers WHERE containers.image = images.id)"                        \
+    " + (SELECT COUNT(*) FROM image_mounts WHERE image_mounts.image = images.id AND NOT EXISTS"    \
+    " (SELECT 1 FROM containers WHERE containers.image = images.id AND id = container))"
 
 static int read_image(struct store *s, sqlite3_stmt *query, struct image *ret, struct err *err)
 {

@@ -1,19 +1,20 @@
 #!/bin/bash
-# bench.sh - what `make bench` runs: how long a container takes from start to exit, how long images take to come and
-# go (images.sh) and to be built (builds.sh), how much memory is held, how fast networks are; Cooper beside the bare
-# kernel and whatever of crun, runc, podman and docker is installed.
+# bench.sh - what `make bench` runs: how long a container takes from start to exit, how long what is done to containers
+# takes (life.sh), how long images take to come and go (images.sh) and to be built (builds.sh), how much memory is held,
+# how fast networks are; Cooper beside the bare kernel and whatever of crun, runc, podman and docker is installed.
 #
 # Everything runs in one private mount and network namespace: a dockerd, a registry and all stores are our own and go
 # when this ends. Peers that refuse hybrid cgroups (crun) get to see only v1.
 #
-# ROUNDS (40), PULL_ROUNDS (3), MIRROR (apt's own) and SUITE change what is measured; ONLY="start runtime network images
-# builds memory" leaves out what is not in it.
+# ROUNDS (40), PULL_ROUNDS (3), MIRROR (apt's own) and SUITE change what is measured; ONLY="start runtime life network
+# images builds memory" leaves out what is not in it.
 # shellcheck disable=SC2086,SC2046  # $podman and `runtime` are commands with options
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/demo/registry.sh
 . tests/bench/images.sh
 . tests/bench/builds.sh
+. tests/bench/life.sh
 
 if [ -z "${COOPER_BENCH_INSIDE:-}" ]; then
     COOPER_BENCH_INSIDE=1 exec unshare --mount --net --propagation private "$0" "$@"
@@ -338,6 +339,6 @@ cooper import "$state/rootfs.tar" bench:1 >/dev/null
 if have dockerd && have docker; then
     start_dockerd
 fi
-for part in ${ONLY:-start runtime network images builds memory}; do
+for part in ${ONLY:-start runtime life network images builds memory}; do
     bench_$part
 done

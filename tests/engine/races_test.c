@@ -175,6 +175,32 @@ START_TEST(start_meets_the_end)
 END_TEST
 
 /* A lock or a pipe of the caller's must not be held for as long as the container runs. */
+/* Started all at once, seen by all at once, removed all at once: each is there, and then none. */
+START_TEST(fifty_at_once)
+{
+    enum { N = 50 };
+    pid_t pids[N], ps = 0;
+    char names[N][8];
+
+    for (int i = 0; i < N; i++) {
+        snprintf(names[i], sizeof names[i], "c%d", i);
+        pids[i] =
+            START(NULL, "run", "-d", "--name", names[i], "--network", "none", BOX, "sleep", "600");
+    }
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(run_wait(pids[i], 100), 0);
+    EXPECT(0, "50\n", "", "info", "--format", "{{.ContainersRunning}}");
+    for (int i = 0; i < N; i++)
+        pids[i] = START(NULL, "rm", "-f", names[i]);
+    ps = START(NULL, "ps", "-a");
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(run_wait(pids[i], 100), 0);
+    ck_assert_int_eq(run_wait(ps, 100), 0);
+    EXPECT(0, "", "", "ps", "-aq");
+    world_assert_nothing_left(NULL);
+}
+END_TEST
+
 START_TEST(no_descriptor_of_the_caller_stays)
 {
     int ends[2];
@@ -241,6 +267,7 @@ SUITE(races)
     tcase_add_test(t, start_meets_the_end);
     tcase_add_test(t, the_end_meets_endless_output);
     tcase_add_test(t, a_shim_removes_with_helpers_elsewhere);
+    tcase_add_test(t, fifty_at_once);
     tcase_add_test(t, no_descriptor_of_the_caller_stays);
     suite_add_tcase(suite, t);
 }
