@@ -153,6 +153,10 @@ static int kill_one(struct cli *cli, const char *name, const struct container *c
     const char *text = options_one(&cli->options, "signal");
     int sig = text ? proc_signal_number(text) : SIGKILL;
 
+    if (sig < 0 && !text[strspn(text, "0123456789")]) /* a number, but none of a signal */
+        return err_set(err, EINVAL,
+                       "Cannot kill container: %s: The linux daemon does not support signal %s",
+                       name, text);
     if (sig < 0)
         return err_set(err, EINVAL, "Invalid signal: %s", text);
     if (!alive(c))
