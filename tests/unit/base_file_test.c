@@ -241,6 +241,7 @@ SUITE(base_file)
         TCase *t = tcase_create(tests[i]->name);
 
         tcase_set_tags(t, "needs-root"); /* outside/ belongs to root */
+        tcase_set_timeout(t, 30);        /* thousands of directories, on a disk that others use */
         tcase_add_unchecked_fixture(t, place_make, place_remove);
         tcase_add_test(t, tests[i]);
         suite_add_tcase(suite, t);
