@@ -509,10 +509,13 @@ int container_wait_exit(struct engine *e, const struct container *c, int timeout
 {
     cleanup_free char *dir = container_path(e, c->id);
     cleanup_free char *file = str_format("%s/exit.json", dir);
-    cleanup_close int pidfd = proc_open(&c->owner);
-    cleanup_close int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    cleanup_close int pidfd = proc_open(&c->owner), watch = -1;
     struct timespec deadline;
 
+    /* `stop -t 0` only asks: the kernel takes milliseconds to be rid of a watch. */
+    if (!timeout_ms && pidfd >= 0 && access(file, F_OK) < 0)
+        return -ETIMEDOUT;
+    watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (watch < 0 || inotify_add_watch(watch, dir, IN_MOVED_TO | IN_DELETE_SELF) < 0)
         return errno == ENOENT ? 0 : err_errno(err, "cannot watch '%s'", dir);
     if (pidfd < 0 && pidfd != -ESRCH)
