@@ -144,6 +144,10 @@ INSTALL_LIBEXEC = $(DESTDIR)$(PREFIX)/libexec/cooper
 HELPERS        := $(notdir $(filter $(LIBEXEC)/%,$(PROGRAMS)))
 
 install: $(PROGRAMS)
+	+@$(MAKE) --no-print-directory install-files
+
+# What is there, without looking whether it is up to date.
+install-files:
 	install -d $(INSTALL_BIN) $(INSTALL_LIBEXEC)
 	install -m 755 $(PROGRAM_DIR)/cooper $(PROGRAM_DIR)/cooper-runtime $(INSTALL_BIN)/
 	install -m 755 $(addprefix $(LIBEXEC)/,$(HELPERS)) $(INSTALL_LIBEXEC)/
@@ -162,6 +166,6 @@ clean:
 include tutorial/rootfs.mk
 include tests/tests.mk
 
-.PHONY: all install uninstall clean
+.PHONY: all install install-files uninstall clean
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

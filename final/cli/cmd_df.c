@@ -58,32 +58,31 @@ static void add_row(json_t *rows, const char *type, const struct usage_part *par
     json_push(rows, row);
 }
 
-static int print_summary(struct cli *cli, const char *format, struct err *err)
+static int print_summary(struct cli *cli, const char *format)
 {
     cleanup_json json_t *rows = json_array();
     struct engine_usage usage;
-    int r = engine_usage(cli->engine, &usage, err);
+    struct err err = {0};
 
-    if (r < 0)
-        return r;
+    if (engine_usage(cli->engine, &usage, &err) < 0)
+        return cli_engine_fail(cli, &err);
     add_row(rows, "Images", &usage.images);
     add_row(rows, "Containers", &usage.containers);
     add_row(rows, "Local Volumes", &usage.volumes);
     add_row(rows, "Build Cache", &(struct usage_part){0});
-    return format_rows(columns, PRESET, format, rows, err);
+    return format_rows(columns, PRESET, format, rows, &err) < 0 ? cli_fail(cli, &err) : 0;
 }
 
 static int cmd_df(struct cli *cli)
 {
     const char *format = options_one(&cli->options, "format");
-    bool verbose = options_flag(&cli->options, "verbose");
     struct err err = {0};
-    int r;
 
     if (cli_engine(cli, &err) < 0)
         return cli_engine_fail(cli, &err);
-    r = verbose ? df_print_verbose(cli->engine, format, &err) : print_summary(cli, format, &err);
-    return r < 0 ? cli_fail(cli, &err) : 0;
+    if (!options_flag(&cli->options, "verbose"))
+        return print_summary(cli, format);
+    return df_print_verbose(cli->engine, format, &err) < 0 ? cli_fail(cli, &err) : 0;
 }
 
 const struct command command_system_df = {

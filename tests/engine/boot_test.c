@@ -209,8 +209,8 @@ START_TEST(the_unit_is_installed_with_its_commands)
     struct err err = {0};
 
     destdir = str_format("DESTDIR=%s", dest);
-    RUN_OK(&r, NULL, "make", "-s", "-o", "all", "-C", SOURCE_DIR, build, destdir, "PREFIX=/opt/x",
-           "install");
+    RUN_OK(&r, NULL, "make", "-s", "-C", SOURCE_DIR, build, destdir, "PREFIX=/opt/x",
+           "install-files");
     unit = str_format("%s/opt/x/lib/systemd/system/cooper.service", dest);
     bin = str_format("%s/opt/x/bin/cooper", dest);
     ck_assert_msg(!file_load(AT_FDCWD, unit, 1u << 16, &text, &err), "%s", err.message);
