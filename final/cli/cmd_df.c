@@ -29,20 +29,20 @@ static const struct column columns[] = {
 
 #define PRESET "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}"
 
-/* "1.984MB (100%)"; of nothing there is no share. */
-static char *reclaimable(const struct usage_part *part)
+/* "1.984MB (100%)"; of nothing there is no share, and docker shows none of the cache's. */
+static char *reclaimable(const struct usage_part *part, bool share)
 {
     char size[HUMAN_MAX];
 
     human_size((double)part->unused, 4, size);
-    if (!part->bytes)
+    if (!part->bytes || !share)
         return str_copy(size);
     return str_format("%s (%d%%)", size, (int)((double)part->unused * 100 / (double)part->bytes));
 }
 
 static void add_row(json_t *rows, const char *type, const struct usage_part *part)
 {
-    cleanup_free char *unused = reclaimable(part);
+    cleanup_free char *unused = reclaimable(part, strcmp(type, "Build Cache") != 0);
     char text[HUMAN_MAX];
     json_t *row = json_object();
 
@@ -69,7 +69,7 @@ static int print_summary(struct cli *cli, const char *format)
     add_row(rows, "Images", &usage.images);
     add_row(rows, "Containers", &usage.containers);
     add_row(rows, "Local Volumes", &usage.volumes);
-    add_row(rows, "Build Cache", &(struct usage_part){0});
+    add_row(rows, "Build Cache", &usage.cache);
     return format_rows(columns, PRESET, format, rows, &err) < 0 ? cli_fail(cli, &err) : 0;
 }
 

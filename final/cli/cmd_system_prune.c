@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "build/build.h"
 #include "cli/commands.h"
 #include "cli/confirm.h"
 #include "cli/image_filter.h"
@@ -73,6 +74,21 @@ static int prune_images(struct pruning *p, struct err *err)
     return r;
 }
 
+/* A step of a build has no labels: whoever asks for some does not mean it. */
+static int prune_cache(struct pruning *p, struct err *err)
+{
+    struct build_prune what = {.all = p->all, .until_ns = p->filter.until_ns};
+    cleanup_strv struct strv ids = {0};
+    uint64_t bytes = 0;
+    int r = 0;
+
+    if (!p->filter.labels.len)
+        r = build_prune(p->cli->engine, &what, &ids, &bytes, err);
+    prune_print("Deleted build cache objects:", &ids);
+    p->bytes += bytes;
+    return r;
+}
+
 /* What each step says that it will remove, and with --all; NULL: it is only done with --volumes. */
 static const struct step {
     int (*run)(struct pruning *p, struct err *err);
@@ -86,6 +102,7 @@ static const struct step {
      "all anonymous volumes not used by at least one container", true},
     {prune_images, "all dangling images",
      "all images without at least one container associated to them", false},
+    {prune_cache, "unused build cache", "all build cache", false},
 };
 #define STEPS (sizeof steps / sizeof *steps)
 

@@ -14,7 +14,7 @@
 #include "cli/rows_container.h"
 #include "cli/rows_image.h"
 
-/* One of the three lists: what it is called, and its table. */
+/* One of the lists: what it is called, and its table. */
 struct section {
     const char *member, *title, *preset;
     const struct column *columns;
@@ -150,6 +150,52 @@ static int volume_rows(struct engine *e, bool whole, json_t *rows, struct err *e
     return r;
 }
 
+/* --- build cache --------------------------------------------------------------------------------
+ */
+
+static const struct column cache_columns[] = {{"ID", "CACHE ID"},
+                                              {"CacheType", "CACHE TYPE"},
+                                              {"Size", "SIZE"},
+                                              {"CreatedSince", "CREATED"},
+                                              {"LastUsedSince", "LAST USED"},
+                                              {"UsageCount", "USAGE"},
+                                              {"Shared", "SHARED"},
+                                              COLUMNS_END};
+
+/* A step's layer that an image has, too, is shared. */
+static json_t *cache_row(const struct build_step *step, bool whole)
+{
+    const char *id = digest_hex(step->key);
+    cleanup_free char *cut = whole ? str_copy(id) : rows_short_id(id);
+    json_t *row = json_object();
+    char text[64];
+
+    json_put_str(row, "ID", cut);
+    json_put_str(row, "CacheType", "regular");
+    json_put_str(row, "Description", step->description);
+    put_size(row, "Size", step->size, 3);
+    rows_ago(step->created_ns, clock_now(), text);
+    json_put_str(row, "CreatedSince", text);
+    rows_ago(step->used_ns, clock_now(), text);
+    json_put_str(row, "LastUsedSince", text);
+    put_count(row, "UsageCount", step->uses);
+    json_put_str(row, "InUse", step->in_use ? "true" : "false");
+    json_put_str(row, "Shared", step->in_use ? "true" : "false");
+    json_put(row, "Label", json_object()); /* marks a row: see format.h */
+    return row;
+}
+
+static int cache_rows(struct engine *e, bool whole, json_t *rows, struct err *err)
+{
+    struct build_step_list list = {0};
+    int r = store_build_list(e->store, &list, err);
+
+    for (size_t i = 0; i < list.len && r >= 0; i++)
+        json_push(rows, cache_row(&list.items[i], whole));
+    build_step_list_free(&list);
+    return r < 0 ? r : 0;
+}
+
 /* --- all of them --------------------------------------------------------------------------------
  */
 
@@ -164,25 +210,30 @@ static const struct section sections[] = {
      container_columns, container_rows},
     {"Volumes", "Local Volumes space usage:", "{{.Name}}\t{{.Links}}\t{{.Size}}", volume_columns,
      volume_rows},
+    {"BuildCache", NULL,
+     "{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t"
+     "{{.UsageCount}}\t{{.Shared}}",
+     cache_columns, cache_rows},
 };
 #define SECTIONS (sizeof sections / sizeof *sections)
 
-static const struct column cache_columns[] = {{"ID", "CACHE ID"},
-                                              {"CacheType", "CACHE TYPE"},
-                                              {"Size", "SIZE"},
-                                              {"CreatedSince", "CREATED"},
-                                              {"LastUsedSince", "LAST USED"},
-                                              {"UsageCount", "USAGE"},
-                                              {"Shared", "SHARED"},
-                                              COLUMNS_END};
+/* The cache has no heading but its sum: what images have of it is theirs. */
+static int print_title(struct engine *e, const struct section *s, struct err *err)
+{
+    struct usage_part cache = {0};
+    char size[HUMAN_MAX];
+    int r = s->title ? 0 : engine_cache_usage(e, &cache, err);
 
-#define CACHE_PRESET                                                                               \
-    "{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.UsageCount}}\t" \
-    "{{.Shared}}"
+    human_size((double)cache.bytes, 4, size);
+    if (s->title)
+        printf("%s\n\n", s->title);
+    else if (!r)
+        printf("Build cache usage: %s\n\n", size);
+    return r;
+}
 
 static int print_tables(struct engine *e, struct err *err)
 {
-    cleanup_json json_t *none = json_array();
     int r = 0;
 
     for (size_t i = 0; i < SECTIONS && !r; i++) {
@@ -190,16 +241,14 @@ static int print_tables(struct engine *e, struct err *err)
         cleanup_json json_t *rows = json_array();
 
         r = s->rows(e, false, rows, err);
-        if (r < 0)
-            return r;
-        printf("%s\n\n", s->title);
-        r = format_rows(s->columns, s->preset, NULL, rows, err);
-        printf("\n");
+        if (!r)
+            r = print_title(e, s, err);
+        if (!r)
+            r = format_rows(s->columns, s->preset, NULL, rows, err);
+        if (!r && i + 1 < SECTIONS)
+            printf("\n");
     }
-    if (r < 0)
-        return r;
-    printf("Build cache usage: 0B\n\n");
-    return format_rows(cache_columns, CACHE_PRESET, NULL, none, err);
+    return r;
 }
 
 static int by_name(const void *a, const void *b)
@@ -240,7 +289,6 @@ static int print_document(struct engine *e, const char *format, struct err *err)
         if (r < 0)
             return r;
     }
-    json_put(document, "BuildCache", json_array());
     return format_document(format, document, err);
 }
 

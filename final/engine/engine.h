@@ -210,15 +210,18 @@ int engine_prune_networks(struct engine *e, const struct prune_filter *filter,
                           struct strv *ret_names, struct err *err);
 
 /* What is on disk. `unused` is what prune would give back: of images without containers, of
- * containers that do not run, of volumes nobody uses. */
+ * containers that do not run, of volumes nobody uses; of the build cache all that images do not have,
+ * too (their layers are counted as theirs). */
 struct usage_part {
     size_t total, active;
     uint64_t bytes, unused;
 };
 struct engine_usage {
-    struct usage_part images, containers, volumes;
+    struct usage_part images, containers, volumes, cache;
 };
 int engine_usage(struct engine *e, struct engine_usage *ret, struct err *err);
+/* Of the build cache alone; *ret is zero before. */
+int engine_cache_usage(struct engine *e, struct usage_part *ret, struct err *err);
 
 /* docker's inspect documents; NULL and err. The caller owns them. */
 json_t *engine_inspect_container(struct engine *e, const struct container *c, struct err *err);

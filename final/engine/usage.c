@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "engine/internal.h"
 
 static int use_images(struct engine *e, struct usage_part *ret, struct err *err)
@@ -68,6 +69,26 @@ static int use_volumes(struct engine *e, struct usage_part *ret, struct err *err
     return r;
 }
 
+/* Steps whose layers no image has, and what RUN --mount=type=cache keeps. */
+int engine_cache_usage(struct engine *e, struct usage_part *ret, struct err *err)
+{
+    struct build_step_list list = {0};
+    unsigned long long kept = 0;
+    struct err ignored;
+    int r = store_build_list(e->store, &list, err);
+
+    for (size_t i = 0; i < list.len && r >= 0; i++) {
+        ret->active += list.items[i].in_use;
+        ret->bytes += list.items[i].in_use ? 0 : list.items[i].size;
+    }
+    ret->total = list.len;
+    build_step_list_free(&list);
+    if (r >= 0 && !file_tree_size(e->store->root_fd, "build/cache", &kept, &ignored))
+        ret->bytes += kept;
+    ret->unused = ret->bytes;
+    return r < 0 ? r : 0;
+}
+
 int engine_usage(struct engine *e, struct engine_usage *ret, struct err *err)
 {
     struct engine_usage usage = {0};
@@ -77,6 +98,8 @@ int engine_usage(struct engine *e, struct engine_usage *ret, struct err *err)
         r = use_images(e, &usage.images, err);
     if (!r)
         r = use_volumes(e, &usage.volumes, err);
+    if (!r)
+        r = engine_cache_usage(e, &usage.cache, err);
     if (!r)
         *ret = usage;
     return r;

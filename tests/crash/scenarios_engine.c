@@ -98,16 +98,6 @@ static const struct subject renamed = {
     .database = ROOT "/cooper.db",
 };
 
-static const struct subject built = {
-    .programs = programs,
-    .prefix = prefix,
-    .furnish = make_context,
-    .question = {"images", "--format", "{{.Repository}}:{{.Tag}}"},
-    .answer = image_answer,
-    .undo = {"rmi", "-f", "cask:1"},
-    .database = ROOT "/cooper.db",
-};
-
 /* --- the table ----------------------------------------------------------------------------------
  */
 

@@ -1,12 +1,14 @@
 /* system df and system prune: what they say against what is on the disk, and in docker's words. */
 #include "engine/world.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "cli/human.h"
 
 /* --- du -----------------------------------------------------------------------------------------
@@ -177,6 +179,47 @@ START_TEST(filters_are_for_all_steps)
 }
 END_TEST
 
+/* --- builds -------------------------------------------------------------------------------------
+ */
+
+static void expect_cache(const char *numbers)
+{
+    const char *out = EXPECT(0, NULL, "", "system", "df", "--format",
+                             "{{.Type}} {{.TotalCount}} {{.Active}} {{.Size}} {{.Reclaimable}}");
+    cleanup_free char *line = str_format("\nBuild Cache %s\n", numbers);
+
+    ck_assert_msg(str_ends(out, line), "'%s' instead of '%s'", out, line);
+}
+
+/* Layers of steps belong to the image while there is one, then to the cache, until that is pruned.
+ */
+START_TEST(the_build_cache_is_counted_and_goes)
+{
+    cleanup_free char *dir = world_path("context"), *file = str_format("%s/Dockerfile", dir);
+    static const char text[] = "FROM " BOX "\nRUN head -c 70000 /dev/zero >/x\n";
+    unsigned long long before = du_of_images();
+    struct err err = {0};
+    const char *out;
+
+    ck_assert(!file_make_dirs(AT_FDCWD, dir, 0755, &err));
+    ck_assert(!file_store(AT_FDCWD, file, text, strlen(text), 0644, false, &err));
+    EXPECT(0, NULL, NULL, "build", "-q", "--network", "none", "-t", "built:1", dir);
+    expect_cache("1 1 0B 0B");
+    EXPECT(0, NULL, NULL, "rmi", "built:1");
+    expect_cache("1 0 70kB 70kB");
+    out = EXPECT(0, NULL, "", "system", "df", "-v");
+    ck_assert_msg(
+        strstr(out, "\n\nBuild cache usage: 70kB\n\nCACHE ID       CACHE TYPE   SIZE  ") &&
+            str_ends(out, "false\n"),
+        "%s", out);
+    out = EXPECT(0, NULL, "", "system", "prune", "-f");
+    ck_assert_msg(str_starts(out, "Deleted build cache objects:\n") &&
+                      str_ends(out, "\n\nTotal reclaimed space: 70kB\n"),
+                  "%s", out);
+    ck_assert(du_of_images() == before);
+}
+END_TEST
+
 /* --- words --------------------------------------------------------------------------------------
  */
 
@@ -190,14 +233,16 @@ START_TEST(system_prune_asks_first)
     static const struct {
         const char *args[8], *question;
     } cases[] = {
-        {{"system", "prune"}, ALWAYS "  - all dangling images\n" QUESTION},
+        {{"system", "prune"}, ALWAYS "  - all dangling images\n  - unused build cache\n" QUESTION},
         {{"system", "prune", "-a"},
-         ALWAYS "  - all images without at least one container associated to them\n" QUESTION},
+         ALWAYS "  - all images without at least one container associated to them\n"
+                "  - all build cache\n" QUESTION},
         {{"system", "prune", "--volumes"},
          ALWAYS "  - all anonymous volumes not used by at least one container\n"
-                "  - all dangling images\n" QUESTION},
+                "  - all dangling images\n  - unused build cache\n" QUESTION},
         {{"system", "prune", "--filter", "label=x"},
-         ALWAYS "  - all dangling images\n\n  Items to be pruned will be filtered with:\n"
+         ALWAYS "  - all dangling images\n  - unused build cache\n\n  Items to be pruned will be "
+                "filtered with:\n"
                 "  - label=x\n" QUESTION},
     };
     const struct run_options no = {.input = "n\n", .input_len = 2};
@@ -232,7 +277,8 @@ START_TEST(df_has_docker_s_forms)
     ck_assert_msg(strstr(out, "\n{\"Active\":\"0\",\"Reclaimable\":\"0B\",\"Size\":\"0B\","
                               "\"TotalCount\":\"0\",\"Type\":\"Containers\"}\n") != NULL,
                   "%s", out);
-    EXPECT(1, "", "failed to execute template: template: ", "system", "df", "--format", "{{.Nope}}");
+    EXPECT(1, "", "failed to execute template: template: ", "system", "df", "--format",
+           "{{.Nope}}");
 }
 END_TEST
 
@@ -275,6 +321,7 @@ SUITE(usage)
         system_prune_asks_first,
         df_has_docker_s_forms,
         df_tells_the_details,
+        the_build_cache_is_counted_and_goes,
     };
     TCase *t = tcase_create("usage");
 
