@@ -51,10 +51,25 @@ static int read_number(const json_t *item, const char *member, long long *ret, s
                : 0;
 }
 
+/* A type of no kind must not become "a", every device. */
+static int read_text(const json_t *item, const char *member, const char *otherwise,
+                     const char **ret, struct err *err)
+{
+    const json_t *value = json_object_get(item, member);
+
+    *ret = json_is_string(value) ? json_string_value(value) : otherwise;
+    return !value || json_is_null(value) || json_is_string(value)
+               ? 0
+               : err_set(err, EINVAL, "linux.resources.devices: %s is not a string", member);
+}
+
 static int read_rule(const json_t *item, struct device_rule *ret, struct err *err)
 {
-    const char *type = json_str(item, "type", "a"), *access = json_str(item, "access", "rwm");
+    const char *type, *access;
 
+    if (read_text(item, "type", "a", &type, err) < 0 ||
+        read_text(item, "access", "rwm", &access, err) < 0)
+        return -err->code;
     if (!json_is_boolean(json_object_get(item, "allow")))
         return err_set(err, EINVAL, "linux.resources.devices: 'allow' is neither true nor false");
     if (strlen(type) != 1 || !strchr("abcu", *type))

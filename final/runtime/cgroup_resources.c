@@ -17,6 +17,12 @@ static const struct field {
     enum kind kind;
     long long low, high;
 } fields[] = {
+    {"devices", LIST, 0, 0},
+    {"memory", TABLE, 0, 0}, /* these before what is in them */
+    {"cpu", TABLE, 0, 0},
+    {"blockIO", TABLE, 0, 0},
+    {"network", TABLE, 0, 0},
+    {"pids", TABLE, 0, 0},
     {"memory.limit", NUMBER, -1, INT64_MAX},
     {"memory.reservation", NUMBER, -1, INT64_MAX},
     {"memory.swap", NUMBER, -1, INT64_MAX},

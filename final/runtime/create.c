@@ -84,6 +84,8 @@ static int prepare(struct creation *creation, struct runtime_container *c, struc
 
     if (spec_parse(request->config, &creation->spec, err) < 0)
         return err_wrap(err, "config.json");
+    if (hooks_check(request->config, err) < 0)
+        return err_wrap(err, "config.json");
     creation->spec.no_pivot = request->no_pivot;
     if (namespaces_open(&creation->spec, err) < 0 || check_user(spec, err) < 0 ||
         lsm_check(&spec->process, err) < 0 || sysctl_check(spec, err) < 0 ||

@@ -278,6 +278,26 @@ static int run(const struct hook *hook, const char *input, struct err *err)
     return judge(&r, status, err);
 }
 
+int hooks_check(const json_t *config, struct err *err)
+{
+    cleanup_strv struct strv kinds = {0};
+
+    hooks_known(&kinds);
+    for (size_t k = 0; k < kinds.len; k++) {
+        const json_t *list = json_object_get(json_at(config, "hooks"), kinds.items[k]), *item;
+        size_t i;
+
+        json_array_foreach(list, i, item)
+        {
+            cleanup_with(hook_free) struct hook hook = {0};
+
+            if (parse(item, &hook, err) < 0)
+                return err_wrap(err, "hooks.%s[%zu]", kinds.items[k], i);
+        }
+    }
+    return 0;
+}
+
 static int run_item(const json_t *item, const struct hooks_place *place, const char *input,
                     struct err *err)
 {

@@ -24,6 +24,10 @@ void hooks_known(struct strv *ret);
 /* Whether config.json has such hooks. */
 bool hooks_exist(const json_t *config, const char *kind);
 
+/* Looks at all of them, so that one that cannot be run is an error before anything is made, and not
+ * when the container has long ended. */
+int hooks_check(const json_t *config, struct err *err);
+
 /* How to run them. */
 struct hooks_place {
     const char *directory;    /* to run in; NULL: where we are */

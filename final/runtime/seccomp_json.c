@@ -124,6 +124,28 @@ static void names_of(const struct word *words, struct strv *ret)
 /* --- what a rule is made of ----------------------------------------------------------------------
  */
 
+/* Of a member that need not be there: a rule whose list is none would not be the rule meant. */
+static int check_type(const json_t *value, bool is_right, const char *what, struct err *err)
+{
+    return !value || json_is_null(value) || is_right ? 0 : err_set(err, EINVAL, "%s", what);
+}
+
+static int check_array(const json_t *object, const char *member, struct err *err)
+{
+    const json_t *value = json_object_get(object, member);
+    cleanup_free char *what = str_format("%s is not an array", member);
+
+    return check_type(value, json_is_array(value), what, err);
+}
+
+static int check_number(const json_t *object, const char *member, struct err *err)
+{
+    const json_t *value = json_object_get(object, member);
+    cleanup_free char *what = str_format("%s is not a whole number", member);
+
+    return check_type(value, json_is_integer(value), what, err);
+}
+
 /* An action that takes a number has it added; any other must not have one. */
 static int parse_action(const char *name, const json_t *number, uint32_t *ret, struct err *err)
 {
@@ -157,6 +179,8 @@ static int parse_test(const json_t *item, struct scmp_arg_cmp *ret, struct err *
     if (!json_is_integer(json_object_get(item, "value")))
         return err_set(err, EINVAL, "the value to compare argument %lld with is not a whole number",
                        index);
+    if (check_number(item, "valueTwo", err) < 0)
+        return -err->code;
     *ret = (struct scmp_arg_cmp){.arg = (unsigned)index,
                                  .op = (enum scmp_compare)word->value,
                                  .datum_a = (scmp_datum_t)json_int(item, "value", 0),
@@ -207,7 +231,9 @@ static int add_entry(struct seccomp_policy *policy, const json_t *entry, struct 
     uint32_t action;
     size_t i;
 
-    if (parse_action(json_str(entry, "action", ""), json_at(entry, "errnoRet"), &action, err) < 0 ||
+    if (check_array(entry, "names", err) < 0 || check_array(entry, "args", err) < 0 ||
+        check_number(entry, "errnoRet", err) < 0 ||
+        parse_action(json_str(entry, "action", ""), json_at(entry, "errnoRet"), &action, err) < 0 ||
         (single && add_call(policy, action, single, args, err) < 0))
         return -err->code;
     json_array_foreach(names, i, name)

@@ -248,6 +248,27 @@ static int parse_personality(const json_t *json, long *ret, struct err *err)
     return 0;
 }
 
+static int check_range(const json_t *process, const char *member, long long low, long long high,
+                       struct err *err)
+{
+    long long value = json_int(process, member, 0);
+
+    return value >= low && value <= high
+               ? 0
+               : err_set(err, EINVAL, "process.%s %lld is not from %lld to %lld", member, value,
+                         low, high);
+}
+
+/* What is narrower than JSON's numbers must not lose its upper half. */
+static int check_ranges(const json_t *process, struct err *err)
+{
+    return check_range(process, "oomScoreAdj", -1000, 1000, err) < 0 ||
+                   check_range(process, "consoleSize.height", 0, UINT16_MAX, err) < 0 ||
+                   check_range(process, "consoleSize.width", 0, UINT16_MAX, err) < 0
+               ? -err->code
+               : 0;
+}
+
 static void parse_scalars(const json_t *process, struct spec_process *ret)
 {
     const json_t *size = json_at(process, "consoleSize");
@@ -267,7 +288,7 @@ int spec_parse_process(const json_t *process, const json_t *config, struct spec_
                        struct err *err)
 {
     memset(ret, 0, sizeof *ret);
-    if (spec_check_types(process, "process.", err) < 0)
+    if (spec_check_types(process, "process.", err) < 0 || check_ranges(process, err) < 0)
         return -err->code;
     parse_scalars(process, ret);
     if (*ret->cwd != '/')

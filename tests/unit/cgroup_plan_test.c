@@ -305,6 +305,11 @@ END_TEST
 
 static const struct translation wrong[] = {
     {"{'memory':{'limit':'64m'}}", "linux.resources.memory.limit is not a whole number"},
+    {"{'memory':'64m'}", "linux.resources.memory is not an object"},
+    {"{'cpu':[]}", "linux.resources.cpu is not an object"},
+    {"{'pids':50}", "linux.resources.pids is not an object"},
+    {"{'blockIO':true}", "linux.resources.blockIO is not an object"},
+    {"{'network':''}", "linux.resources.network is not an object"},
     {"{'memory':{'limit':-2}}", "linux.resources.memory.limit -2 is too small: at least -1"},
     {"{'memory':{'limit':2000,'swap':1000}}",
      "linux.resources.memory.swap 1000 is below memory.limit 2000: it is the sum of both"},

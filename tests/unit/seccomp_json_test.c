@@ -196,6 +196,19 @@ static const struct {
     {"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],\"action\":"
      "\"SCMP_ACT_KILL\",\"args\":[{\"index\":6,\"op\":\"SCMP_CMP_EQ\"}]}]}",
      "a system call has no argument 6"},
+    {"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":\"uname\",\"action\":\"SCMP_"
+     "ACT_ERRNO\"}]}",
+     "names is not an array"},
+    {"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"uname\"],\"action\":\"SCMP_"
+     "ACT_ERRNO\",\"args\":{}}]}",
+     "args is not an array"},
+    {"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"uname\"],\"action\":\"SCMP_"
+     "ACT_ERRNO\",\"errnoRet\":\"5\"}]}",
+     "errnoRet is not a whole number"},
+    {"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"uname\"],\"action\":\"SCMP_"
+     "ACT_ERRNO\",\"args\":[{\"index\":0,\"value\":1,\"valueTwo\":\"1\",\"op\":\"SCMP_CMP_MASKED_"
+     "EQ\"}]}]}",
+     "valueTwo is not a whole number"},
 };
 
 START_TEST(what_means_nothing_is_an_error)
