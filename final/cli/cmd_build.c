@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/str.h"
 #include "build/build.h"
 #include "cli/build_output.h"
 #include "cli/client.h"
@@ -48,8 +49,7 @@ static void building_free(struct building *b)
     json_decref(b->host);
 }
 
-/* --- what the flags say -------------------------------------------------------------------------
- */
+/* --- what the flags say ----------------------------------------------------------------------- */
 
 static int choose_style(struct building *b, struct err *err)
 {
@@ -249,8 +249,7 @@ static int read_request(struct building *b, struct err *err)
     return build_host(b, err);
 }
 
-/* --- what is said at the end --------------------------------------------------------------------
- */
+/* --- what is said at the end ------------------------------------------------------------------ */
 
 static void print_built(const struct building *b, const char *id)
 {
@@ -288,13 +287,14 @@ static int fail(const struct building *b, const struct build_result *result, con
         fprintf(stderr, "%s", result->excerpt);
     if (err->code == ECHILD) /* the user's command, and not the engine */
         fprintf(stderr, "%s\n", err->message);
+    else if (str_starts(err->message, "unable to prepare context")) /* docker's client finds out */
+        cli_fail(b->cli, err);
     else
         cli_engine_fail(b->cli, err);
     return *b->request.cancelled ? 128 + SIGINT : EXIT_FAILURE;
 }
 
-/* --- a shell in what is left of a failed step ---------------------------------------------------
- */
+/* --- a shell in what is left of a failed step ------------------------------------------------- */
 
 static int create_shell(struct building *b, const struct build_failure *f, char ret_id[65],
                         struct err *err)
@@ -355,8 +355,7 @@ static void shell_on_fail(void *context, const struct build_failure *f)
         fprintf(stderr, "no shell: %s\n", err.message);
 }
 
-/* --- building -----------------------------------------------------------------------------------
- */
+/* --- building --------------------------------------------------------------------------------- */
 
 static void on_event(void *context, const struct build_event *event)
 {

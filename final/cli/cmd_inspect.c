@@ -166,6 +166,25 @@ static void omit_empty(json_t *document)
     }
 }
 
+/* And some that we do not have, or have only when they were given. */
+static void add_known(json_t *document)
+{
+    static const char *const nil[] = {"Healthcheck", "Shell", "StopTimeout", "ExposedPorts"};
+    json_t *config = json_object_get(document, "Config");
+
+    for (size_t i = 0; config && i < sizeof nil / sizeof *nil; i++)
+        if (!json_object_get(config, nil[i]))
+            json_put(config, nil[i], json_null());
+}
+
+static int print_document(const char *format, const json_t *document, struct err *err)
+{
+    cleanup_json json_t *known = json_deep_copy(document);
+
+    add_known(known);
+    return format_document(format, known, err);
+}
+
 /* With a template each object is printed as it is found; without, all of them are one array. */
 static int inspect_all(struct cli *cli, const char *type)
 {
@@ -188,7 +207,7 @@ static int inspect_all(struct cli *cli, const char *type)
             continue;
         }
         json_push(all, document);
-        if (format && format_document(format, document, &err) < 0)
+        if (format && print_document(format, document, &err) < 0)
             return cli_fail(cli, &err);
         omit_empty(document);
         printed++;

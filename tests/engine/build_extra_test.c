@@ -74,6 +74,21 @@ START_TEST(what_comes_out_differently_is_named)
 }
 END_TEST
 
+/* docker's client finds that out, and so no daemon is named. */
+START_TEST(a_context_that_is_not_there)
+{
+    EXPECT(1, "", "unable to prepare context: path \"/nowhere\" not found\n", "build", "/nowhere");
+}
+END_TEST
+
+/* Members that a document leaves out when they are empty are known to templates. */
+START_TEST(templates_know_members_that_are_not_there)
+{
+    EXPECT(0, "null <nil>\n", "", "inspect", "-f", "{{json .Config.Shell}} {{.Config.Healthcheck}}",
+           BOX);
+}
+END_TEST
+
 static const struct {
     const char *text, *warning;
 } doubts[] = {
@@ -137,6 +152,8 @@ SUITE(build_extra)
     tcase_add_test(t, squashed_layers_say_the_same);
     tcase_add_test(t, an_image_from_elsewhere_stands_for_steps);
     tcase_add_test(t, what_comes_out_differently_is_named);
+    tcase_add_test(t, a_context_that_is_not_there);
+    tcase_add_test(t, templates_know_members_that_are_not_there);
     tcase_add_loop_test(t, doubts_are_told, 0, sizeof doubts / sizeof *doubts);
     tcase_add_test(t, a_failed_step_can_be_looked_into);
     suite_add_tcase(suite, t);
