@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -17,6 +18,7 @@
  * is twice as long as it ever gets need not grow. And the database grows by more than it needs. */
 #define LOG_RESERVE (2 * CHECKPOINT_AT * 4120 + 32)
 #define GROWS_BY    (128 << 10)
+#define LOG_TRIES   1000
 
 static int fail(sqlite3 *db, struct err *err, const char *what)
 {
@@ -82,14 +84,38 @@ static int reserve_log(const char *path, struct err *err)
     return r ? err_set(err, r, "cannot reserve room for '%s': %s", log, strerror(r)) : 0;
 }
 
+/* Several commands may be the first. To go over to the log SQLite needs the file alone for a moment
+ * and does not wait for that, so one command at a time does it. Others may be looking at the
+ * version meanwhile, each once: then it is tried again. */
+static int begin_log(sqlite3 *db, const char *path, struct err *err)
+{
+    cleanup_free char *directory = str_copy_n(path, (size_t)(strrchr(path, '/') - path));
+    cleanup_close int lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r;
+
+    if (lock < 0)
+        return err_errno(err, "cannot open '%s'", directory);
+    while ((r = flock(lock, LOCK_EX)) < 0 && errno == EINTR)
+        ;
+    if (r < 0)
+        return err_errno(err, "cannot lock '%s'", directory);
+    for (int tries = 0; tries < LOG_TRIES; tries++) {
+        err_clear(err);
+        r = run_script(db, "PRAGMA journal_mode=WAL", err);
+        if (r != -EBUSY)
+            break;
+    }
+    return r < 0 ? r : reserve_log(path, err);
+}
+
 static int migrate(sqlite3 *db, const char *path, struct err *err)
 {
     int version = user_version(db, err), r = version < 0 ? version : 0;
 
-    if (!version)
-        r = run_script(db, "PRAGMA journal_mode=WAL", err);
-    if (!r && !version)
-        r = reserve_log(path, err);
+    if (!version || version == -EBUSY) { /* it is on its way to the log */
+        r = begin_log(db, path, err);
+        version = r < 0 ? r : user_version(db, err);
+    }
     while (r >= 0 && version >= 0 && version < db_schema_version) {
         r = migrate_to_next(db, err);
         version = r < 0 ? r : user_version(db, err);
