@@ -3,11 +3,14 @@
 #include "peers/peers.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 static const char *prefix[24]; /* the engine's command */
 static const char *state_root; /* where it keeps cooper-runtime's state */
@@ -113,6 +116,18 @@ static void user_up(void)
                                      "file", "--runtime", HOME "/cooper-runtime", NULL});
     state_root = HOME "/run/cooper-runtime";
     EXPECT(prefix, 0, NULL, "", "load", "-q", "-i", HOME "/box.tar");
+}
+
+/* Podman leaves a process behind that holds the user's namespaces for the next command. */
+static void user_down(void)
+{
+    cleanup_buf struct buf text = {0};
+    struct err err = {0};
+
+    if (!file_load(AT_FDCWD, HOME "/run/libpod/tmp/pause.pid", 64, &text, &err) &&
+        atoi(text.data) > 1)
+        kill(atoi(text.data), SIGKILL);
+    peers_teardown();
 }
 
 static void nothing_is_left(void)
@@ -267,7 +282,7 @@ SUITE(engines)
     add_case(suite, "podman", podman_up);
     tcase_set_timeout(t, 240);
     tcase_set_tags(t, "podman-user");
-    tcase_add_unchecked_fixture(t, user_up, peers_teardown);
+    tcase_add_unchecked_fixture(t, user_up, user_down);
     tcase_add_test(t, an_ordinary_users_life);
     suite_add_tcase(suite, t);
 }
