@@ -61,8 +61,7 @@ int build_begin(struct build *b, struct engine *e, const struct build_request *r
                : 0;
 }
 
-/* --- what is to be done -------------------------------------------------------------------------
- */
+/* --- what is to be done ----------------------------------------------------------------------- */
 
 static void keep_excerpt(const struct build *b, const struct place *place, struct build_result *ret)
 {
@@ -115,8 +114,7 @@ static int check_tags(const struct strv *tags, struct err *err)
     return r;
 }
 
-/* --- doing it -----------------------------------------------------------------------------------
- */
+/* --- doing it --------------------------------------------------------------------------------- */
 
 static void *stage_thread(void *stage)
 {
@@ -204,8 +202,7 @@ static void show_wreck(struct build *b)
         b->request->failed(b->request->context, &failure);
 }
 
-/* --- what comes out -----------------------------------------------------------------------------
- */
+/* --- what comes out --------------------------------------------------------------------------- */
 
 static void warn_unused(struct build *b)
 {

@@ -13,8 +13,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* --- words of an instruction --------------------------------------------------------------------
- */
+/* --- words of an instruction ------------------------------------------------------------------ */
 
 struct word_rules {
     const json_t *env;  /* where $NAME gets its value: the last "NAME=value" of an array of strings,
@@ -31,8 +30,7 @@ int word_expand(const struct word_rules *rules, const char *text, char **ret, st
 /* Words between blanks, their quotes and escapes still on. */
 void words_split(const char *text, char escape, struct strv *ret);
 
-/* --- configuration ------------------------------------------------------------------------------
- */
+/* --- configuration ---------------------------------------------------------------------------- */
 
 /* What a series of instructions remembers from one to the next. Zero-initialise it. */
 struct change_state {
@@ -51,8 +49,7 @@ int change_apply(json_t *config, const char *instruction, const char *text,
  * import allow. */
 int changes_apply(json_t *config, const struct strv *changes, struct err *err);
 
-/* --- building -----------------------------------------------------------------------------------
- */
+/* --- building --------------------------------------------------------------------------------- */
 
 struct engine;
 struct step_stage;

@@ -15,8 +15,7 @@ int change_needs(const struct change *c, const char *what, struct err *err)
     return err_set(err, EINVAL, "%s requires %s", c->instruction, what);
 }
 
-/* --- CMD, ENTRYPOINT, SHELL ---------------------------------------------------------------------
- */
+/* --- CMD, ENTRYPOINT, SHELL ------------------------------------------------------------------- */
 
 static json_t *with_shell(const struct change *c)
 {
@@ -86,8 +85,7 @@ static int apply_shell(const struct change *c, struct err *err)
     return 0;
 }
 
-/* --- ENV, LABEL ---------------------------------------------------------------------------------
- */
+/* --- ENV, LABEL ------------------------------------------------------------------------------- */
 
 static json_t *member(json_t *config, const char *name, json_t *(*make)(void))
 {
@@ -180,8 +178,7 @@ static int apply_pairs(const struct change *c, struct err *err)
     return r;
 }
 
-/* --- EXPOSE, VOLUME -----------------------------------------------------------------------------
- */
+/* --- EXPOSE, VOLUME --------------------------------------------------------------------------- */
 
 static int bad_port(const char *text, struct err *err)
 {
@@ -264,8 +261,7 @@ static int apply_volume(const struct change *c, struct err *err)
     return 0;
 }
 
-/* --- USER, WORKDIR, STOPSIGNAL, ONBUILD ---------------------------------------------------------
- */
+/* --- USER, WORKDIR, STOPSIGNAL, ONBUILD ------------------------------------------------------- */
 
 static int apply_user(const struct change *c, struct err *err)
 {
@@ -342,8 +338,7 @@ static int apply_onbuild(const struct change *c, struct err *err)
     return 0;
 }
 
-/* --- the table ----------------------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -404,8 +399,7 @@ int change_apply(json_t *config, const char *instruction, const char *text,
     return instructions[i].apply(&c, err);
 }
 
-/* --- --change -----------------------------------------------------------------------------------
- */
+/* --- --change --------------------------------------------------------------------------------- */
 
 /* The next line of *text with its continuations, comments and empty lines left out; NULL at the
  * end. */

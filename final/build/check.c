@@ -55,8 +55,7 @@ static void found(struct checking *c, const char *name, const char *format, ...)
     c->found++;
 }
 
-/* --- the checks ---------------------------------------------------------------------------------
- */
+/* --- the checks ------------------------------------------------------------------------------- */
 
 static bool is_upper(const char *word)
 {
@@ -214,8 +213,7 @@ static void check_expose(struct checking *c)
               "Defined protocol '%s' in EXPOSE instruction should be lowercase", c->at->text);
 }
 
-/* --- variables ----------------------------------------------------------------------------------
- */
+/* --- variables -------------------------------------------------------------------------------- */
 
 static void know_words(struct checking *c)
 {
@@ -272,8 +270,7 @@ static void check_from_variables(struct checking *c)
         found(c, "UndefinedArgInFrom", "FROM argument '%s' is not declared", unset.items[i]);
 }
 
-/* --- all of them --------------------------------------------------------------------------------
- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 static void (*const checks[])(struct checking *c) = {
     check_case,       check_gap,     check_from,   check_from_variables,

@@ -45,8 +45,7 @@ static int prepare_failed(struct err *err)
     return err_wrap(err, "unable to prepare context");
 }
 
-/* --- a directory that is here -------------------------------------------------------------------
- */
+/* --- a directory that is here ----------------------------------------------------------------- */
 
 static int open_path(struct opening *o, struct err *err)
 {
@@ -67,8 +66,7 @@ static int open_path(struct opening *o, struct err *err)
     return 0;
 }
 
-/* --- one that has to be made --------------------------------------------------------------------
- */
+/* --- one that has to be made ------------------------------------------------------------------ */
 
 static int stage(struct opening *o, struct err *err)
 {
@@ -132,8 +130,7 @@ static int open_fetched(struct opening *o, struct err *err)
     return r < 0 ? prepare_failed(err) : 0;
 }
 
-/* --- the Dockerfile -----------------------------------------------------------------------------
- */
+/* --- the Dockerfile --------------------------------------------------------------------------- */
 
 static int read_input(struct opening *o, struct err *err)
 {
@@ -202,8 +199,7 @@ static int find_dockerfile(struct opening *o, struct err *err)
     return is_input(o->request->dockerfile) ? read_input(o, err) : load_dockerfile(o, err);
 }
 
-/* --- .dockerignore ------------------------------------------------------------------------------
- */
+/* --- .dockerignore ---------------------------------------------------------------------------- */
 
 /* -ENOENT without a message. */
 static int load_ignore(struct opening *o, const char *name, bool beside_dockerfile, struct err *err)
@@ -238,8 +234,7 @@ static int find_ignore(struct opening *o, struct err *err)
     return r < 0 ? prepare_failed(err) : 0;
 }
 
-/* --- all of it ----------------------------------------------------------------------------------
- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static int open_all(struct opening *o, struct err *err)
 {

@@ -11,8 +11,7 @@
 #include "base/cleanup.h"
 #include "build/copy_parts.h"
 
-/* --- the lists ----------------------------------------------------------------------------------
- */
+/* --- the lists -------------------------------------------------------------------------------- */
 
 struct copy_source *copy_add_source(struct copy_plan *plan, const struct tree *tree)
 {
@@ -91,8 +90,7 @@ bool copy_cancelled(const struct copy_plan *plan)
     return plan->request->cancelled && *plan->request->cancelled;
 }
 
-/* --- hard links ---------------------------------------------------------------------------------
- */
+/* --- hard links ------------------------------------------------------------------------------- */
 
 static size_t slot_of(const struct copy_source *s, const struct stat *st)
 {
@@ -136,8 +134,7 @@ size_t copy_find_same(struct copy_source *s)
     return COPY_NO_LINK;
 }
 
-/* --- the digest ---------------------------------------------------------------------------------
- */
+/* --- the digest ------------------------------------------------------------------------------- */
 
 static void add_text(struct hasher *h, const char *text)
 {
@@ -238,8 +235,7 @@ const char *copy_plan_summary(const struct copy_plan *plan)
     return plan->summary;
 }
 
-/* --- sources ------------------------------------------------------------------------------------
- */
+/* --- sources ---------------------------------------------------------------------------------- */
 
 int copy_stat_parent(const struct copy_source *s, size_t up, struct stat *ret, struct err *err)
 {
@@ -314,8 +310,7 @@ static int add_sources(struct copy_plan *plan, struct err *err)
     return r;
 }
 
-/* --- the plan -----------------------------------------------------------------------------------
- */
+/* --- the plan --------------------------------------------------------------------------------- */
 
 /* "x/", "x/." and ".." can only be directories. */
 static bool means_directory(const char *destination)
@@ -398,8 +393,7 @@ void copy_plan_free(struct copy_plan *plan)
     free(plan);
 }
 
-/* --- for RUN --mount=type=bind ------------------------------------------------------------------
- */
+/* --- for RUN --mount=type=bind ---------------------------------------------------------------- */
 
 static struct strv one_word(const char *path)
 {

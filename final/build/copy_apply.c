@@ -15,8 +15,7 @@ struct destination {
     bool directory;
 };
 
-/* --- a tree -------------------------------------------------------------------------------------
- */
+/* --- a tree ----------------------------------------------------------------------------------- */
 
 /* The directories one is in while the entries come, parents first. */
 struct stack {
@@ -78,8 +77,7 @@ static int make_entries(struct copy_layering *w, const char *top, struct stack *
     return r;
 }
 
-/* --- --parents ----------------------------------------------------------------------------------
- */
+/* --- --parents -------------------------------------------------------------------------------- */
 
 static int parent_attributes(struct copy_layering *w, size_t up, struct copy_attributes *ret,
                              struct err *err)
@@ -118,8 +116,7 @@ static int enter_parents(struct copy_layering *w, const char *top, struct copy_d
     return r;
 }
 
-/* --- sources ------------------------------------------------------------------------------------
- */
+/* --- sources ---------------------------------------------------------------------------------- */
 
 /* The directory `path`, of which the parents are the destination and, with --parents, more. */
 static int open_parent(struct copy_layering *w, const struct destination *to, const char *path,
@@ -222,8 +219,7 @@ static int apply_source(struct copy_layering *w, const struct destination *to, s
     return s->directory ? apply_directory(w, to, err) : apply_file(w, to, err);
 }
 
-/* --- the destination ----------------------------------------------------------------------------
- */
+/* --- the destination -------------------------------------------------------------------------- */
 
 /* --link does not look at the image below. */
 static int find_destination(const struct copy_layering *w, struct destination *ret, struct err *err)

@@ -18,8 +18,7 @@ void copy_dir_close(struct copy_dir *dir)
     close_fd(&dir->below);
 }
 
-/* --- attributes ---------------------------------------------------------------------------------
- */
+/* --- attributes ------------------------------------------------------------------------------- */
 
 /* Whole seconds, as in the tar of the layer: or the image would differ where it is pulled to. */
 struct timespec copy_time(const struct copy_request *request, struct timespec modified, bool own)
@@ -107,8 +106,7 @@ static int set_as_below(struct copy_layering *w, int fd, int below, const char *
     return set_attributes(w, fd, path, &a, err);
 }
 
-/* --- going down ---------------------------------------------------------------------------------
- */
+/* --- going down ------------------------------------------------------------------------------- */
 
 static int open_below(const struct copy_dir *parent, const char *name)
 {
@@ -224,8 +222,7 @@ int copy_enter_path(struct copy_layering *w, const char *path,
     return 0;
 }
 
-/* --- at the end ---------------------------------------------------------------------------------
- */
+/* --- at the end ------------------------------------------------------------------------------- */
 
 /* In the order they were noted: what a later source says of a directory counts. */
 int copy_set_times(struct copy_layering *w, struct err *err)

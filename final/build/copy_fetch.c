@@ -42,8 +42,7 @@ int copy_check_checksum(const char *checksum, struct err *err)
                    checksum);
 }
 
-/* --- addresses ----------------------------------------------------------------------------------
- */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 static int hex(char c)
 {
@@ -160,8 +159,7 @@ int copy_fetch(struct copy_plan *plan, struct copy_source *s, struct err *err)
     return copy_walk(plan, s, err);
 }
 
-/* --- git ----------------------------------------------------------------------------------------
- */
+/* --- git -------------------------------------------------------------------------------------- */
 
 int copy_add_git(struct copy_plan *plan, const char *url, struct err *err)
 {

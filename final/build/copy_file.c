@@ -12,8 +12,7 @@
 
 #define TEXT_MODE (S_IFREG | 0644)
 
-/* --- room for it --------------------------------------------------------------------------------
- */
+/* --- room for it ------------------------------------------------------------------------------ */
 
 static int in_the_way(const char *path, struct err *err)
 {
@@ -45,8 +44,7 @@ static int create(const struct copy_dir *dir, const char *path, struct err *err)
     return fd < 0 ? err_errno(err, "cannot create '/%s'", path) : fd;
 }
 
-/* --- regular files ------------------------------------------------------------------------------
- */
+/* --- regular files ---------------------------------------------------------------------------- */
 
 static int finish(int fd, int from, const struct copy_attributes *a, const char *path,
                   struct err *err)
@@ -133,8 +131,7 @@ static int take_regular(struct copy_layering *w, const struct copy_entry *e,
     return finish(fd, fd, &a, path, err);
 }
 
-/* --- all kinds ----------------------------------------------------------------------------------
- */
+/* --- all kinds -------------------------------------------------------------------------------- */
 
 static int make_special(struct copy_layering *w, const struct copy_entry *e,
                         const struct copy_dir *dir, const char *path, struct err *err)

@@ -20,8 +20,7 @@ struct finding {
     struct strv found; /* real paths */
 };
 
-/* --- words and paths ----------------------------------------------------------------------------
- */
+/* --- words and paths -------------------------------------------------------------------------- */
 
 /* The name of a directory that matches an exception may lead to a file that is not ignored. */
 static bool is_hidden(const struct tree *tree, const char *path, bool directory)
@@ -49,8 +48,7 @@ static int not_readable(const char *path, int number, struct err *err)
     return err_set(err, -number, "cannot look at '%s': %s", path, strerror(-number));
 }
 
-/* --- what was found -----------------------------------------------------------------------------
- */
+/* --- what was found --------------------------------------------------------------------------- */
 
 /* --exclude speaks of what is in a directory that is copied; of a file that is copied by a name of
  * its own, and of a directory found by a pattern, it speaks by that name. */
@@ -89,8 +87,7 @@ static void add(struct finding *f, const char *path, const char *name, bool dire
     s->unpack = f->plan->request->unpack >= 0 ? f->plan->request->unpack : f->plan->request->add;
 }
 
-/* --- patterns -----------------------------------------------------------------------------------
- */
+/* --- patterns --------------------------------------------------------------------------------- */
 
 static int expand(struct finding *f, const char *dir, size_t part, struct err *err);
 
@@ -202,8 +199,7 @@ static int expand(struct finding *f, const char *dir, size_t part, struct err *e
     return r;
 }
 
-/* --- whole words --------------------------------------------------------------------------------
- */
+/* --- whole words ------------------------------------------------------------------------------ */
 
 static void split(struct finding *f, const char *clean)
 {

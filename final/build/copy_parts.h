@@ -24,8 +24,7 @@
     "When using %s with more than one source file, the destination must be a directory and end "   \
     "with a /"
 
-/* --- what is copied -----------------------------------------------------------------------------
- */
+/* --- what is copied --------------------------------------------------------------------------- */
 
 /* A file as it was found. */
 struct copy_entry {
@@ -110,8 +109,7 @@ int copy_fetch(struct copy_plan *plan, struct copy_source *s, struct err *err);
 /* copy_unpack.c: if the source is a tar, it becomes its content. */
 int copy_unpack_source(struct copy_plan *plan, struct copy_source *s, struct err *err);
 
-/* --- where it goes ------------------------------------------------------------------------------
- */
+/* --- where it goes ---------------------------------------------------------------------------- */
 
 /* A directory of the layer and the same one in the image below; -1: not there. */
 struct copy_dir {

@@ -28,8 +28,7 @@ struct level {
     size_t depth;
 };
 
-/* --- content ------------------------------------------------------------------------------------
- */
+/* --- content ---------------------------------------------------------------------------------- */
 
 static int hash_content(int fd, struct hasher *h, struct err *err)
 {
@@ -106,8 +105,7 @@ static int hash_entry(struct walking *w, struct copy_entry *e, int dir, const ch
     return 0;
 }
 
-/* --- entries ------------------------------------------------------------------------------------
- */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 static int read_link(struct copy_entry *e, int dir, const char *name, struct err *err)
 {
@@ -159,8 +157,7 @@ static void drop_last(struct copy_source *s)
     free(e->link);
 }
 
-/* --- directories --------------------------------------------------------------------------------
- */
+/* --- directories ------------------------------------------------------------------------------ */
 
 static int walk(struct walking *w, int dir, const char *path, const struct level *level,
                 struct err *err);
@@ -272,8 +269,7 @@ static int walk(struct walking *w, int dir, const char *path, const struct level
     return r;
 }
 
-/* --- the source ---------------------------------------------------------------------------------
- */
+/* --- the source ------------------------------------------------------------------------------- */
 
 /* The states of all directories above, so that walk() knows what they say about their content. */
 static struct ignore_state *state_of(const struct ignore *list, const char *path)

@@ -34,8 +34,7 @@ static size_t skip_blanks(const struct source_line *line)
     return i;
 }
 
-/* --- directives: "# escape=`" -------------------------------------------------------------------
- */
+/* --- directives: "# escape=`" ----------------------------------------------------------------- */
 
 /* "#name=value" with blanks anywhere; both are the caller's to free. */
 static bool split_directive(const struct source_line *line, char **ret_name, char **ret_value)
@@ -117,8 +116,7 @@ static int read_directives(struct reader *r)
     return 0;
 }
 
-/* --- lines that belong together -----------------------------------------------------------------
- */
+/* --- lines that belong together --------------------------------------------------------------- */
 
 static bool is_comment(const struct source_line *line)
 {
@@ -192,8 +190,7 @@ struct place instruction_place(const struct instruction *in, size_t at)
     return place;
 }
 
-/* --- one instruction ----------------------------------------------------------------------------
- */
+/* --- one instruction -------------------------------------------------------------------------- */
 
 /* KEYWORD [--flag ...] text */
 static int split_instruction(struct instruction *in, struct err *err)
@@ -316,8 +313,7 @@ static int read_all(struct reader *r)
     }
 }
 
-/* --- the file -----------------------------------------------------------------------------------
- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 static int add_line(const struct reader *r)
 {
@@ -386,8 +382,7 @@ void dockerfile_free(struct dockerfile *d)
     source_free(&d->source);
 }
 
-/* --- asking -------------------------------------------------------------------------------------
- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 const char *instruction_flag(const struct instruction *in, const char *name)
 {

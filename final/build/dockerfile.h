@@ -71,9 +71,9 @@ struct instruction {
 
 struct dockerfile {
     struct source source;
-    char escape;           /* '\\' or '`' */
-    char *syntax, *check;  /* directives' values, or NULL */
-    int check_line;        /* of the directive */
+    char escape;          /* '\\' or '`' */
+    char *syntax, *check; /* directives' values, or NULL */
+    int check_line;       /* of the directive */
     struct instruction *items;
     size_t count;
 };
@@ -97,8 +97,7 @@ struct place instruction_place(const struct instruction *in, size_t at);
  * blanks. */
 void instruction_words(const struct instruction *in, struct strv *ret);
 
-/* --- rules.c ------------------------------------------------------------------------------------
- */
+/* --- rules.c ---------------------------------------------------------------------------------- */
 
 /* -ENOENT with docker's words for a word that is no instruction. */
 int keyword_find(const char *word, enum keyword *ret, const char **ret_name, struct err *err);
@@ -109,8 +108,7 @@ size_t flags_take(const char *text, struct strv *ret);
  * of what is wrong, if that is known. */
 int instruction_check(struct instruction *in, char escape, size_t *ret_at, struct err *err);
 
-/* --- heredoc.c ----------------------------------------------------------------------------------
- */
+/* --- heredoc.c -------------------------------------------------------------------------------- */
 
 /* True for a word as "<<EOF", "2<<-'EOF'"; *ret_name is the caller's to free. */
 struct heredoc_word {

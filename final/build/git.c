@@ -24,8 +24,7 @@ struct repository {
     char *remote, *ref, *directory;
 };
 
-/* --- addresses ----------------------------------------------------------------------------------
- */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 static bool is_http(const char *text)
 {
@@ -73,8 +72,7 @@ static bool is_commit(const char *ref)
     return strlen(ref) == 40 && strspn(ref, "0123456789abcdef") == 40;
 }
 
-/* --- running it ---------------------------------------------------------------------------------
- */
+/* --- running it ------------------------------------------------------------------------------- */
 
 /* A build may itself be started by git: in a hook, say. */
 static void clean_environment(void)
@@ -193,8 +191,7 @@ static int git(const struct git_request *request, int directory, const char *con
     return run(request, directory, &argv, what, &said, err);
 }
 
-/* --- a checkout ---------------------------------------------------------------------------------
- */
+/* --- a checkout ------------------------------------------------------------------------------- */
 
 /* One commit without its history. Not every server gives a commit by its name: then everything. */
 static int fetch(const struct git_request *request, const struct repository *repo, int to,

@@ -39,8 +39,7 @@ struct header {
     char digest[72]; /* of the notes: a power cut may leave anything behind a rename */
 };
 
-/* --- notes --------------------------------------------------------------------------------------
- */
+/* --- notes ------------------------------------------------------------------------------------ */
 
 static int64_t nanoseconds(struct timespec t)
 {
@@ -112,8 +111,7 @@ void hashes_note(struct hashes *h, const struct stat *st, const char *digest)
     pthread_mutex_unlock(&h->lock);
 }
 
-/* --- the file -----------------------------------------------------------------------------------
- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 static bool is_whole(const struct buf *file)
 {

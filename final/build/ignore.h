@@ -12,8 +12,7 @@
 
 #include "base/err.h"
 
-/* --- path_pattern.c: one pattern ----------------------------------------------------------------
- */
+/* --- path_pattern.c: one pattern -------------------------------------------------------------- */
 
 struct path_pattern;
 /* -EINVAL: "syntax error in pattern". */
@@ -31,8 +30,7 @@ bool path_has_pattern(const char *text);
  * one. */
 char *path_clean(const char *path);
 
-/* --- ignore.c: a list of them -------------------------------------------------------------------
- */
+/* --- ignore.c: a list of them ----------------------------------------------------------------- */
 
 struct ignore;
 /* A file's text: a pattern a line, '#' and empty lines left out, "!" takes back what came before.

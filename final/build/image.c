@@ -50,8 +50,7 @@ json_t *image_document(const struct stage *s)
     return document;
 }
 
-/* --- --squash -----------------------------------------------------------------------------------
- */
+/* --- --squash --------------------------------------------------------------------------------- */
 
 static int merge(struct stage *s, int stage_fd, struct err *err)
 {

@@ -3,8 +3,7 @@
 
 #include "build/build.h"
 
-/* --- change.c: instructions that change a configuration ----------------------------------------
- */
+/* --- change.c: instructions that change a configuration --------------------------------------- */
 
 /* One of them, while it is being applied. */
 struct change {
@@ -23,8 +22,7 @@ int change_exec_form(const struct change *c, bool shell, json_t **ret, struct er
 
 int change_health(const struct change *c, struct err *err); /* health.c */
 
-/* --- pattern.c: `*` is any text, `?` any byte, a backslash takes that away ----------------------
- */
+/* --- pattern.c: `*` is any text, `?` any byte, a backslash takes that away -------------------- */
 
 /* How many bytes at the beginning of `text` match; 0 also when none do. */
 size_t pattern_prefix(const char *pattern, const char *text, bool greedy);

@@ -33,8 +33,7 @@ static int bad_value(const struct reading *r)
     return err_set(r->err, EINVAL, "invalid value for %s: %s", r->key, r->value);
 }
 
-/* --- the keys' values ---------------------------------------------------------------------------
- */
+/* --- the keys' values ------------------------------------------------------------------------- */
 
 static void set_text(char **field, const char *value)
 {
@@ -196,8 +195,7 @@ static const struct key *find_key(const char *name)
     return NULL;
 }
 
-/* --- the fields ---------------------------------------------------------------------------------
- */
+/* --- the fields ------------------------------------------------------------------------------- */
 
 /* a,"b,c",d: a field in quotes may have commas, and a quote twice is one. */
 static void split_fields(const char *text, struct strv *ret)

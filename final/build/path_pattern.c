@@ -32,8 +32,7 @@ struct path_pattern {
     char first, last; /* the byte every match begins and ends with, 0: no such */
 };
 
-/* --- characters ---------------------------------------------------------------------------------
- */
+/* --- characters ------------------------------------------------------------------------------- */
 
 /* The next one; a byte that begins none stands for itself, far above all characters. */
 static uint32_t next_character(const char **p)
@@ -53,8 +52,7 @@ static uint32_t next_character(const char **p)
     return n == 1 && *s >= 0x80 ? 0x80000000u | *s : c;
 }
 
-/* --- compiling ----------------------------------------------------------------------------------
- */
+/* --- compiling -------------------------------------------------------------------------------- */
 
 static int bad_pattern(const char *text, struct err *err)
 {
@@ -186,8 +184,7 @@ bool path_has_pattern(const char *text)
     return strpbrk(text, "*?[\\") != NULL;
 }
 
-/* --- matching -----------------------------------------------------------------------------------
- */
+/* --- matching --------------------------------------------------------------------------------- */
 
 static bool in_class(const struct token *t, uint32_t c)
 {
@@ -262,8 +259,7 @@ bool path_pattern_matches(const struct path_pattern *p, const char *path)
     return matches;
 }
 
-/* --- cleaning -----------------------------------------------------------------------------------
- */
+/* --- cleaning --------------------------------------------------------------------------------- */
 
 char *path_clean(const char *path)
 {

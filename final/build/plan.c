@@ -21,8 +21,7 @@ struct stage *plan_find(struct build *b, const char *name, size_t before)
     return NULL;
 }
 
-/* --- reading FROM lines -------------------------------------------------------------------------
- */
+/* --- reading FROM lines ----------------------------------------------------------------------- */
 
 static int expand(struct build *b, const char *text, struct strv *unset, char **ret,
                   struct err *err)
@@ -108,8 +107,7 @@ static int read_globals(struct build *b, size_t *ret_first, const struct instruc
     return r;
 }
 
-/* --- who needs whom -----------------------------------------------------------------------------
- */
+/* --- who needs whom --------------------------------------------------------------------------- */
 
 static void need(struct stage *s);
 
@@ -200,8 +198,7 @@ int plan_make(struct build *b, const struct instruction **ret_at, struct err *er
     return 0;
 }
 
-/* --- waiting ------------------------------------------------------------------------------------
- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 int plan_await(struct stage *s, struct err *err)
 {

@@ -48,8 +48,7 @@ static int prune_steps(struct engine *e, const struct build_prune *what, struct 
     return r;
 }
 
-/* --- caches of RUN ------------------------------------------------------------------------------
- */
+/* --- caches of RUN ---------------------------------------------------------------------------- */
 
 static int prune_cache(struct engine *e, const struct build_prune *what, const char *name,
                        struct strv *ret, uint64_t *ret_bytes, struct err *err)

@@ -35,8 +35,7 @@ static const struct flag_rule add_flags[] = {
     {"keep-git-dir", SWITCH}, {"checksum", VALUE}, {"chown", VALUE},   {"chmod", VALUE},
     {"link", SWITCH},         {"exclude", VALUES}, {"unpack", SWITCH}, {NULL}};
 
-/* --- the checks ---------------------------------------------------------------------------------
- */
+/* --- the checks ------------------------------------------------------------------------------- */
 
 static int check_words(struct instruction *in, char escape, size_t *ret_at, struct err *err);
 static int check_copy(struct instruction *in, char escape, size_t *ret_at, struct err *err);
@@ -75,8 +74,7 @@ static const struct rule {
 };
 #define RULES (sizeof rules / sizeof *rules)
 
-/* --- keywords -----------------------------------------------------------------------------------
- */
+/* --- keywords --------------------------------------------------------------------------------- */
 
 /* How many letters must be changed, put in, left out or swapped with the next one. */
 static size_t distance(const char *a, const char *b)
@@ -141,8 +139,7 @@ bool keyword_takes_heredocs(enum keyword keyword)
     return rules[keyword].heredocs;
 }
 
-/* --- flags --------------------------------------------------------------------------------------
- */
+/* --- flags ------------------------------------------------------------------------------------ */
 
 /* One word, its quotes and escapes taken off; moves *p behind it. */
 static char *take_word(const char **p)
@@ -220,8 +217,7 @@ static int check_flags(const struct instruction *in, struct err *err)
     return 0;
 }
 
-/* --- arguments ----------------------------------------------------------------------------------
- */
+/* --- arguments -------------------------------------------------------------------------------- */
 
 /* A text that is JSON but no list of strings is a mistake, and not a command for the shell. */
 static int check_words(struct instruction *in, char escape, size_t *ret_at, struct err *err)

@@ -25,8 +25,7 @@
 #include "base/json.h"
 #include "build/stage.h"
 
-/* --- reading them -------------------------------------------------------------------------------
- */
+/* --- reading them ----------------------------------------------------------------------------- */
 
 static const char *last_part(const char *path)
 {
@@ -92,8 +91,7 @@ int run_mounts_parse(struct stage *s, struct run_mounts *m, struct err *err)
     return 0;
 }
 
-/* --- what the cache must know -------------------------------------------------------------------
- */
+/* --- what the cache must know ----------------------------------------------------------------- */
 
 /* The content of a bind decides, and the words of all of them; never what a secret or cache holds.
  */
@@ -120,8 +118,7 @@ int run_mounts_key(struct stage *s, struct run_mounts *m, json_t *ret, struct er
     return 0;
 }
 
-/* --- making them --------------------------------------------------------------------------------
- */
+/* --- making them ------------------------------------------------------------------------------ */
 
 struct mounting {
     struct stage *stage;
@@ -213,8 +210,7 @@ static int make_agent(const struct mounting *m, struct err *err)
                               : 0;
 }
 
-/* --- binds --------------------------------------------------------------------------------------
- */
+/* --- binds ------------------------------------------------------------------------------------ */
 
 /* `source` in the directory `root`, resolved inside it by the kernel, shown at place/m/<number>. */
 static int show(const struct mounting *m, int root, bool read_only, struct err *err)
@@ -318,8 +314,7 @@ static int make_bind(const struct mounting *m, struct err *err)
     return root < 0 ? root : show(m, root, !m->mount->read_write, err);
 }
 
-/* --- caches -------------------------------------------------------------------------------------
- */
+/* --- caches ----------------------------------------------------------------------------------- */
 
 /* private: the first one that nobody has. */
 static int lock_cache(const struct mounting *m, const char *name, unsigned copy, struct err *err)
@@ -402,8 +397,7 @@ static int make_tmpfs(const struct mounting *m, struct err *err)
     return 0;
 }
 
-/* --- all of them --------------------------------------------------------------------------------
- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 static int make_script(const struct mounting *m, const struct heredoc *script, struct err *err)
 {

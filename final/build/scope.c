@@ -78,8 +78,7 @@ const char *scope_given(struct build *b, const char *name)
     return value;
 }
 
-/* --- ARG ----------------------------------------------------------------------------------------
- */
+/* --- ARG -------------------------------------------------------------------------------------- */
 
 static int declare_one(struct build *b, struct stage *s, const struct word_rules *rules,
                        const char *word, struct err *err)
@@ -118,8 +117,7 @@ int scope_declare(struct build *b, struct stage *s, const struct instruction *in
     return r;
 }
 
-/* --- what is there without a declaration --------------------------------------------------------
- */
+/* --- what is there without a declaration ------------------------------------------------------ */
 
 static void set_platform(struct scope *scope, const char *prefix, const struct platform *p)
 {
@@ -168,8 +166,7 @@ void scope_begin_stage(struct stage *s)
     }
 }
 
-/* --- asking -------------------------------------------------------------------------------------
- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 json_t *scope_variables(const struct stage *s)
 {

@@ -5,8 +5,7 @@
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
-/* --- reading ------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* How many bytes the character at `p` has: 0 when it is none. RFC 3629: no surrogates, nothing that
  * could be written shorter, nothing above U+10FFFF. */
@@ -89,8 +88,7 @@ void source_free(struct source *s)
     *s = (struct source){0};
 }
 
-/* --- showing ------------------------------------------------------------------------------------
- */
+/* --- showing ---------------------------------------------------------------------------------- */
 
 /* What a terminal shows without harm. */
 static void add_visible(struct buf *out, const char *text, size_t len)

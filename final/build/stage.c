@@ -11,8 +11,7 @@
 #include "base/json.h"
 #include "build/stage.h"
 
-/* --- layers -------------------------------------------------------------------------------------
- */
+/* --- layers ----------------------------------------------------------------------------------- */
 
 static void strv_append(struct strv *to, const struct strv *from)
 {
@@ -46,8 +45,7 @@ const char *layers_top(const struct layers *layers)
     return layers->chain_ids.len ? layers->chain_ids.items[layers->chain_ids.len - 1] : "";
 }
 
-/* --- telling ------------------------------------------------------------------------------------
- */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 void build_tell(struct build *b, const struct build_event *event)
 {
@@ -82,8 +80,7 @@ bool build_stopped(struct build *b)
     return stopped || (b->request->cancelled && *b->request->cancelled);
 }
 
-/* --- history ------------------------------------------------------------------------------------
- */
+/* --- history ---------------------------------------------------------------------------------- */
 
 json_t *stage_shell(const struct stage *s, const char *text)
 {
@@ -119,8 +116,7 @@ void stage_add_history(struct stage *s, const char *created_by, bool layer)
     json_push(s->history, entry);
 }
 
-/* --- instructions that change no file -----------------------------------------------------------
- */
+/* --- instructions that change no file --------------------------------------------------------- */
 
 /* "ENV A=b" with the values in, as docker's history has it. */
 static void note_change(struct stage *s, const char *text)
@@ -228,8 +224,7 @@ static int do_change(struct stage *s, struct err *err)
     return r;
 }
 
-/* --- the loop -----------------------------------------------------------------------------------
- */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 static int (*const steps[])(struct stage *s, struct err *err) = {
     [KW_ADD] = step_copy,
@@ -316,8 +311,7 @@ static int run(struct stage *s, struct err *err)
     return r;
 }
 
-/* --- its end ------------------------------------------------------------------------------------
- */
+/* --- its end ---------------------------------------------------------------------------------- */
 
 static void fail(struct stage *s, const struct err *err)
 {

@@ -104,8 +104,7 @@ struct build {
     char stand_in[DIGEST_LEN + 1]; /* an image of nothing, or "" */
 };
 
-/* --- telling ------------------------------------------------------------------------------------
- */
+/* --- telling ---------------------------------------------------------------------------------- */
 void build_tell(struct build *b, const struct build_event *event);
 void stage_tell(struct stage *s, enum build_event_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -44,8 +44,7 @@ static void copying_free(struct copying *c)
     free(c->checksum);
 }
 
-/* --- reading the instruction --------------------------------------------------------------------
- */
+/* --- reading the instruction ------------------------------------------------------------------ */
 
 static int read_words(struct copying *c, struct err *err)
 {
@@ -157,8 +156,7 @@ static int read_instruction(struct copying *c, struct err *err)
     return r;
 }
 
-/* --- the cache's questions ----------------------------------------------------------------------
- */
+/* --- the cache's questions -------------------------------------------------------------------- */
 
 static void put_if(json_t *object, const char *name, const char *value)
 {
@@ -210,8 +208,7 @@ static char *created_by(const struct copying *c)
                       copy_plan_summary(c->plan), c->destination);
 }
 
-/* --- doing it -----------------------------------------------------------------------------------
- */
+/* --- doing it --------------------------------------------------------------------------------- */
 
 /* Where a layer is made: a stage, and what is below it. */
 struct making {
@@ -377,8 +374,7 @@ int step_copy(struct stage *s, struct err *err)
     return r < 0 ? r : finish(s);
 }
 
-/* --- WORKDIR ------------------------------------------------------------------------------------
- */
+/* --- WORKDIR ---------------------------------------------------------------------------------- */
 
 static int make_directory(struct stage *s, const char *path, json_t *inputs,
                           const char *description, struct err *err)

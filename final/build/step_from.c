@@ -56,8 +56,7 @@ static void begin_on_stage(struct stage *s)
     s->epoch = base->epoch;
 }
 
-/* --- images -------------------------------------------------------------------------------------
- */
+/* --- images ----------------------------------------------------------------------------------- */
 
 static void pull_line(void *context, const char *text)
 {
@@ -161,8 +160,7 @@ int step_find_source(struct stage *s, const char *name, struct layers *ret, stru
     return r;
 }
 
-/* --- triggers -----------------------------------------------------------------------------------
- */
+/* --- triggers --------------------------------------------------------------------------------- */
 
 static int parse_triggers(struct stage *s, const struct strv *triggers, struct err *err)
 {

@@ -27,8 +27,7 @@ static void running_free(struct running *r)
     free(r->description);
 }
 
-/* --- the command --------------------------------------------------------------------------------
- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 /* All of the instruction is "<<EOF": its text is the program. */
 static bool is_script(const struct instruction *in)
@@ -92,8 +91,7 @@ static void describe(struct running *r)
     r->description = args.len ? str_format("|%zu %s %s", args.len, list, line) : str_copy(line);
 }
 
-/* --- what decides about it ----------------------------------------------------------------------
- */
+/* --- what decides about it -------------------------------------------------------------------- */
 
 static int read_network(struct running *r, struct err *err)
 {
@@ -142,8 +140,7 @@ static int ask_inputs(struct running *r, struct err *err)
     return run_mounts_key(r->stage, &r->mounts, mounts, err);
 }
 
-/* --- the container ------------------------------------------------------------------------------
- */
+/* --- the container ---------------------------------------------------------------------------- */
 
 static bool names(const json_t *env, const char *pair)
 {
@@ -323,8 +320,7 @@ static int run_and_publish(struct running *r, struct err *err)
     return result < 0 ? result : cache_tell(s, r->inputs, NULL, r->description, &layer, err);
 }
 
-/* --- all of it ----------------------------------------------------------------------------------
- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static int do_run(struct running *r, struct err *err)
 {

@@ -25,8 +25,7 @@ struct tree {
     const char *what; /* for messages: "build context" */
 };
 
-/* --- view.c: the root of an image ---------------------------------------------------------------
- */
+/* --- view.c: the root of an image ------------------------------------------------------------- */
 
 /* The files of an image, read-only: the layers `dirs` (names below layers/, base first) as one
  * tree. A descriptor (O_PATH) good in this process only; nothing is left when it is closed, or when

@@ -15,8 +15,7 @@
 
 #define DIFFERENCES_MAX 20 /* files that are listed */
 
-/* --- the files of a layer -----------------------------------------------------------------------
- */
+/* --- the files of a layer --------------------------------------------------------------------- */
 
 static int hash_file(int dir, const char *name, char ret[DIGEST_LEN + 1], struct err *err)
 {
@@ -88,8 +87,7 @@ static int list_layer(struct engine *e, const char *chain, json_t **ret, struct 
     return list_files(dir, "", *ret, err);
 }
 
-/* --- comparing ----------------------------------------------------------------------------------
- */
+/* --- comparing -------------------------------------------------------------------------------- */
 
 static void tell_files(const json_t *first, const json_t *second, struct strv *ret)
 {

@@ -70,8 +70,7 @@ static void tell_list(struct stage *s, const char *what, const json_t *before, c
                    (int)strcspn(json_string_value(item), "="), json_string_value(item));
 }
 
-/* --- files --------------------------------------------------------------------------------------
- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 #define FILES_TOLD 5
 
@@ -102,8 +101,7 @@ static void tell_files(struct stage *s, const json_t *before, const json_t *now)
         stage_tell(s, BUILD_WHY, "and %zu more files", count - FILES_TOLD);
 }
 
-/* --- all of it ----------------------------------------------------------------------------------
- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 /* Also when neither has it. */
 static bool same(const json_t *before, const json_t *now, const char *member)

@@ -28,8 +28,7 @@ void words_split(const char *p, char escape, struct strv *ret)
     }
 }
 
-/* --- expansion ----------------------------------------------------------------------------------
- */
+/* --- expansion -------------------------------------------------------------------------------- */
 
 struct expansion {
     const struct word_rules *rules;

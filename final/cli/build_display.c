@@ -45,8 +45,7 @@ static void measure(struct build_display *d)
     }
 }
 
-/* --- drawing ------------------------------------------------------------------------------------
- */
+/* --- drawing ---------------------------------------------------------------------------------- */
 
 static double seconds_since(const struct timespec *since)
 {
@@ -180,8 +179,7 @@ struct build_display *build_display_new(void)
     return d;
 }
 
-/* --- events -------------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static struct row *row_of(struct build_display *d, unsigned lane)
 {

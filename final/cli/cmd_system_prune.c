@@ -28,8 +28,7 @@ struct pruning {
     uint64_t bytes;
 };
 
-/* --- steps --------------------------------------------------------------------------------------
- */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 static int prune_containers(struct pruning *p, struct err *err)
 {
@@ -111,8 +110,7 @@ static bool is_wanted(const struct step *step, const struct options *o)
     return !step->volumes || options_flag(o, "volumes");
 }
 
-/* --- the command --------------------------------------------------------------------------------
- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 static bool confirmed(const struct options *o)
 {

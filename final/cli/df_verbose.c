@@ -36,8 +36,7 @@ static void put_count(json_t *row, const char *member, size_t count)
     json_put_str(row, member, text);
 }
 
-/* --- images -------------------------------------------------------------------------------------
- */
+/* --- images ----------------------------------------------------------------------------------- */
 
 static const struct column image_columns[] = {
     {"Repository", "REPOSITORY"},
@@ -88,8 +87,7 @@ static int image_rows(struct engine *e, bool whole, json_t *rows, struct err *er
     return r;
 }
 
-/* --- containers ---------------------------------------------------------------------------------
- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 static const struct column container_columns[] = {
     {"ID", "CONTAINER ID"},
@@ -123,8 +121,7 @@ static int container_rows(struct engine *e, bool whole, json_t *rows, struct err
     return 0;
 }
 
-/* --- volumes ------------------------------------------------------------------------------------
- */
+/* --- volumes ---------------------------------------------------------------------------------- */
 
 static const struct column volume_columns[] = {
     {"Name", "VOLUME NAME"}, {"Links", "LINKS"}, {"Size", "SIZE"}, COLUMNS_END};
@@ -150,8 +147,7 @@ static int volume_rows(struct engine *e, bool whole, json_t *rows, struct err *e
     return r;
 }
 
-/* --- build cache --------------------------------------------------------------------------------
- */
+/* --- build cache ------------------------------------------------------------------------------ */
 
 static const struct column cache_columns[] = {{"ID", "CACHE ID"},
                                               {"CacheType", "CACHE TYPE"},
@@ -196,8 +192,7 @@ static int cache_rows(struct engine *e, bool whole, json_t *rows, struct err *er
     return r < 0 ? r : 0;
 }
 
-/* --- all of them --------------------------------------------------------------------------------
- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 static const struct section sections[] = {
     {"Images", "Images space usage:",

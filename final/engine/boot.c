@@ -18,8 +18,7 @@
 #define BY_SYSTEM "system"
 #define MARK_MAX  64
 
-/* --- who should run -----------------------------------------------------------------------------
- */
+/* --- who should run --------------------------------------------------------------------------- */
 
 /* A person's stop, or kill, is the last that was asked for. */
 static bool stopped_by_hand(struct engine *e, const struct container *c)
@@ -61,8 +60,7 @@ static bool should_run(struct engine *e, const struct container *c)
     return !strcmp(c->state, "exited") && policy_wants(e, c);
 }
 
-/* --- up -----------------------------------------------------------------------------------------
- */
+/* --- up --------------------------------------------------------------------------------------- */
 
 int engine_start_all(struct engine *e, engine_told *told, void *context, struct err *err)
 {
@@ -86,8 +84,7 @@ int engine_start_all(struct engine *e, engine_told *told, void *context, struct 
     return 0;
 }
 
-/* --- down ---------------------------------------------------------------------------------------
- */
+/* --- down ------------------------------------------------------------------------------------- */
 
 static bool has_to_stop(const struct container *c)
 {

@@ -31,8 +31,7 @@ void engine_close(struct engine *e);
  * so that its start-up goes on beside them. It ends by itself when it is not needed. */
 int engine_prepare_run(struct engine *e, struct err *err);
 
-/* --- containers ---------------------------------------------------------------------------------
- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 struct create_request {
     const char *name;     /* NULL: generated */
@@ -177,8 +176,7 @@ bool prune_allows(const struct prune_filter *filter, const json_t *labels, int64
 int engine_prune_containers(struct engine *e, const struct prune_filter *filter,
                             struct strv *ret_ids, uint64_t *ret_bytes, struct err *err);
 
-/* --- volumes -----------------------------------------------------------------------------------
- */
+/* --- volumes ---------------------------------------------------------------------------------- */
 
 /* Makes it unless there is one of this name (NULL: an anonymous one). Options: what the local
  * driver is to mount, "type", "device" and "o"; an object, or NULL. The caller frees *ret_name. */
@@ -210,8 +208,8 @@ int engine_prune_networks(struct engine *e, const struct prune_filter *filter,
                           struct strv *ret_names, struct err *err);
 
 /* What is on disk. `unused` is what prune would give back: of images without containers, of
- * containers that do not run, of volumes nobody uses; of the build cache all that images do not have,
- * too (their layers are counted as theirs). */
+ * containers that do not run, of volumes nobody uses; of the build cache all that images do not
+ * have, too (their layers are counted as theirs). */
 struct usage_part {
     size_t total, active;
     uint64_t bytes, unused;
@@ -228,8 +226,7 @@ json_t *engine_inspect_container(struct engine *e, const struct container *c, st
 json_t *engine_inspect_image(struct engine *e, const struct image *image, struct err *err);
 json_t *engine_info(struct engine *e, struct err *err);
 
-/* --- events ------------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 /* Tells whoever runs `cooper events`: docker's types, actions and attributes. Takes `attributes`
  * (an object of strings; NULL: none). Containers' events the engine emits itself; other callers use
@@ -239,8 +236,7 @@ void engine_event(struct engine *e, const char *type, const char *action, const 
 /* An event of a container that no call here stands for, such as "attach". */
 void engine_container_event(struct engine *e, const struct container *c, const char *action);
 
-/* --- networks -----------------------------------------------------------------------------------
- */
+/* --- networks --------------------------------------------------------------------------------- */
 
 /* Makes a network. `config` has docker's members (Driver, Internal, EnableIPv6, IPAM, Options,
  * Labels) and is completed. */
@@ -266,8 +262,7 @@ int engine_network_disconnect(struct engine *e, const struct network *n, const s
  * null}. */
 json_t *engine_container_ports(struct engine *e, const struct container *c, struct err *err);
 
-/* --- logs ---------------------------------------------------------------------------------------
- */
+/* --- logs ------------------------------------------------------------------------------------- */
 
 struct log_options {
     bool follow, timestamps;
@@ -275,16 +270,15 @@ struct log_options {
     int64_t since_ns, until_ns; /* 0: no bound */
     long long tail;             /* -1: all */
 };
-/* Calls `line` for each entry in order. stream is 1 or 2, attrs an object or NULL; a negative result
- * ends it. Follows across rotation, and from one run to the next that a policy or `restart` makes.
- * -ENOTSUP where nothing is kept: docker's text. */
+/* Calls `line` for each entry in order. stream is 1 or 2, attrs an object or NULL; a negative
+ * result ends it. Follows across rotation, and from one run to the next that a policy or `restart`
+ * makes. -ENOTSUP where nothing is kept: docker's text. */
 typedef int engine_log_line(void *context, int stream, int64_t time_ns, const char *text,
                             size_t len, const json_t *attrs);
 int engine_logs(struct engine *e, const struct container *c, const struct log_options *options,
                 engine_log_line *line, void *context, struct err *err);
 
-/* --- images -------------------------------------------------------------------------------------
- */
+/* --- images ----------------------------------------------------------------------------------- */
 
 /* By reference or id prefix, docker's rules. -ENOENT: "No such image: X:latest". */
 int engine_find_image(struct engine *e, const char *name, struct image *ret, struct err *err);

@@ -17,8 +17,7 @@
 
 #define LINKS "network/links" /* below run/ */
 
-/* --- the record: "<id>:<alias>", because names change --------------------------------------------
- */
+/* --- the record: "<id>:<alias>", because names change ----------------------------------------- */
 
 static int find_link(struct engine *e, const char *link, struct container *ret, struct err *err)
 {
@@ -76,8 +75,7 @@ json_t *links_document(struct engine *e, const struct container *c)
     return ret ? ret : json_null();
 }
 
-/* --- what a start makes of it --------------------------------------------------------------------
- */
+/* --- what a start makes of it ----------------------------------------------------------------- */
 
 /* What the other one exposes, so that a network with icc=false lets it through. */
 static void add_linked(json_t *endpoint, const json_t *other_endpoint, const json_t *other_config)

@@ -62,8 +62,7 @@ int engine_step_renew(struct engine *e, struct step_stage *stage, struct err *er
     return r;
 }
 
-/* --- running ------------------------------------------------------------------------------------
- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 /* One packet from the shim: 1 at the end, with the exit code; 0. */
 static int take_packet(const struct step_command *c, int attach, int *ret_code, struct err *err)
@@ -156,8 +155,7 @@ int engine_step_run(struct engine *e, const struct step_command *command,
     return run(e, command, id, ret_code, err);
 }
 
-/* --- publishing ---------------------------------------------------------------------------------
- */
+/* --- publishing ------------------------------------------------------------------------------- */
 
 static int open_lowers(struct engine *e, const struct strv *layers, int **ret, size_t *ret_count,
                        struct err *err)
@@ -223,8 +221,7 @@ int engine_step_publish(struct engine *e, struct step_stage *stage, const struct
     return r < 0 ? r : 0;
 }
 
-/* --- a place for mounts -------------------------------------------------------------------------
- */
+/* --- a place for mounts ----------------------------------------------------------------------- */
 
 int engine_step_enter(struct err *err)
 {

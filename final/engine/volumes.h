@@ -18,8 +18,8 @@ int volume_check_options(const char *name, const json_t *options, struct err *er
 int volume_make(struct engine *e, const char *name, const json_t *labels, const json_t *options,
                 const char *container_id, struct volume *ret, struct err *err);
 
-/* Mounts what the container's volumes are to be, and holds them, until volume_holds_close(): by then
- * the shim holds them, or has let go already. Nothing to do for nearly all. */
+/* Mounts what the container's volumes are to be, and holds them, until volume_holds_close(): by
+ * then the shim holds them, or has let go already. Nothing to do for nearly all. */
 struct volume_holds {
     struct volume_hold {
         char *name;
@@ -38,8 +38,7 @@ void volumes_tell_start(struct engine *e, const struct container *c);
 int volumes_release(struct engine *e, const char *container_id, bool remove_anonymous,
                     struct err *err);
 
-/* --- volume_mount.c, which the shim has, too ---------------------------------------------------
- */
+/* --- volume_mount.c, which the shim has, too -------------------------------------------------- */
 
 /* Holds volumes/<name> below the state directory, and mounts it if it is not: a descriptor. */
 int volume_hold(int root, const char *name, const json_t *options, struct err *err);

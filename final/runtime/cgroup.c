@@ -95,8 +95,7 @@ void cgroup_close(struct cgroup *cg)
     *cg = (struct cgroup){.dir = -1};
 }
 
-/* --- what is in it -------------------------------------------------------------------------------
- */
+/* --- what is in it ---------------------------------------------------------------------------- */
 
 bool cgroup_oom_killed(const struct cgroup *cg)
 {
@@ -142,8 +141,7 @@ int cgroup_stats(const struct cgroup *cg, struct runtime_stats *ret, struct err 
     return r;
 }
 
-/* --- by place ------------------------------------------------------------------------------------
- */
+/* --- by place --------------------------------------------------------------------------------- */
 
 int cgroup_open_own(const struct runtime_cgroup_place *place, struct cgroup *ret, struct err *err)
 {

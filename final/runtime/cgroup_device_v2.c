@@ -76,8 +76,7 @@ static size_t write_program(const struct device_rules *rules, struct bpf_insn *c
     return n;
 }
 
-/* --- loading and attaching -----------------------------------------------------------------------
- */
+/* --- loading and attaching -------------------------------------------------------------------- */
 
 #define PROGRAM_NAME "cooper_devices" /* at most 15 characters; bpftool(8) shows it */
 

@@ -109,8 +109,7 @@ int cgroup_signal(const struct cgroup *cg, int sig, struct err *err)
                  : 0;
 }
 
-/* --- the end -------------------------------------------------------------------------------------
- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 /* cgroup.events becomes readable with POLLPRI when "populated" changes: no polling at intervals. */
 static int wait_empty(const struct cgroup *cg, struct err *err)

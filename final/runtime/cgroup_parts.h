@@ -38,8 +38,7 @@ int cgroup_tree_pids(const char *base, const char *path, bool below, struct runt
 /* Sorted and each once: a process of several threads may be listed for each. */
 void cgroup_sort_pids(struct runtime_pids *pids);
 
-/* --- cgroup_file.c: the kernel's files -----------------------------------------------------------
- */
+/* --- cgroup_file.c: the kernel's files -------------------------------------------------------- */
 
 /* "base" "path" "/file" = "text" */
 int cgroup_write(const char *base, const char *path, const char *file, const char *text,
@@ -51,8 +50,7 @@ unsigned long long cgroup_read_key(const char *base, const char *path, const cha
                                    const char *word);
 bool cgroup_has(const char *base, const char *path, const char *file);
 
-/* --- the versions --------------------------------------------------------------------------------
- */
+/* --- the versions ----------------------------------------------------------------------------- */
 
 int cgroup_v1_create(struct cgroup *cg, const json_t *resources, struct err *err);
 int cgroup_v1_limit(const struct cgroup *cg, const json_t *resources, bool update, struct err *err);

@@ -62,8 +62,7 @@ bool cgroup_never_swaps(void)
     return access("/proc/swaps", F_OK) < 0 && errno == ENOENT;
 }
 
-/* --- why not -------------------------------------------------------------------------------------
- */
+/* --- why not ---------------------------------------------------------------------------------- */
 
 static const struct hint {
     const char *file;
@@ -203,8 +202,7 @@ static int explain(const struct cgroup *cg, const char *base, const struct cgrou
     return err_wrap(err, "linux.resources.%s", setting->field);
 }
 
-/* --- writing -------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* Files about devices take one a write(2). */
 static int write_lines(const char *base, const struct cgroup *cg,

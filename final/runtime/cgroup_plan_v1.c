@@ -47,8 +47,7 @@ static bool has(const struct v1 *v, const char *controller, const char *file)
     return cgroup_has(base, v->cg->path, file);
 }
 
-/* --- memory --------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static void add_swap(struct v1 *v, long long swap)
 {
@@ -119,8 +118,7 @@ static void plan_memory(struct v1 *v)
         add(v, "memory.disableOOMKiller", "memory", "memory.oom_control", no_killer);
 }
 
-/* --- cpu -----------------------------------------------------------------------------------------
- */
+/* --- cpu -------------------------------------------------------------------------------------- */
 
 /* Two numbers whose quotient the group above limits: a longer period goes first, a shorter last. */
 static void add_quotient(struct v1 *v, const char *period, const char *period_file,
@@ -182,8 +180,7 @@ static void plan_cpuset(struct v1 *v)
         cgroup_plan_add(v->plan, "cpu.mems", "cpuset", "cpuset.mems", str_copy(mems));
 }
 
-/* --- block devices -------------------------------------------------------------------------------
- */
+/* --- block devices ---------------------------------------------------------------------------- */
 
 static const struct throttle {
     const char *member, *file;
@@ -236,8 +233,7 @@ static void plan_block_io(struct v1 *v)
             add_device(v, throttles[i].member, throttles[i].file, device, "rate");
 }
 
-/* --- the rest ------------------------------------------------------------------------------------
- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 /* Both, where the kernel has both (Linux 5.7): what is touched, and what is reserved. */
 static void plan_hugetlb(struct v1 *v)

@@ -46,8 +46,7 @@ static long long current(const struct v2 *v, const char *file)
     return strtoll(text.data, NULL, 10);
 }
 
-/* --- what version 2 does not have ----------------------------------------------------------------
- */
+/* --- what version 2 does not have ------------------------------------------------------------- */
 
 static const struct missing {
     const char *member;
@@ -89,8 +88,7 @@ static int check_missing(const struct v2 *v, struct err *err)
     return 0;
 }
 
-/* --- memory --------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 /* Version 1 limits memory and swap together, version 2 swap alone. */
 static int plan_swap(struct v2 *v, long long memory, long long both, struct err *err)
@@ -150,8 +148,7 @@ static int plan_memory(struct v2 *v, struct err *err)
     return 0;
 }
 
-/* --- cpu -----------------------------------------------------------------------------------------
- */
+/* --- cpu -------------------------------------------------------------------------------------- */
 
 /* Shares 2..262144 become a weight 1..10000, linearly: docker's, runc's and crun's formula until
  * 2025. (opencontainers/cgroups 0.0.5 has a curve instead, through 1024 -> 100.) */
@@ -218,8 +215,7 @@ static void plan_cpu(struct v2 *v)
         add_text(v, "cpu.mems", "cpuset", "cpuset.mems", mems);
 }
 
-/* --- block devices -------------------------------------------------------------------------------
- */
+/* --- block devices ---------------------------------------------------------------------------- */
 
 static const struct {
     const char *member, *key;
@@ -292,8 +288,7 @@ static int plan_block_io(struct v2 *v, struct err *err)
     return plan_weights(v, err);
 }
 
-/* --- the rest ------------------------------------------------------------------------------------
- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 /* Both, where the kernel has both (Linux 5.7): what is touched, and what is reserved. */
 static void plan_hugetlb(struct v2 *v)

@@ -120,8 +120,7 @@ int systemd_manager_group(char **ret, struct err *err)
     return 0;
 }
 
-/* --- a container's life --------------------------------------------------------------------------
- */
+/* --- a container's life ----------------------------------------------------------------------- */
 
 static int limits_of(const struct cgroup *cg, const json_t *resources, bool update,
                      json_t *properties, struct err *err)

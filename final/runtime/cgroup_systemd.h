@@ -21,8 +21,7 @@
 
 #include "runtime/cgroup_plan.h"
 
-/* --- cgroup_systemd_path.c -----------------------------------------------------------------------
- */
+/* --- cgroup_systemd_path.c -------------------------------------------------------------------- */
 
 /* "slice:prefix:name" taken apart, with what an empty part means filled in; NULL: all of it empty.
  * `user`: for the manager of an ordinary user. */
@@ -37,8 +36,7 @@ void systemd_unit_free(struct systemd_unit *unit);
 /* The unit that a group's path belongs to: its last component. */
 const char *systemd_unit_of(const char *path);
 
-/* --- cgroup_systemd_properties.c -----------------------------------------------------------------
- */
+/* --- cgroup_systemd_properties.c -------------------------------------------------------------- */
 
 /* Adds what a plan (of either version) means as properties; what systemd has none for is left to
  * the files. */
@@ -53,8 +51,7 @@ int systemd_add_annotations(const json_t *annotations, json_t *properties, struc
 /* What every container's scope has. */
 void systemd_add_scope(const char *id, const char *slice, pid_t init, json_t *properties);
 
-/* --- cgroup_systemd.c ----------------------------------------------------------------------------
- */
+/* --- cgroup_systemd.c ------------------------------------------------------------------------- */
 
 /* The group of the user's service manager, below which it makes its own; for root "". */
 int systemd_manager_group(char **ret, struct err *err);

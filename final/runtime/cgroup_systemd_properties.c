@@ -120,8 +120,7 @@ static void add_cfs(const struct cgroup *cg, const struct cgroup_plan *plan, jso
         add_quota(properties, quota, period);
 }
 
-/* --- block devices: [["/dev/block/8:0", 1048576]] ------------------------------------------------
- */
+/* --- block devices: [["/dev/block/8:0", 1048576]] --------------------------------------------- */
 
 static const struct {
     const char *key, *name;
@@ -157,8 +156,7 @@ static void add_io(const char *file, const char *text, json_t *properties)
                 device_value(text, n, text + n + 1 + strlen(throttles[i].key)));
 }
 
-/* --- the plan ------------------------------------------------------------------------------------
- */
+/* --- the plan --------------------------------------------------------------------------------- */
 
 static const struct {
     const char *file, *name;

@@ -61,8 +61,7 @@ int cgroup_make_dirs(const char *base, const char *path, struct err *err)
                  : r;
 }
 
-/* --- the walk ------------------------------------------------------------------------------------
- */
+/* --- the walk --------------------------------------------------------------------------------- */
 
 struct level {
     struct strv groups; /* in this group, still to be visited; the last one is next */
@@ -158,8 +157,7 @@ static int walk_groups(int top, int (*seen)(int dir, void *context),
     return r;
 }
 
-/* --- removing ------------------------------------------------------------------------------------
- */
+/* --- removing --------------------------------------------------------------------------------- */
 
 static int remove_group(int above, const char *name)
 {
@@ -207,8 +205,7 @@ int cgroup_remove_dirs(const char *base, const char *path, struct err *err)
     return 0;
 }
 
-/* --- processes -----------------------------------------------------------------------------------
- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 void runtime_pids_free(struct runtime_pids *pids)
 {

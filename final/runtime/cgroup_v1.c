@@ -184,8 +184,7 @@ int cgroup_v1_join(const struct cgroup *cg, struct err *err)
                : 0;
 }
 
-/* --- changing a living group ---------------------------------------------------------------------
- */
+/* --- changing a living group ------------------------------------------------------------------ */
 
 /* Moves every process of the container; they hold still meanwhile. */
 static int move_processes(const struct cgroup *cg, const char *base, struct err *err)

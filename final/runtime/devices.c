@@ -40,8 +40,7 @@ static const struct link {
     {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"},
 };
 
-/* --- one node ------------------------------------------------------------------------------------
- */
+/* --- one node --------------------------------------------------------------------------------- */
 
 static bool is_same(const struct stat *st, const struct device *device)
 {
@@ -114,8 +113,7 @@ static int make_device(int root, int dev, const struct device *device, struct er
     return 0;
 }
 
-/* --- linux.devices -------------------------------------------------------------------------------
- */
+/* --- linux.devices ---------------------------------------------------------------------------- */
 
 static int number(const json_t *item, const char *member, long long otherwise, unsigned *ret,
                   struct err *err)
@@ -181,8 +179,7 @@ static int make_listed(const struct spec *spec, int root, int dev, struct err *e
     return 0;
 }
 
-/* --- /dev ----------------------------------------------------------------------------------------
- */
+/* --- /dev ------------------------------------------------------------------------------------- */
 
 static bool is_link_to(int dev, const struct link *link)
 {

@@ -77,8 +77,7 @@ static int prepare(struct joining *j, struct err *err)
     return open_cgroup(j, err) < 0 ? -err->code : sync_pair(j->sockets, err);
 }
 
-/* --- the child ----------------------------------------------------------------------------------
- */
+/* --- the child -------------------------------------------------------------------------------- */
 
 static int take_console(const struct joining *j, int root, int *ret_master, struct err *err)
 {
@@ -196,8 +195,7 @@ static _Noreturn void run_child(const struct joining *j)
     _exit(1);
 }
 
-/* --- the parent ---------------------------------------------------------------------------------
- */
+/* --- the parent ------------------------------------------------------------------------------- */
 
 static pid_t spawn_ushered(struct joining *j, struct err *err)
 {

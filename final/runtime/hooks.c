@@ -70,8 +70,7 @@ static int parse(const json_t *item, struct hook *ret, struct err *err)
     return 0;
 }
 
-/* --- the child ----------------------------------------------------------------------------------
- */
+/* --- the child -------------------------------------------------------------------------------- */
 
 /* A process group of its own, so that a timeout ends all of it; signals as a program expects them
  * (some are blocked or ignored here); no descriptor but 0-2, also none that is meant for the
@@ -98,8 +97,7 @@ static _Noreturn void become_hook(const struct hook *hook, const int pipes[3], i
     _exit(127);
 }
 
-/* --- the parent ---------------------------------------------------------------------------------
- */
+/* --- the parent ------------------------------------------------------------------------------- */
 
 struct running {
     pid_t pid;

@@ -239,8 +239,7 @@ static int execute(struct init *init, struct err *err)
     return process_exec(&setup, init->program, &init->env, err);
 }
 
-/* --- hooks --------------------------------------------------------------------------------------
- */
+/* --- hooks ------------------------------------------------------------------------------------ */
 
 /* What a hook inside reads: the pid as it is seen there. */
 static int run_own_hooks(struct init *init, const char *kind, enum state_status status,

@@ -8,8 +8,7 @@
 #include "base/cleanup.h"
 #include "runtime/mount_legacy.h"
 
-/* --- a new file system ---------------------------------------------------------------------------
- */
+/* --- a new file system ------------------------------------------------------------------------ */
 
 /* The file system context explains its errors in words, one a read(2): "e tmpfs: Bad value for
  * 'size'". */
@@ -157,8 +156,7 @@ int mount_reconfigure(int target, const struct mount_fs *fs, struct err *err)
     return 0;
 }
 
-/* --- what is mounted already ---------------------------------------------------------------------
- */
+/* --- what is mounted already ------------------------------------------------------------------ */
 
 int mount_clone(int dir, const char *path, unsigned flags, struct err *err)
 {

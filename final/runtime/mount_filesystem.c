@@ -187,8 +187,7 @@ int mount_filesystem(struct mount_work *w, struct err *err)
     return make_filesystem(w, err);
 }
 
-/* --- "remount" -----------------------------------------------------------------------------------
- */
+/* --- "remount" -------------------------------------------------------------------------------- */
 
 static int check_mounted(int fd, struct err *err)
 {

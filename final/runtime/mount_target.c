@@ -18,8 +18,7 @@
 #define DEVPTS_SUPER_MAGIC 0x1cd1
 #endif
 
-/* --- names ---------------------------------------------------------------------------------------
- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 char *mount_target_clean(const char *destination)
 {
@@ -59,8 +58,7 @@ bool mount_target_is(const char *destination, const char *path)
     return !strcmp(clean, path);
 }
 
-/* --- finding or making it ------------------------------------------------------------------------
- */
+/* --- finding or making it --------------------------------------------------------------------- */
 
 static int open_directory(int root, const char *destination, bool *ret_made, struct err *err)
 {
@@ -161,8 +159,7 @@ int mount_target_open(int root, const char *destination, enum mount_target_kind 
     return 0;
 }
 
-/* --- what may be mounted there -------------------------------------------------------------------
- */
+/* --- what may be mounted there ---------------------------------------------------------------- */
 
 /* What LXCFS and its like replace so that free(1) and uptime(1) tell the container's truth; the
  * last two are what systemd and FIPS images expect to be able to bind. */

@@ -31,8 +31,7 @@ int mount_work_target(struct mount_work *w, enum mount_target_kind kind, struct 
     return mount_target_open(w->m->root, w->mount->destination, kind, &w->target, err);
 }
 
-/* --- attributes ----------------------------------------------------------------------------------
- */
+/* --- attributes ------------------------------------------------------------------------------- */
 
 int mount_work_change(const struct mount_work *w, int mount, struct err *err)
 {
@@ -56,8 +55,7 @@ int mount_work_propagate(const struct mount_work *w, int mount, struct err *err)
     return 0;
 }
 
-/* --- in its place --------------------------------------------------------------------------------
- */
+/* --- in its place ----------------------------------------------------------------------------- */
 
 int mount_work_mismatch(struct err *err)
 {

@@ -17,8 +17,7 @@
 #include "base/file.h"
 #include "base/json.h"
 
-/* --- joining -------------------------------------------------------------------------------------
- */
+/* --- joining ---------------------------------------------------------------------------------- */
 
 /* 1: it is the namespace we are in. */
 static int is_ours(const struct spec_namespace_kind *kind, const struct stat *theirs,
@@ -157,8 +156,7 @@ int namespaces_join(const struct spec *spec, uint64_t which, struct err *err)
     return 0;
 }
 
-/* --- what new ones need --------------------------------------------------------------------------
- */
+/* --- what new ones need ----------------------------------------------------------------------- */
 
 static void add_offset(struct buf *text, int clock, const struct spec_time_offset *offset)
 {

@@ -15,8 +15,7 @@
 #include "base/netlink.h"
 #include "base/netns.h"
 
-/* --- checks --------------------------------------------------------------------------------------
- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 /* dev_valid_name() of the kernel. */
 static bool is_valid_name(const char *name)
@@ -59,8 +58,7 @@ int netdevices_check(const struct spec *spec, struct err *err)
     return 0;
 }
 
-/* --- what the kernel tells -----------------------------------------------------------------------
- */
+/* --- what the kernel tells -------------------------------------------------------------------- */
 
 struct link {
     int index;
@@ -176,8 +174,7 @@ static int find_new(int fd, const struct indices *before, int *ret, struct err *
     return err_set(err, ENODEV, "the network device did not arrive");
 }
 
-/* --- moving --------------------------------------------------------------------------------------
- */
+/* --- moving ----------------------------------------------------------------------------------- */
 
 static int move(int fd, int index, int netns, const char *name, struct err *err)
 {

@@ -32,8 +32,7 @@
 #include "runtime/sync.h"
 #include "runtime/user.h"
 
-/* --- the beginning ------------------------------------------------------------------------------
- */
+/* --- the beginning ---------------------------------------------------------------------------- */
 
 /* What was ignored stays ignored over execve(2), and a blocked signal stays blocked: a program
  * expects neither (a shell pipeline with SIGPIPE ignored never ends). By the system call itself:
@@ -108,8 +107,7 @@ int process_open_cwd(int root, const char *cwd, struct err *err)
     return fd < 0 ? err_wrap(err, "cannot enter the working directory '%s'", cwd) : fd;
 }
 
-/* --- the user -----------------------------------------------------------------------------------
- */
+/* --- the user --------------------------------------------------------------------------------- */
 
 static const char *find_env(const struct strv *env, const char *name)
 {
@@ -268,8 +266,7 @@ int process_become_user(const struct process_setup *setup, struct strv *ret_env,
     return process_hide(err);
 }
 
-/* --- the program --------------------------------------------------------------------------------
- */
+/* --- the program ------------------------------------------------------------------------------ */
 
 int process_find(const struct spec_process *process, const struct strv *env, char ret[PATH_MAX],
                  struct err *err)

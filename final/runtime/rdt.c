@@ -44,8 +44,7 @@ static char *monitor_path(const char *root, const json_t *config, const char *id
                : NULL;
 }
 
-/* --- checks --------------------------------------------------------------------------------------
- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 /* mountinfo: fields, " - ", the type of the file system; the fifth field is the place. */
 static char *find_root(void)
@@ -141,8 +140,7 @@ int rdt_check(const char *root, const json_t *config, const char *id, struct err
     return found ? check_class(found, config, id, err) : not_supported(err);
 }
 
-/* --- making and removing -------------------------------------------------------------------------
- */
+/* --- making and removing ---------------------------------------------------------------------- */
 
 /* What resctrl itself says of the last refusal. */
 static int refused(const char *root, struct err *err)

@@ -28,8 +28,7 @@
 #include "runtime/mount_api.h"
 #include "runtime/rootfs_move.h"
 
-/* --- propagation: mount_namespaces(7) ------------------------------------------------------------
- */
+/* --- propagation: mount_namespaces(7) --------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -108,8 +107,7 @@ static int isolate_parent(int mount_point, struct err *err)
     return at < 0 ? err_errno(err, "cannot open the root's parent") : 0;
 }
 
-/* --- mounting it ---------------------------------------------------------------------------------
- */
+/* --- mounting it ------------------------------------------------------------------------------ */
 
 /* To mount on oneself what is one's root already would give the container the host's files. */
 static int check_not_ours(int root, const char *path, struct err *err)
@@ -184,8 +182,7 @@ int rootfs_mount(const struct spec *spec, const char *bundle, struct err *err)
     return spec->overlay_base ? mount_overlay(spec, path, err) : mount_bind(spec, place, path, err);
 }
 
-/* --- entering it ---------------------------------------------------------------------------------
- */
+/* --- entering it ------------------------------------------------------------------------------ */
 
 /* Shared mounts of the host would be unmounted there, too. `old` is -1 where nothing is shared. */
 static int separate(int old, struct err *err)

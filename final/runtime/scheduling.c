@@ -92,8 +92,7 @@ static int find_flags(const struct word *words, const json_t *names, const char 
     return 0;
 }
 
-/* --- the scheduler -------------------------------------------------------------------------------
- */
+/* --- the scheduler ---------------------------------------------------------------------------- */
 
 static int scheduler_of(const json_t *json, struct sched_attr *ret, struct err *err)
 {
@@ -166,8 +165,7 @@ static int apply_scheduler(const json_t *json, pid_t pid, struct err *err)
     return 0;
 }
 
-/* --- input and output ----------------------------------------------------------------------------
- */
+/* --- input and output ------------------------------------------------------------------------- */
 
 static int parse_io_priority(const json_t *json, int *ret, struct err *err)
 {
@@ -194,8 +192,7 @@ int scheduling_apply(const struct scheduling *s, pid_t pid, struct err *err)
     return s->scheduler ? apply_scheduler(s->scheduler, pid, err) : 0;
 }
 
-/* --- processors ----------------------------------------------------------------------------------
- */
+/* --- processors ------------------------------------------------------------------------------- */
 
 static int check_list(const json_t *json, const char *name, const char **ret, struct err *err)
 {
@@ -244,8 +241,7 @@ int scheduling_bind_finally(const struct scheduling *s, struct err *err)
     return scheduling_unbind(&all, err);
 }
 
-/* --- memory --------------------------------------------------------------------------------------
- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static int memory_of(const json_t *json, unsigned *ret_mode, struct bit_list *ret_nodes,
                      struct err *err)

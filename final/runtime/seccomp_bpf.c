@@ -53,8 +53,7 @@ static void table_free(struct table *t)
     free(t->ranges);
 }
 
-/* --- numbers -------------------------------------------------------------------------------------
- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 /* i386's calls that came after socketcall(2) and ipc(2). libseccomp gives these, and those that
  * have no call of their own to this day, a number below zero: -100 or -200, less the selector. */
@@ -116,8 +115,7 @@ static int by_number(const void *a, const void *b)
     return (x->order > y->order) - (x->order < y->order);
 }
 
-/* --- ranges --------------------------------------------------------------------------------------
- */
+/* --- ranges ----------------------------------------------------------------------------------- */
 
 static void add_range(struct table *t, struct range range)
 {
@@ -215,8 +213,7 @@ static int make_table(const struct seccomp_policy *policy, uint32_t abi, struct 
     return make_ranges(policy, t);
 }
 
-/* --- tests of arguments --------------------------------------------------------------------------
- */
+/* --- tests of arguments ----------------------------------------------------------------------- */
 
 static size_t low_word(unsigned argument)
 {
@@ -416,8 +413,7 @@ static asm_label value_code(struct asm_program *p, const struct table *t, const 
     return asm_load(p, high_word(argument), next);
 }
 
-/* --- the program ---------------------------------------------------------------------------------
- */
+/* --- the program ------------------------------------------------------------------------------ */
 
 static asm_label range_code(struct asm_program *p, const struct table *t, const struct range *range,
                             uint32_t otherwise)
@@ -520,8 +516,7 @@ static int compile(struct asm_program *p, const struct seccomp_policy *policy)
     return 0;
 }
 
-/* --- libseccomp's program ------------------------------------------------------------------------
- */
+/* --- libseccomp's program --------------------------------------------------------------------- */
 
 /* ENOSYS for newer calls, else on to the program. */
 static asm_label newer_code(struct asm_program *p, const struct seccomp_policy *policy,

@@ -121,8 +121,7 @@ static void names_of(const struct word *words, struct strv *ret)
         strv_add(ret, words->name);
 }
 
-/* --- what a rule is made of ----------------------------------------------------------------------
- */
+/* --- what a rule is made of ------------------------------------------------------------------- */
 
 /* Of a member that need not be there: a rule whose list is none would not be the rule meant. */
 static int check_type(const json_t *value, bool is_right, const char *what, struct err *err)
@@ -246,8 +245,7 @@ static int add_entry(struct seccomp_policy *policy, const json_t *entry, struct 
     return 0;
 }
 
-/* --- docker's conditions -------------------------------------------------------------------------
- */
+/* --- docker's conditions ---------------------------------------------------------------------- */
 
 static bool any_arch_is_native(const json_t *arches)
 {
@@ -324,8 +322,7 @@ static bool applies(const json_t *entry, const struct strv *caps)
            !(not_kernel && kernel_at_least(not_kernel));
 }
 
-/* --- the whole -----------------------------------------------------------------------------------
- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static int add_abis(struct seccomp_policy *policy, const json_t *names, struct err *err)
 {

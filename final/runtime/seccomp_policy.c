@@ -79,8 +79,7 @@ int seccomp_call_number(const char *call, uint32_t abi)
     return number == __NR_SCMP_ERROR && abi == seccomp_arch_native() ? new_number(call) : number;
 }
 
-/* --- the default profile -------------------------------------------------------------------------
- */
+/* --- the default profile ---------------------------------------------------------------------- */
 
 static bool has_cap(const struct strv *caps, const char *cap)
 {

@@ -57,8 +57,7 @@ uint64_t spec_own_namespaces(const struct spec *spec)
     return flags;
 }
 
-/* --- mappings ------------------------------------------------------------------------------------
- */
+/* --- mappings --------------------------------------------------------------------------------- */
 
 /* The last id, 2^32-1, means "none" to the kernel and is never mapped. */
 static int parse_id(const json_t *item, const char *name, uint32_t *ret, struct err *err)
@@ -129,8 +128,7 @@ static int parse_user(const json_t *config, struct spec *ret, struct err *err)
     return 0;
 }
 
-/* --- clocks --------------------------------------------------------------------------------------
- */
+/* --- clocks ----------------------------------------------------------------------------------- */
 
 static int parse_offset(const json_t *item, struct spec_time_offset *ret, struct err *err)
 {

@@ -153,8 +153,7 @@ static int parse_caps(const json_t *caps, struct spec_process *process, struct e
     return 0;
 }
 
-/* --- the environment -----------------------------------------------------------------------------
- */
+/* --- the environment -------------------------------------------------------------------------- */
 
 static int by_name_and_place(const void *a, const void *b)
 {
@@ -216,8 +215,7 @@ static int parse_env(const json_t *list, struct strv *ret, struct err *err)
     return 0;
 }
 
-/* --- the whole -----------------------------------------------------------------------------------
- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static int parse_args(const json_t *process, struct strv *ret, struct err *err)
 {

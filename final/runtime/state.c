@@ -123,8 +123,7 @@ void state_free(struct state *state)
     *state = (struct state){0};
 }
 
-/* --- what it is now -----------------------------------------------------------------------------
- */
+/* --- what it is now --------------------------------------------------------------------------- */
 
 const char *state_status_name(enum state_status status)
 {

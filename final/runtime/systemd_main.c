@@ -212,8 +212,7 @@ static int append_properties(struct session *s, sd_bus_message *m)
     return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-/* --- jobs ----------------------------------------------------------------------------------------
- */
+/* --- jobs ------------------------------------------------------------------------------------- */
 
 static int job_removed(sd_bus_message *m, void *context, sd_bus_error *error)
 {
@@ -256,8 +255,7 @@ static int wait_for_job(struct session *s, sd_bus_message *reply)
     return 0;
 }
 
-/* --- calls ---------------------------------------------------------------------------------------
- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 static void reset_failed(struct session *s)
 {

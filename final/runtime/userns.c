@@ -15,8 +15,7 @@
 #include "base/file.h"
 #include "runtime/process.h"
 
-/* --- writing the mappings ------------------------------------------------------------------------
- */
+/* --- writing the mappings --------------------------------------------------------------------- */
 
 static void free_caps(cap_t *state)
 {
@@ -144,8 +143,7 @@ int userns_map(const struct spec *spec, pid_t pid, struct err *err)
     return 0;
 }
 
-/* --- inside --------------------------------------------------------------------------------------
- */
+/* --- inside ----------------------------------------------------------------------------------- */
 
 /* Reads /proc/self/uid_map or gid_map. */
 static int read_map(const char *file, struct spec_id_map *ret, struct err *err)

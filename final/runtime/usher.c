@@ -47,8 +47,7 @@ uint64_t usher_entered_container(const struct spec *spec)
     return spec_own_namespaces(spec) & ~(uint64_t)LATER;
 }
 
-/* --- the usher -----------------------------------------------------------------------------------
- */
+/* --- the usher -------------------------------------------------------------------------------- */
 
 /* Not hidden yet (process_hide()): nobody is in a new user namespace, and the files in /proc of a
  * hidden process are root's: an ordinary user could not write our mappings. */
@@ -131,8 +130,7 @@ static int lead(const struct usher *u, struct err *err)
     _exit(sync_send_spawned(u->sockets[1], pid, pidfd, err) < 0);
 }
 
-/* --- the parent ----------------------------------------------------------------------------------
- */
+/* --- the parent ------------------------------------------------------------------------------- */
 
 static int attend(const struct usher *u, pid_t usher, pid_t *ret_pid, int *ret_pidfd,
                   struct err *err)

@@ -13,8 +13,7 @@ int store_image_users(struct store *s, const char *image_id, struct strv *ret_id
                       image_id);
 }
 
-/* --- sizes --------------------------------------------------------------------------------------
- */
+/* --- sizes ------------------------------------------------------------------------------------ */
 
 /* The sum in the first column of a query's only row. `types` is "s" with an id, or "". */
 static int sum_layers(struct store *s, const char *sql, const char *types, const char *id,
@@ -109,8 +108,7 @@ int store_image_shares(struct store *s, const char *image_id, uint64_t *ret_shar
     return 0;
 }
 
-/* --- removing -----------------------------------------------------------------------------------
- */
+/* --- removing --------------------------------------------------------------------------------- */
 
 static int delete_rows(struct store *s, const char *image_id, struct strv *ret_deleted,
                        uint64_t *ret_bytes, struct err *err)

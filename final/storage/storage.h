@@ -43,8 +43,7 @@ struct store {
 int store_open(const char *root, struct store **ret, struct err *err);
 void store_close(struct store *store); /* NULL is fine */
 
-/* --- images -------------------------------------------------------------------------------------
- */
+/* --- images ----------------------------------------------------------------------------------- */
 
 struct image {
     char id[DIGEST_LEN + 1];       /* digest of the config blob: "sha256:..." */
@@ -138,8 +137,7 @@ int store_image_usage(struct store *store, struct image_usage *ret, struct err *
 int store_image_shares(struct store *store, const char *image_id, uint64_t *ret_shared,
                        uint64_t *ret_unique, struct err *err);
 
-/* --- blobs and layers ---------------------------------------------------------------------------
- */
+/* --- blobs and layers ------------------------------------------------------------------------- */
 
 /* Held (shared) while blobs and layers are made that no image refers to yet, so that nobody
  * collects them. Closing the descriptor lets go. */
@@ -246,8 +244,7 @@ int store_build_remove(struct store *store, const char *key, struct err *err);
 /* The directory build/cache/<name>, made when `make`; what a RUN --mount=type=cache keeps. */
 int store_build_directory(struct store *store, const char *name, bool make, struct err *err);
 
-/* --- containers ---------------------------------------------------------------------------------
- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 /* The states a record goes through; each change is one transaction.
  *
@@ -321,8 +318,7 @@ bool store_name_taken(struct store *store, const char *name);
 int store_container_dir(struct store *store, const char *id, bool make, struct err *err);
 int store_run_dir(struct store *store, const char *id, bool make, struct err *err);
 
-/* --- networks -----------------------------------------------------------------------------------
- */
+/* --- networks --------------------------------------------------------------------------------- */
 
 struct ip;
 
@@ -390,8 +386,7 @@ int store_endpoints(struct store *store, const char *container, const char *netw
 int store_endpoints_release(struct store *store, const char *container, const char *network,
                             struct err *err);
 
-/* --- volumes ------------------------------------------------------------------------------------
- */
+/* --- volumes ---------------------------------------------------------------------------------- */
 
 struct volume {
     char *name;

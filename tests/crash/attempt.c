@@ -14,8 +14,7 @@
 #include "crash/place.h"
 #include "crash/scenario.h"
 
-/* --- the steps ----------------------------------------------------------------------------------
- */
+/* --- the steps -------------------------------------------------------------------------------- */
 
 static bool before(struct attempts *a, struct verdict *v)
 {
@@ -191,8 +190,7 @@ static void attempt(struct attempts *a, struct injection *injection, struct verd
     judge_left(a, ret);
 }
 
-/* --- the place ----------------------------------------------------------------------------------
- */
+/* --- the place -------------------------------------------------------------------------------- */
 
 /* What a failed attempt left mounted or in a control group goes, too. */
 static void clear_place(struct attempts *a)

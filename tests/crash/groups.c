@@ -32,8 +32,7 @@ static void find_hierarchies(struct strv *ret)
     }
 }
 
-/* --- making -------------------------------------------------------------------------------------
- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static void copy_value(const char *from, const char *to, const char *file)
 {
@@ -86,8 +85,7 @@ int groups_enter(struct err *err)
     return 0;
 }
 
-/* --- looking and removing -----------------------------------------------------------------------
- */
+/* --- looking and removing --------------------------------------------------------------------- */
 
 typedef void visit_group(const char *path, void *context);
 

@@ -20,8 +20,7 @@
 #include "base/file.h"
 #include "crash/groups.h"
 
-/* --- entering -----------------------------------------------------------------------------------
- */
+/* --- entering --------------------------------------------------------------------------------- */
 
 static int raise_loopback(struct err *err)
 {
@@ -101,8 +100,7 @@ int place_enter(struct err *err)
     return groups_enter(err) < 0 ? -err->code : raise_loopback(err);
 }
 
-/* --- snapshots ----------------------------------------------------------------------------------
- */
+/* --- snapshots -------------------------------------------------------------------------------- */
 
 static struct strv *into; /* for nftw(3), which takes no context */
 

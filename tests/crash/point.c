@@ -21,8 +21,7 @@
 
 #define TEXT_MAX 512
 
-/* --- lists --------------------------------------------------------------------------------------
- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 void point_list_free(struct point_list *list)
 {
@@ -70,8 +69,7 @@ void point_list_join(struct point_list *list, const struct point_list *more)
     }
 }
 
-/* --- what differs from run to run ---------------------------------------------------------------
- */
+/* --- what differs from run to run ------------------------------------------------------------- */
 
 static size_t hex_run(const char *text)
 {
@@ -112,8 +110,7 @@ char *point_alike(const char *text)
     return buf_steal(&ret);
 }
 
-/* --- the arguments ------------------------------------------------------------------------------
- */
+/* --- the arguments ---------------------------------------------------------------------------- */
 
 static void add_alike(struct buf *b, const char *text)
 {
@@ -194,8 +191,7 @@ static void describe_arguments(const struct stopped *at, struct buf *ret)
     }
 }
 
-/* --- which uses of a call matter, and how they can fail ------------------------------------------
- */
+/* --- which uses of a call matter, and how they can fail --------------------------------------- */
 
 /* The dynamic loader's work is the C library's business. */
 static bool of_the_loader(const char *key)

@@ -16,8 +16,7 @@ const char *const engine_programs[] = {"cooper",     "cooper-shim", "cooper-imag
                                        "cooper-nft", "cooper-init", NULL};
 const char *const engine_prefix[] = {COOPER, "--root", ROOT, NULL};
 
-/* --- the place ----------------------------------------------------------------------------------
- */
+/* --- the place -------------------------------------------------------------------------------- */
 
 int engine_furnish(struct err *err)
 {
@@ -34,8 +33,7 @@ int engine_furnish(struct err *err)
     return err->code ? -err->code : 0;
 }
 
-/* --- containers ---------------------------------------------------------------------------------
- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 static bool state_of_word(const char *word, enum state *ret)
 {
@@ -98,8 +96,7 @@ static const struct subject renamed = {
     .database = ROOT "/cooper.db",
 };
 
-/* --- the table ----------------------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 /* clang-format off */
 /* Without a network where it does not matter: the kernel takes a tenth of a second to take one down,

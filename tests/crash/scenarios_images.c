@@ -13,8 +13,7 @@
 #define ARCHIVE PLACE_HOME "/archive.tar"
 #define CONTEXT PLACE_HOME "/context"
 
-/* --- images -------------------------------------------------------------------------------------
- */
+/* --- images ----------------------------------------------------------------------------------- */
 
 /* Other images than the box: one line each, "REPOSITORY:TAG". */
 static bool image_answer(const struct outcome *o, enum state *ret)
@@ -116,8 +115,7 @@ static const struct subject made = {
 static int make_context(struct err *err)
 {
     /* Not a file of the context: what is known of one is noted when it is a second old. */
-    static const char dockerfile[] =
-        "FROM " BOX "\nCOPY <<EOF /file\nf\nEOF\nRUN echo x >/x\n";
+    static const char dockerfile[] = "FROM " BOX "\nCOPY <<EOF /file\nf\nEOF\nRUN echo x >/x\n";
     int r = engine_furnish(err);
 
     if (!r)
@@ -137,8 +135,7 @@ static const struct subject built = {
     .database = ROOT "/cooper.db",
 };
 
-/* --- other things that are there or not ----------------------------------------------------------
- */
+/* --- other things that are there or not ------------------------------------------------------- */
 
 static bool line_answer(const struct outcome *o, enum state *ret)
 {

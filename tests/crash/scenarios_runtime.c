@@ -37,8 +37,7 @@ void scenario_use_runtime(const char *name)
     programs[0] = name;
 }
 
-/* --- bundles ------------------------------------------------------------------------------------
- */
+/* --- bundles ---------------------------------------------------------------------------------- */
 
 /* Docker's shape, without what the peers need a terminal or a network for. */
 static const char config[] =
@@ -84,8 +83,7 @@ static int furnish(struct err *err)
     return 0;
 }
 
-/* --- the subject --------------------------------------------------------------------------------
- */
+/* --- the subject ------------------------------------------------------------------------------ */
 
 static bool answer(const struct outcome *o, enum state *ret)
 {

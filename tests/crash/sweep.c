@@ -50,8 +50,7 @@ static const char *injury_name(const struct job *job)
     return job->kind == FAIL ? job->error->name : kills[job->kind];
 }
 
-/* --- what is to be done --------------------------------------------------------------------------
- */
+/* --- what is to be done ----------------------------------------------------------------------- */
 
 static void add_job(struct sweep *s, struct job job)
 {
@@ -109,8 +108,7 @@ static void shuffle(struct sweep *s)
     }
 }
 
-/* --- one process's part --------------------------------------------------------------------------
- */
+/* --- one process's part ----------------------------------------------------------------------- */
 
 static void say(struct sweep *s, const struct job *job, long ms, const struct verdict *v)
 {
@@ -168,8 +166,7 @@ static int work(struct sweep *s, struct err *err)
     return r;
 }
 
-/* --- the recording, handed on through a file -----------------------------------------------------
- */
+/* --- the recording, handed on through a file -------------------------------------------------- */
 
 static void write_points(int fd, const struct point_list *points)
 {
@@ -217,8 +214,7 @@ static int record(struct sweep *s, int fd, struct err *err)
     return r;
 }
 
-/* --- processes -----------------------------------------------------------------------------------
- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 /* A child of ours that ends with us. 0 in the child. */
 static pid_t fork_bound(void)

@@ -20,8 +20,7 @@
 #include "crash/calls.h"
 #include "crash/memory.h"
 
-/* --- birth --------------------------------------------------------------------------------------
- */
+/* --- birth ------------------------------------------------------------------------------------ */
 
 #if defined(__x86_64__)
 #define NATIVE AUDIT_ARCH_X86_64
@@ -75,8 +74,7 @@ _Noreturn void tracee_become(const char *const argv[], int go, int out, int err)
     _exit(127);
 }
 
-/* --- the list -----------------------------------------------------------------------------------
- */
+/* --- the list --------------------------------------------------------------------------------- */
 
 struct tracee *tracee_find(struct tracees *all, pid_t tid)
 {
@@ -166,8 +164,7 @@ void tracee_executed(struct tracees *all, struct tracee *tracee)
         tracee->counted |= str_equal(all->programs[i], tracee->program);
 }
 
-/* --- looking at them ----------------------------------------------------------------------------
- */
+/* --- looking at them -------------------------------------------------------------------------- */
 
 #define EXITING 4 /* PF_EXITING, include/linux/sched.h */
 

@@ -88,8 +88,7 @@ void tracer_record(struct tracer *t, struct point_list *list)
     t->record = list;
 }
 
-/* --- at a point ---------------------------------------------------------------------------------
- */
+/* --- at a point ------------------------------------------------------------------------------- */
 
 /* Of one that has just executed the news may not have reached us yet. */
 static bool runs_payload(struct tracer *t)
@@ -180,8 +179,7 @@ static void before_call(struct tracer *t, struct tracee *tracee)
     meet_point(t, &at, tracee);
 }
 
-/* --- events -------------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void resume(const struct tracee *tracee, int sig)
 {
@@ -274,8 +272,7 @@ static int serve(struct tracer *t, long wait_ms)
     return 1;
 }
 
-/* --- commands -----------------------------------------------------------------------------------
- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 pid_t tracer_start(struct tracer *t, const char *const argv[], bool traced, int out, int err)
 {

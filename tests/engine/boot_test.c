@@ -66,8 +66,7 @@ static void run_with(const char *name, const char *policy)
 
 #define RUNNING "ps", "--format", "{{.Names}}"
 
-/* --- a power cut --------------------------------------------------------------------------------
- */
+/* --- a power cut ------------------------------------------------------------------------------ */
 
 START_TEST(what_ran_runs_again)
 {
@@ -151,8 +150,7 @@ START_TEST(a_killed_shim_is_made_good)
 }
 END_TEST
 
-/* --- a shutdown ---------------------------------------------------------------------------------
- */
+/* --- a shutdown ------------------------------------------------------------------------------- */
 
 START_TEST(a_shutdown_stops_all_and_forgets_nothing)
 {
@@ -197,8 +195,7 @@ START_TEST(a_shutdown_ends_a_restart)
 }
 END_TEST
 
-/* --- the unit -----------------------------------------------------------------------------------
- */
+/* --- the unit --------------------------------------------------------------------------------- */
 
 START_TEST(the_unit_is_installed_with_its_commands)
 {

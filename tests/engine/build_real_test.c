@@ -11,8 +11,7 @@
 #define MADE   "made:1"
 #define DEBIAN "debian:1"
 
-/* --- the base -----------------------------------------------------------------------------------
- */
+/* --- the base --------------------------------------------------------------------------------- */
 
 static void make_base(const char *packages)
 {
@@ -67,8 +66,7 @@ static char *build_thrice(const char *context)
     return first;
 }
 
-/* --- a Python service ---------------------------------------------------------------------------
- */
+/* --- a Python service ------------------------------------------------------------------------- */
 
 START_TEST(a_python_service)
 {
@@ -158,8 +156,7 @@ START_TEST(only_what_changed_is_built_again)
 }
 END_TEST
 
-/* --- packages -----------------------------------------------------------------------------------
- */
+/* --- packages --------------------------------------------------------------------------------- */
 
 /* A package with a script, a directory of its own, a hard link; dpkg renames, syncs, changes
  * owners. */
@@ -193,8 +190,7 @@ START_TEST(packages_are_installed)
 }
 END_TEST
 
-/* --- a web server -------------------------------------------------------------------------------
- */
+/* --- a web server ----------------------------------------------------------------------------- */
 
 START_TEST(a_web_server_with_an_entry_point)
 {
@@ -236,8 +232,7 @@ START_TEST(a_web_server_with_an_entry_point)
 }
 END_TEST
 
-/* --- a base for others --------------------------------------------------------------------------
- */
+/* --- a base for others ------------------------------------------------------------------------ */
 
 START_TEST(a_base_that_builds_what_is_beside_the_child)
 {
@@ -258,8 +253,7 @@ START_TEST(a_base_that_builds_what_is_beside_the_child)
 }
 END_TEST
 
-/* --- a compiled program -------------------------------------------------------------------------
- */
+/* --- a compiled program ----------------------------------------------------------------------- */
 
 START_TEST(a_program_from_a_compiler_in_an_image_of_its_own)
 {

@@ -12,8 +12,7 @@
 #define MADE         "made:1"
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* --- instructions -------------------------------------------------------------------------------
- */
+/* --- instructions ----------------------------------------------------------------------------- */
 
 START_TEST(what_a_command_writes_is_in_the_image)
 {
@@ -174,8 +173,7 @@ START_TEST(an_image_may_begin_with_nothing)
 }
 END_TEST
 
-/* --- flags --------------------------------------------------------------------------------------
- */
+/* --- flags ------------------------------------------------------------------------------------ */
 
 START_TEST(flags_choose_target_labels_and_names)
 {
@@ -249,8 +247,7 @@ START_TEST(commands_are_contained_as_ever)
 }
 END_TEST
 
-/* --- failure ------------------------------------------------------------------------------------
- */
+/* --- failure ---------------------------------------------------------------------------------- */
 
 START_TEST(a_failing_command_is_shown_where_it_stands)
 {

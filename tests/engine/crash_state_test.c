@@ -56,8 +56,7 @@ static void end_everything(const char *id)
     ck_assert_msg(!file_remove_tree(AT_FDCWD, run, &err), "%s", err.message);
 }
 
-/* --- another boot -------------------------------------------------------------------------------
- */
+/* --- another boot ----------------------------------------------------------------------------- */
 
 static void boot_again(const char *id)
 {
@@ -112,8 +111,7 @@ START_TEST(after_a_boot_pids_mean_others)
 }
 END_TEST
 
-/* --- a pid that is somebody else's --------------------------------------------------------------
- */
+/* --- a pid that is somebody else's ------------------------------------------------------------ */
 
 /* Older than what comes after it, by more than a tick of the clock that tells processes apart. */
 static pid_t bystander(void)
@@ -166,8 +164,7 @@ START_TEST(a_reused_init_is_not_killed)
 }
 END_TEST
 
-/* --- the run directory --------------------------------------------------------------------------
- */
+/* --- the run directory ------------------------------------------------------------------------ */
 
 START_TEST(the_run_directory_is_wiped)
 {
@@ -189,8 +186,7 @@ START_TEST(the_run_directory_is_wiped)
 }
 END_TEST
 
-/* --- the clock ----------------------------------------------------------------------------------
- */
+/* --- the clock -------------------------------------------------------------------------------- */
 
 /* Everything was recorded by a clock that was ten years ahead (sign "+"), or behind. */
 static void jump(const char *sign)

@@ -270,8 +270,7 @@ START_TEST(following_goes_on_across_rotation)
 }
 END_TEST
 
-/* --- runs --------------------------------------------------------------------------------------
- */
+/* --- runs ------------------------------------------------------------------------------------- */
 
 START_TEST(following_goes_on_across_restarts)
 {
@@ -370,8 +369,7 @@ START_TEST(entries_of_others_are_read)
 }
 END_TEST
 
-/* --- without waiting ---------------------------------------------------------------------------
- */
+/* --- without waiting -------------------------------------------------------------------------- */
 
 static pid_t find_child(pid_t parent, const char *name)
 {
@@ -428,8 +426,7 @@ START_TEST(a_disk_that_hangs_holds_up_nobody)
 }
 END_TEST
 
-/* --- the journal -------------------------------------------------------------------------------
- */
+/* --- the journal ------------------------------------------------------------------------------ */
 
 static int journal_socket(void)
 {

@@ -11,8 +11,7 @@
 #include "base/file.h"
 #include "cli/human.h"
 
-/* --- du -----------------------------------------------------------------------------------------
- */
+/* --- du --------------------------------------------------------------------------------------- */
 
 static struct {
     ino_t linked[256]; /* files with several names, seen already */
@@ -65,8 +64,7 @@ static char *human(unsigned long long bytes)
     return str_copy(text);
 }
 
-/* --- the world of these tests -------------------------------------------------------------------
- */
+/* --- the world of these tests ----------------------------------------------------------------- */
 
 /* Two images that share layers, one of them with files of several names; two containers with
  * something written; two volumes that are used, one that is not. */
@@ -90,8 +88,7 @@ static void unfurnish(void)
     EXPECT(0, NULL, NULL, "rmi", "-f", "grown:1");
 }
 
-/* --- df -----------------------------------------------------------------------------------------
- */
+/* --- df --------------------------------------------------------------------------------------- */
 
 START_TEST(df_says_what_du_says)
 {
@@ -179,8 +176,7 @@ START_TEST(filters_are_for_all_steps)
 }
 END_TEST
 
-/* --- builds -------------------------------------------------------------------------------------
- */
+/* --- builds ----------------------------------------------------------------------------------- */
 
 static void expect_cache(const char *numbers)
 {
@@ -220,8 +216,7 @@ START_TEST(the_build_cache_is_counted_and_goes)
 }
 END_TEST
 
-/* --- words --------------------------------------------------------------------------------------
- */
+/* --- words ------------------------------------------------------------------------------------ */
 
 #define QUESTION "\nAre you sure you want to continue? [y/N] "
 #define ALWAYS                                                                                     \

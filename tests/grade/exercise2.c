@@ -11,8 +11,7 @@
 
 #define HINTS "tutorial/answers/02-namespaces/hints.md, exercise "
 
-/* --- 2: a name -----------------------------------------------------------------------------------
- */
+/* --- 2: a name -------------------------------------------------------------------------------- */
 
 static void a_name_can_be_given(void)
 {
@@ -45,8 +44,7 @@ static void a_name_too_long_is_an_error(void)
         explain("a name of 65 bytes ends keg with 125", HINTS "2", "it ended with %d", code);
 }
 
-/* --- 3: a clock ----------------------------------------------------------------------------------
- */
+/* --- 3: a clock ------------------------------------------------------------------------------- */
 
 static void time_is_its_own(void)
 {
@@ -80,8 +78,7 @@ static void the_machine_has_just_started(void)
                 offset, (long long)up.tv_sec);
 }
 
-/* --- 5: enter ------------------------------------------------------------------------------------
- */
+/* --- 5: enter --------------------------------------------------------------------------------- */
 
 /* Runs the probe a second time, by "keg enter PID", in the keg that the first one is in. */
 static void enter(struct keg *ret_first, struct keg *ret_second)

@@ -12,8 +12,7 @@
 
 #define CHAPTER "tutorial/03-cgroups.md: exercise "
 
-/* --- 1: a default --------------------------------------------------------------------------------
- */
+/* --- 1: a default ----------------------------------------------------------------------------- */
 
 static void pids_have_a_default(void)
 {
@@ -40,8 +39,7 @@ static void the_option_wins(void)
         explain("--pids 17 still means 17", CHAPTER "1", "pids.max is '%s'", value);
 }
 
-/* --- 2: why it was killed ------------------------------------------------------------------------
- */
+/* --- 2: why it was killed --------------------------------------------------------------------- */
 
 /* What keg printed when the probe, under a limit on memory, was asked for `request`. */
 static char *words_after(const char *request)
@@ -76,8 +74,7 @@ static void another_kill_is_not(void)
                 (int)strcspn(words, "\n"), words);
 }
 
-/* --- 3: what a killed keg left -------------------------------------------------------------------
- */
+/* --- 3: what a killed keg left ---------------------------------------------------------------- */
 
 static char *left_by(pid_t pid)
 {
@@ -129,8 +126,7 @@ static void leftovers_go(void)
                 CHAPTER "3", "%s was removed, and process %d lives", theirs, (int)alive);
 }
 
-/* --- 4: which CPUs -------------------------------------------------------------------------------
- */
+/* --- 4: which CPUs ---------------------------------------------------------------------------- */
 
 static void cpuset_is_written(void)
 {

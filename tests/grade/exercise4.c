@@ -57,8 +57,7 @@ static void without_it_it_is_not(void)
     keg_end(&k);
 }
 
-/* --- exercise 2 ----------------------------------------------------------------------------------
- */
+/* --- exercise 2 ------------------------------------------------------------------------------- */
 
 static void expect_scratch(struct keg *k, const char *place)
 {
@@ -129,8 +128,7 @@ static void scratch_stays_inside(void)
     unlink(link);
 }
 
-/* --- exercises 4 and 5: trees that nobody can know before ----------------------------------------
- */
+/* --- exercises 4 and 5: trees that nobody can know before ------------------------------------- */
 
 static unsigned salt(void)
 {

@@ -41,8 +41,7 @@ static void expect_refusal(const char *const options[], const char *root, const 
         explain(expected, hint, "keg ended with %d", code);
 }
 
-/* --- 1: one variable -----------------------------------------------------------------------------
- */
+/* --- 1: one variable -------------------------------------------------------------------------- */
 
 /* The value of a variable of the process; how often it is there. */
 static int count_variable(pid_t pid, const char *name, char ret_value[256])
@@ -115,8 +114,7 @@ static void variable_without_image(void)
     keg_end(&k);
 }
 
-/* --- 2: diffIDs ----------------------------------------------------------------------------------
- */
+/* --- 2: diffIDs ------------------------------------------------------------------------------- */
 
 /* The layout's directory, from "oci:DIR:latest". */
 static char *layout_of(const struct oci_image *image)
@@ -235,8 +233,7 @@ static void missing_diff_ids_are_refused(void)
         HINTS "2");
 }
 
-/* --- 3: an image for each kind of machine --------------------------------------------------------
- */
+/* --- 3: an image for each kind of machine ----------------------------------------------------- */
 
 static void add_platform(struct buf *index, const char *hex, size_t size, const char *os,
                          const char *machine)
@@ -309,8 +306,7 @@ static void foreign_platforms_are_refused(void)
                    HINTS "3");
 }
 
-/* --- 4: a bomb -----------------------------------------------------------------------------------
- */
+/* --- 4: a bomb -------------------------------------------------------------------------------- */
 
 static const char *const most_8[] = {"--most", "8", NULL};
 

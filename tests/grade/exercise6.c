@@ -17,8 +17,7 @@
 
 #define HINTS "tutorial/answers/06-network/hints.md"
 
-/* --- the host ------------------------------------------------------------------------------------
- */
+/* --- the host --------------------------------------------------------------------------------- */
 
 /* A child answers everybody who comes to the port. */
 static void serve_here(int port, const char *text)
@@ -54,8 +53,7 @@ static bool hears_inside(struct keg *k, const char *address, int port, const cha
     return heard && str_equal(heard, text);
 }
 
-/* --- 1: nobody -----------------------------------------------------------------------------------
- */
+/* --- 1: nobody -------------------------------------------------------------------------------- */
 
 static void none_has_no_cable(void)
 {
@@ -109,8 +107,7 @@ static void an_unknown_network_is_refused(void)
         explain("a network that does not exist ends keg with 125", HINTS, "it ended with %d", code);
 }
 
-/* --- 2: two doors --------------------------------------------------------------------------------
- */
+/* --- 2: two doors ----------------------------------------------------------------------------- */
 
 static void both_ports_lead_inside(void)
 {
@@ -147,8 +144,7 @@ static void a_taken_port_ends_keg(void)
         explain("who had the port keeps it", HINTS, "it does not answer any more");
 }
 
-/* --- 3: only the door ----------------------------------------------------------------------------
- */
+/* --- 3: only the door ------------------------------------------------------------------------- */
 
 /* A machine on the other side of the host that knows the way to the kegs. It takes orders,
  * "ADDRESS:PORT", and tells what it heard there. */
@@ -247,8 +243,7 @@ static void all_else_goes_on_working(void)
     keg_end(&l);
 }
 
-/* --- 4: a pod ------------------------------------------------------------------------------------
- */
+/* --- 4: a pod --------------------------------------------------------------------------------- */
 
 static void two_share_one_network(void)
 {
@@ -289,8 +284,7 @@ static void no_process_no_network(void)
     }
 }
 
-/* --- 5: strangers --------------------------------------------------------------------------------
- */
+/* --- 5: strangers ----------------------------------------------------------------------------- */
 
 static void isolated_kegs_do_not_talk(void)
 {

@@ -48,8 +48,7 @@ extern const struct check checks_1[], checks_2[], checks_3[], checks_4[], checks
 /* For what goes wrong with the judge itself. */
 [[gnu::noreturn]] void broken(const char *what, ...) __attribute__((format(printf, 1, 2)));
 
-/* --- a running keg -------------------------------------------------------------------------------
- */
+/* --- a running keg ---------------------------------------------------------------------------- */
 
 struct keg {
     pid_t pid;    /* of the keg under test */
@@ -79,8 +78,7 @@ int keg_code(const char *root, const char *command);
 /* What the keg printed, for an explanation (static buffer). */
 const char *keg_words(const struct keg *k);
 
-/* --- facts ---------------------------------------------------------------------------------------
- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 /* A line of /proc/PID/status, without its name (static buffer, "" if there is none). */
 const char *fact_status(pid_t pid, const char *name);
@@ -103,8 +101,7 @@ int fact_patience_ms(void);
 /* Tries `holds` again and again for some seconds; for what no descriptor announces. */
 bool fact_becomes(bool (*holds)(void *), void *context);
 
-/* --- control groups ------------------------------------------------------------------------------
- */
+/* --- control groups --------------------------------------------------------------------------- */
 
 bool group_is_v2(void);
 /* The path in the line of /proc/PID/cgroup that names the controller; of version 2 there is one

@@ -194,8 +194,7 @@ static void user_of_the_image(void)
                 "CapEff in /proc/PID/status: %s", fact_status(k.inside, "CapEff"));
 }
 
-/* --- nothing is believed -------------------------------------------------------------------------
- */
+/* --- nothing is believed ---------------------------------------------------------------------- */
 
 static void expect_refusal(const struct oci_image *image, const char *expected)
 {

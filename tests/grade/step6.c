@@ -118,8 +118,7 @@ static void published_port_answers(void)
                 "port 8081 still answers");
 }
 
-/* --- the outside world ---------------------------------------------------------------------------
- */
+/* --- the outside world ------------------------------------------------------------------------ */
 
 /* Tells every client the address that it seems to come from. */
 [[gnu::noreturn]] static void be_outside(int ready, int go)

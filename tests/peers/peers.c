@@ -73,8 +73,7 @@ static void make_archive(void)
     RUN_OK(&r, NULL, BUILD_DIR "/bin/cooper", "--root", root, "save", "-o", archive, IMAGE);
 }
 
-/* --- control groups: the only thing that is not in a namespace of our own ------------------------
- */
+/* --- control groups: the only thing that is not in a namespace of our own --------------------- */
 
 /* What the engines call their containers' parents, and never remove. */
 static const char *const parents[] = {"docker", "libpod_parent", "default", "k8s.io",

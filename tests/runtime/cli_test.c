@@ -180,8 +180,7 @@ START_TEST(all_spellings_of_a_flag)
 }
 END_TEST
 
-/* --- logs ---------------------------------------------------------------------------------------
- */
+/* --- logs ------------------------------------------------------------------------------------- */
 
 static char *load(const char *path)
 {
@@ -259,8 +258,7 @@ START_TEST(text_is_quoted)
 }
 END_TEST
 
-/* --- the program itself -------------------------------------------------------------------------
- */
+/* --- the program itself ----------------------------------------------------------------------- */
 
 /* Where a caller has closed descriptors 0-2, none of ours takes their place. */
 START_TEST(closed_stdio_is_filled)

@@ -23,8 +23,7 @@ static json_t *parse(const char *text)
     return json;
 }
 
-/* --- pause and resume ---------------------------------------------------------------------------
- */
+/* --- pause and resume ------------------------------------------------------------------------- */
 
 /* A signal that arrives while it is paused is answered after resume, not before. */
 START_TEST(a_paused_container_stands_still)
@@ -76,8 +75,7 @@ START_TEST(delete_force_ends_a_paused_container)
 }
 END_TEST
 
-/* --- ps -----------------------------------------------------------------------------------------
- */
+/* --- ps --------------------------------------------------------------------------------------- */
 
 START_TEST(ps_lists_the_containers_processes)
 {
@@ -107,8 +105,7 @@ START_TEST(ps_lists_the_containers_processes)
 }
 END_TEST
 
-/* --- kill --all, --regex ------------------------------------------------------------------------
- */
+/* --- kill --all, --regex ---------------------------------------------------------------------- */
 
 /* Where the PID namespace is the host's, what init leaves behind lives on, and can be reached. */
 START_TEST(kill_all_reaches_what_outlives_init)
@@ -157,8 +154,7 @@ START_TEST(a_regular_expression_means_several)
 }
 END_TEST
 
-/* --- update -------------------------------------------------------------------------------------
- */
+/* --- update ----------------------------------------------------------------------------------- */
 
 static json_t *usage(const char *id)
 {
@@ -209,8 +205,7 @@ START_TEST(update_changes_what_it_names)
 }
 END_TEST
 
-/* --- events -------------------------------------------------------------------------------------
- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static const char *const sections[] = {"cpu.usage.total",
                                        "cpu.usage.kernel",
@@ -273,8 +268,7 @@ START_TEST(events_follows_a_container)
 }
 END_TEST
 
-/* --- spec and features --------------------------------------------------------------------------
- */
+/* --- spec and features ------------------------------------------------------------------------ */
 
 START_TEST(spec_writes_a_bundle_that_runs)
 {

@@ -143,8 +143,7 @@ START_TEST(run_killed_leaves_what_delete_finds)
 }
 END_TEST
 
-/* --- descriptors --------------------------------------------------------------------------------
- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 /* Runs it with descriptors 3 and 4 open, and what else `script` says (a shell's words). */
 static void run_with_descriptors(struct run_result *ret, const struct box *box, const char *script)
@@ -217,8 +216,7 @@ START_TEST(no_pivot_is_no_way_out)
 }
 END_TEST
 
-/* --- what is read -------------------------------------------------------------------------------
- */
+/* --- what is read ----------------------------------------------------------------------------- */
 
 static const struct {
     const char *version, *message; /* NULL: fine */

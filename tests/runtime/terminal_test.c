@@ -50,8 +50,7 @@ static void await(struct screen *s, const char *text)
     }
 }
 
-/* --- the supervisor's side of --console-socket --------------------------------------------------
- */
+/* --- the supervisor's side of --console-socket ------------------------------------------------ */
 
 static int listen_on(const char *path)
 {
@@ -186,8 +185,7 @@ START_TEST(a_terminal_needs_somebody_to_hold_it)
 }
 END_TEST
 
-/* --- pidfds -------------------------------------------------------------------------------------
- */
+/* --- pidfds ----------------------------------------------------------------------------------- */
 
 /* A pidfd is the process itself: it says when it has ended, and signals it. */
 static void expect_pidfd(int pidfd)
@@ -223,8 +221,7 @@ START_TEST(pidfds_are_handed_over)
 }
 END_TEST
 
-/* --- in the foreground --------------------------------------------------------------------------
- */
+/* --- in the foreground ------------------------------------------------------------------------ */
 
 /* A terminal of the test's own, with cooper-runtime at it. *ret_before (NULL: not asked): how the
  * terminal was before anybody had it. */

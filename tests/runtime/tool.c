@@ -49,8 +49,7 @@ const char *tool_root(void)
     return root;
 }
 
-/* --- bundles ------------------------------------------------------------------------------------
- */
+/* --- bundles ---------------------------------------------------------------------------------- */
 
 void tool_box(struct box *ret, const char *command)
 {
@@ -87,8 +86,7 @@ void tool_hook(const struct box *box, const char *kind, const char *script, int 
     tool_write(box);
 }
 
-/* --- commands -----------------------------------------------------------------------------------
- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static void fill_argv(struct strv *argv, const char *const args[])
 {
@@ -170,8 +168,7 @@ char *tool_await(const struct box *box, const char *text)
     return content;
 }
 
-/* --- what it is ---------------------------------------------------------------------------------
- */
+/* --- what it is ------------------------------------------------------------------------------- */
 
 json_t *tool_state(const char *id)
 {

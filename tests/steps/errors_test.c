@@ -128,8 +128,7 @@ START_TEST(one_line_names_the_cause)
 }
 END_TEST
 
-/* --- what needs root says so ---------------------------------------------------------------------
- */
+/* --- what needs root says so ------------------------------------------------------------------ */
 
 /* The user of these runs must reach the tree; where the build is in somebody's home it cannot. */
 static const char *others_can_read(void)

@@ -77,8 +77,7 @@ static void for_steps(step_rule *look)
         look(i ? steps_all()->items[i - 1] : NULL, steps_all()->items[i]);
 }
 
-/* --- files accumulate ---------------------------------------------------------------------------
- */
+/* --- files accumulate ------------------------------------------------------------------------- */
 
 static void same_files(const char *before, const char *step)
 {
@@ -106,8 +105,7 @@ START_TEST(a_file_stays_as_it_came)
 }
 END_TEST
 
-/* --- sizes ---------------------------------------------------------------------------------------
- */
+/* --- sizes ------------------------------------------------------------------------------------ */
 
 static void has_readme(const char *before, const char *step)
 {
@@ -261,8 +259,7 @@ START_TEST(a_step_is_small)
 }
 END_TEST
 
-/* --- alone ---------------------------------------------------------------------------------------
- */
+/* --- alone ------------------------------------------------------------------------------------ */
 
 static void builds_alone(const char *before, const char *step)
 {

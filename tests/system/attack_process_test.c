@@ -19,8 +19,7 @@
 #include "base/json.h"
 #include "container.h"
 
-/* --- the newcomer is looked into (CVE-2016-9962) -------------------------------------------------
- */
+/* --- the newcomer is looked into (CVE-2016-9962) ---------------------------------------------- */
 
 enum { ORDINARY, ALL_POWERS_OF_A_USER_NAMESPACE, AMONG_THE_HOSTS_PROCESSES, WATCHES };
 
@@ -151,8 +150,7 @@ START_TEST(an_init_that_joins_cannot_be_touched)
 }
 END_TEST
 
-/* --- what the caller has leaks in ----------------------------------------------------------------
- */
+/* --- what the caller has leaks in ------------------------------------------------------------- */
 
 /* CVE-2024-21626: a descriptor of a host directory, left open, as working directory. */
 START_TEST(no_descriptor_leads_out)
@@ -299,8 +297,7 @@ START_TEST(no_new_privileges)
 }
 END_TEST
 
-/* --- who is who ----------------------------------------------------------------------------------
- */
+/* --- who is who ------------------------------------------------------------------------------- */
 
 static const struct {
     const char *user, *message;

@@ -67,8 +67,7 @@ void container_teardown(void)
     rmdir(directory);
 }
 
-/* --- the bundle ---------------------------------------------------------------------------------
- */
+/* --- the bundle ------------------------------------------------------------------------------- */
 
 static void store(const char *dir, const char *path, const char *text)
 {
@@ -112,8 +111,7 @@ char *container_bundle(void)
     return bundle;
 }
 
-/* --- config.json --------------------------------------------------------------------------------
- */
+/* --- config.json ------------------------------------------------------------------------------ */
 
 static json_t *words(const char *text)
 {
@@ -256,8 +254,7 @@ void container_remove_namespace(json_t *config, const char *type)
             json_array_remove(list, i);
 }
 
-/* --- running ------------------------------------------------------------------------------------
- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 void outcome_free(struct outcome *outcome)
 {

@@ -163,8 +163,7 @@ START_TEST(freezing_stops_a_bomb_in_version_1)
 }
 END_TEST
 
-/* --- groups inside -------------------------------------------------------------------------------
- */
+/* --- groups inside ---------------------------------------------------------------------------- */
 
 START_TEST(deep_groups_with_a_process_are_removed)
 {
@@ -297,8 +296,7 @@ START_TEST(renamed_groups_do_not_confuse)
 }
 END_TEST
 
-/* --- escapes -------------------------------------------------------------------------------------
- */
+/* --- escapes ---------------------------------------------------------------------------------- */
 
 /* CVE-2022-0492: whoever can write release_agent runs a program on the host. Only the root of a
  * tree has that file, and nobody shows it one; nor may it mount a tree for itself. */

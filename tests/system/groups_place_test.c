@@ -105,8 +105,7 @@ START_TEST(too_little_memory_to_begin_with_is_said)
 }
 END_TEST
 
-/* --- joining -------------------------------------------------------------------------------------
- */
+/* --- joining ---------------------------------------------------------------------------------- */
 
 static void exec_in(struct running *r, const char *bundle, const json_t *config,
                     const char *subgroup, struct executed *ret, const char *command)
@@ -188,8 +187,7 @@ START_TEST(exec_goes_where_init_is)
 }
 END_TEST
 
-/* --- delegation ----------------------------------------------------------------------------------
- */
+/* --- delegation ------------------------------------------------------------------------------- */
 
 static uid_t owner_of(const char *group, const char *file)
 {
@@ -238,8 +236,7 @@ START_TEST(a_group_that_is_only_shown_stays_the_hosts)
 }
 END_TEST
 
-/* --- the view ------------------------------------------------------------------------------------
- */
+/* --- the view --------------------------------------------------------------------------------- */
 
 /* Without a cgroup namespace the names are the host's; what is mounted is still only its own. */
 START_TEST(without_a_namespace_only_its_own_group_is_mounted)
@@ -261,8 +258,7 @@ START_TEST(without_a_namespace_only_its_own_group_is_mounted)
 }
 END_TEST
 
-/* --- none ----------------------------------------------------------------------------------------
- */
+/* --- none ------------------------------------------------------------------------------------- */
 
 static int create_without(json_t *config, const char *bundle, struct runtime_container **ret,
                           int out, struct err *err)

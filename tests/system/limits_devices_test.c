@@ -31,8 +31,7 @@ static json_t *greedy(const char *bundle, const char *command)
     return container_config_of(bundle, "greedy", command);
 }
 
-/* --- processors ----------------------------------------------------------------------------------
- */
+/* --- processors ------------------------------------------------------------------------------- */
 
 static const char *one_processor(void)
 {
@@ -137,8 +136,7 @@ static const char *no_tun(void)
 }
 TAG("needs-tun", no_tun)
 
-/* --- huge pages ----------------------------------------------------------------------------------
- */
+/* --- huge pages ------------------------------------------------------------------------------- */
 
 #define HUGE_PAGES "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 
@@ -215,8 +213,7 @@ START_TEST(huge_pages_are_counted)
 }
 END_TEST
 
-/* --- version 1's marks on packets ----------------------------------------------------------------
- */
+/* --- version 1's marks on packets ------------------------------------------------------------- */
 
 static const char *no_network_groups(void)
 {
@@ -259,8 +256,7 @@ START_TEST(an_interface_that_is_not_there_is_refused)
 }
 END_TEST
 
-/* --- a block device ------------------------------------------------------------------------------
- */
+/* --- a block device --------------------------------------------------------------------------- */
 
 static int loop = -1;
 static dev_t loop_device;

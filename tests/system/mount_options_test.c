@@ -44,8 +44,7 @@ static void check_words(const char *text, const char *expected)
     }
 }
 
-/* --- a new file system ---------------------------------------------------------------------------
- */
+/* --- a new file system ------------------------------------------------------------------------ */
 
 static const struct {
     const char *options, *mount, *filesystem;
@@ -105,8 +104,7 @@ START_TEST(a_new_file_system_has_its_options)
 }
 END_TEST
 
-/* --- a bind of a tree of two ---------------------------------------------------------------------
- */
+/* --- a bind of a tree of two ------------------------------------------------------------------ */
 
 /* What the source and the mount below it have, what is asked for, and what comes out of it. */
 static const struct {
@@ -177,8 +175,7 @@ START_TEST(a_bind_has_its_options_and_r_means_all_below)
 }
 END_TEST
 
-/* --- "remount" -----------------------------------------------------------------------------------
- */
+/* --- "remount" -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *options, *mount, *filesystem;

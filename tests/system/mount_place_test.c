@@ -12,8 +12,7 @@
 #include "base/json.h"
 #include "bundle.h"
 
-/* --- names ---------------------------------------------------------------------------------------
- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static const struct {
     const char *destination, *place;
@@ -111,8 +110,7 @@ START_TEST(what_is_made_is_ordinary)
 }
 END_TEST
 
-/* --- order ---------------------------------------------------------------------------------------
- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 /* As listed: a later one covers an earlier one, and may go into it. */
 START_TEST(mounts_are_made_in_their_order)

@@ -23,8 +23,7 @@ static void join(json_t *config, const char *type, const char *path)
                      json_pack("{s:s,s:s}", "type", type, "path", path));
 }
 
-/* --- time ----------------------------------------------------------------------------------------
- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 static long long seconds(clockid_t clock)
 {
@@ -116,8 +115,7 @@ START_TEST(clocks_in_a_user_namespace)
 }
 END_TEST
 
-/* --- joined --------------------------------------------------------------------------------------
- */
+/* --- joined ----------------------------------------------------------------------------------- */
 
 static const struct {
     const char *type, *file;
@@ -209,8 +207,7 @@ START_TEST(a_fifo_for_a_namespace_does_not_hang)
 }
 END_TEST
 
-/* --- not of its own ------------------------------------------------------------------------------
- */
+/* --- not of its own --------------------------------------------------------------------------- */
 
 /* Naming the host's namespace is the same as not naming any: what would change it is refused. */
 static const struct {

@@ -17,8 +17,7 @@
 #include "base/json.h"
 #include "container.h"
 
-/* --- exit codes and errors ----------------------------------------------------------------------
- */
+/* --- exit codes and errors -------------------------------------------------------------------- */
 
 START_TEST(the_exit_code_is_the_programs)
 {
@@ -149,8 +148,7 @@ START_TEST(a_bad_config_is_an_error_and_leaves_nothing)
 }
 END_TEST
 
-/* --- who ----------------------------------------------------------------------------------------
- */
+/* --- who -------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *user, *ids, *home;
@@ -313,8 +311,7 @@ START_TEST(the_working_directory_is_made)
 }
 END_TEST
 
-/* --- exec ---------------------------------------------------------------------------------------
- */
+/* --- exec ------------------------------------------------------------------------------------- */
 
 START_TEST(exec_joins_everything)
 {
@@ -421,8 +418,7 @@ START_TEST(exec_reports_what_it_cannot_run)
 }
 END_TEST
 
-/* --- the end of it all ---------------------------------------------------------------------------
- */
+/* --- the end of it all ------------------------------------------------------------------------ */
 
 /* The parent dies before start: init must not wait for ever. */
 START_TEST(init_ends_with_its_parent)

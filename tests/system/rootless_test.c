@@ -29,8 +29,7 @@ static const char *probe_uidmap(void)
 }
 TAG("uidmap", probe_uidmap)
 
-/* --- being the user ------------------------------------------------------------------------------
- */
+/* --- being the user --------------------------------------------------------------------------- */
 
 /* In this mount namespace a file has a line more. */
 static void append_line(const char *file, const char *line)
@@ -115,8 +114,7 @@ static void owned_by(const char *bundle, const char *path, uid_t uid)
     ck_assert_uint_eq(st.st_uid, uid);
 }
 
-/* --- himself -------------------------------------------------------------------------------------
- */
+/* --- himself ---------------------------------------------------------------------------------- */
 
 START_TEST(a_user_is_root_in_his_container)
 {
@@ -227,8 +225,7 @@ START_TEST(without_a_user_namespace_it_is_refused)
 }
 END_TEST
 
-/* --- granted ranges ------------------------------------------------------------------------------
- */
+/* --- granted ranges --------------------------------------------------------------------------- */
 
 START_TEST(ranges_are_mapped_by_the_helpers)
 {

@@ -36,8 +36,7 @@ static json_t *filtered(const char *bundle, const char *command, const char *sec
     return config;
 }
 
-/* --- actions -------------------------------------------------------------------------------------
- */
+/* --- actions ---------------------------------------------------------------------------------- */
 
 static const struct {
     const char *rule;   /* of chdir */

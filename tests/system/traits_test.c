@@ -29,8 +29,7 @@ static void set(json_t *config, const char *const *members)
         container_set(config, members[0], json_loads(members[1], JSON_DECODE_ANY, NULL));
 }
 
-/* --- seen by both --------------------------------------------------------------------------------
- */
+/* --- seen by both ----------------------------------------------------------------------------- */
 
 static const struct given {
     const char *member, *value; /* JSON */
@@ -172,8 +171,7 @@ START_TEST(a_user_namespace_gets_it_too)
 }
 END_TEST
 
-/* --- what is refused -----------------------------------------------------------------------------
- */
+/* --- what is refused -------------------------------------------------------------------------- */
 
 static const struct {
     const char *member, *value, *message;
@@ -250,8 +248,7 @@ START_TEST(what_cannot_be_given_is_an_error)
 }
 END_TEST
 
-/* --- processors ----------------------------------------------------------------------------------
- */
+/* --- processors ------------------------------------------------------------------------------- */
 
 static unsigned long processors_of(struct running *r, const char *bundle, json_t *config,
                                    const char *affinity)
@@ -301,8 +298,7 @@ START_TEST(a_process_that_enters_is_bound)
 }
 END_TEST
 
-/* --- environment, groups, terminal, capabilities -------------------------------------------------
- */
+/* --- environment, groups, terminal, capabilities ---------------------------------------------- */
 
 START_TEST(of_a_name_given_twice_the_last_counts)
 {
@@ -389,8 +385,7 @@ START_TEST(capabilities_we_lack_are_told)
 }
 END_TEST
 
-/* --- the working directory -----------------------------------------------------------------------
- */
+/* --- the working directory -------------------------------------------------------------------- */
 
 /* Root of a user namespace may not enter what belongs to nobody in it; its owner may. */
 START_TEST(a_directory_for_the_user_alone)
@@ -423,8 +418,7 @@ START_TEST(a_directory_for_the_user_alone)
 }
 END_TEST
 
-/* --- keys ----------------------------------------------------------------------------------------
- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 static json_t *key_config(const char *bundle, const char *payload, const char *command)
 {

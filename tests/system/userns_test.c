@@ -202,8 +202,7 @@ START_TEST(what_cannot_be_mapped_is_an_error)
 }
 END_TEST
 
-/* --- exec and joining ----------------------------------------------------------------------------
- */
+/* --- exec and joining ------------------------------------------------------------------------- */
 
 START_TEST(exec_enters_it)
 {

@@ -90,8 +90,7 @@ static void add_index(const char *digest, size_t size, const char *more)
     add_text("index.json", text);
 }
 
-/* --- members ------------------------------------------------------------------------------------
- */
+/* --- members ---------------------------------------------------------------------------------- */
 
 START_TEST(members_are_found_where_they_are)
 {
@@ -183,8 +182,7 @@ START_TEST(a_layout_is_a_directory)
 }
 END_TEST
 
-/* --- what is listed -----------------------------------------------------------------------------
- */
+/* --- what is listed --------------------------------------------------------------------------- */
 
 START_TEST(docker_lists_images_by_member)
 {
@@ -250,8 +248,7 @@ START_TEST(of_several_platforms_one_is_taken)
 }
 END_TEST
 
-/* --- what docker wrote before it had a manifest.json ---------------------------------------------
- */
+/* --- what docker wrote before it had a manifest.json ------------------------------------------ */
 
 #define OLD_TOP  "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define OLD_BASE "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
@@ -312,8 +309,7 @@ START_TEST(parents_in_a_circle_end)
 }
 END_TEST
 
-/* --- what is wrong ------------------------------------------------------------------------------
- */
+/* --- what is wrong ---------------------------------------------------------------------------- */
 
 static const struct {
     const char *name, *text, *message;
@@ -385,8 +381,7 @@ START_TEST(indexes_are_not_followed_for_ever)
 }
 END_TEST
 
-/* --- coming in ----------------------------------------------------------------------------------
- */
+/* --- coming in -------------------------------------------------------------------------------- */
 
 static int gzip_to_buf(void *context, const void *data, size_t len, struct err *e)
 {

@@ -18,8 +18,7 @@
 #include "build_scene.h"
 #include "support/fake_registry.h"
 
-/* --- tars ---------------------------------------------------------------------------------------
- */
+/* --- tars ------------------------------------------------------------------------------------- */
 
 static void add_member(struct archive *a, const char *path, unsigned type, unsigned mode,
                        const char *content)
@@ -161,8 +160,7 @@ START_TEST(a_broken_archive_is_an_error_and_leaves_nothing)
 }
 END_TEST
 
-/* --- addresses ----------------------------------------------------------------------------------
- */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 static struct fake_registry *server;
 

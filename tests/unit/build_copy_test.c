@@ -55,8 +55,7 @@ static void teardown(void)
     file_remove_tree(AT_FDCWD, place, &ignored);
 }
 
-/* --- what goes where ----------------------------------------------------------------------------
- */
+/* --- what goes where -------------------------------------------------------------------------- */
 
 struct scene {
     const char *from, *below, *words; /* sources, blanks between; the destination is the last */

@@ -15,8 +15,7 @@
 #include "build_files.h"
 #include "build_scene.h"
 
-/* --- times --------------------------------------------------------------------------------------
- */
+/* --- times ------------------------------------------------------------------------------------ */
 
 static void date(int root, const char *path, time_t when)
 {
@@ -64,8 +63,7 @@ START_TEST(with_an_epoch_the_day_does_not_matter)
 }
 END_TEST
 
-/* --- the digest ---------------------------------------------------------------------------------
- */
+/* --- the digest ------------------------------------------------------------------------------- */
 
 static void digest_now(char digest[DIGEST_LEN + 1])
 {
@@ -155,8 +153,7 @@ START_TEST(a_file_that_changes_is_known_as_it_was_copied)
 }
 END_TEST
 
-/* --- what is remembered of files ----------------------------------------------------------------
- */
+/* --- what is remembered of files -------------------------------------------------------------- */
 
 static struct stat old_file(ino_t inode)
 {
@@ -215,8 +212,7 @@ START_TEST(broken_notes_are_none)
 }
 END_TEST
 
-/* --- somebody exchanges files -------------------------------------------------------------------
- */
+/* --- somebody exchanges files ----------------------------------------------------------------- */
 
 static atomic_bool over;
 

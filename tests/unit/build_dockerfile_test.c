@@ -232,8 +232,7 @@ START_TEST(an_excerpt_shows_the_line_and_the_place)
 }
 END_TEST
 
-/* --- what is hostile ----------------------------------------------------------------------------
- */
+/* --- what is hostile -------------------------------------------------------------------------- */
 
 static char *repeated(const char *before, const char *unit, size_t times, const char *after)
 {

@@ -8,8 +8,7 @@
 #include "base/str.h"
 #include "build/ignore.h"
 
-/* --- one pattern against one path --------------------------------------------------------------
- */
+/* --- one pattern against one path ------------------------------------------------------------- */
 
 static const struct {
     const char *pattern, *path;
@@ -155,8 +154,7 @@ START_TEST(a_path_is_cleaned)
 }
 END_TEST
 
-/* --- whole files ---------------------------------------------------------------------------------
- */
+/* --- whole files ------------------------------------------------------------------------------ */
 
 static const struct {
     const char *text, *ignored, *kept; /* paths, blanks between */

@@ -32,8 +32,7 @@ static void read_stats(void)
     ck_assert_msg(!cgroup_stats(&cg, &s, &err), "%s", err.message);
 }
 
-/* --- version 2 -----------------------------------------------------------------------------------
- */
+/* --- version 2 -------------------------------------------------------------------------------- */
 
 #define CPU_STAT                                                                                   \
     "usage_usec 1500\nuser_usec 1000\nsystem_usec 500\nnr_periods 10\nnr_throttled 3\n"            \
@@ -167,8 +166,7 @@ START_TEST(a_group_that_is_not_there)
 }
 END_TEST
 
-/* --- version 1 -----------------------------------------------------------------------------------
- */
+/* --- version 1 -------------------------------------------------------------------------------- */
 
 START_TEST(processor_time_of_version_1)
 {

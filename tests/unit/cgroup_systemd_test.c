@@ -23,8 +23,7 @@ static void end(void)
     fake_end(&cg);
 }
 
-/* --- places --------------------------------------------------------------------------------------
- */
+/* --- places ----------------------------------------------------------------------------------- */
 
 static const struct {
     const char *wanted;
@@ -65,8 +64,7 @@ START_TEST(a_unit_has_its_place)
 }
 END_TEST
 
-/* --- limits --------------------------------------------------------------------------------------
- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 /* The properties as JSON without the outer brackets, ' for "; or the error. Caller frees. */
 static char *told(const char *resources, bool update)
@@ -164,8 +162,7 @@ START_TEST(an_update_of_the_quota_keeps_the_period)
 }
 END_TEST
 
-/* --- devices -------------------------------------------------------------------------------------
- */
+/* --- devices ---------------------------------------------------------------------------------- */
 
 #define USUAL                                                                                      \
     "['char-*','m'],['block-*','m'],['/dev/char/1:3','rwm'],['/dev/char/1:5','rwm'],"              \
@@ -205,8 +202,7 @@ START_TEST(devices_are_a_list)
 }
 END_TEST
 
-/* --- annotations ---------------------------------------------------------------------------------
- */
+/* --- annotations ------------------------------------------------------------------------------ */
 
 static const struct {
     const char *name, *value, *wanted; /* the property, or the error */

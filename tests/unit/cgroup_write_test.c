@@ -125,8 +125,7 @@ START_TEST(a_reservation_of_huge_pages_is_limited_where_it_can_be)
 }
 END_TEST
 
-/* --- version 2 -----------------------------------------------------------------------------------
- */
+/* --- version 2 -------------------------------------------------------------------------------- */
 
 START_TEST(a_controller_this_kernel_lacks_is_named)
 {

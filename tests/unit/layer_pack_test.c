@@ -257,8 +257,7 @@ START_TEST(a_copy_is_the_same_layer)
 }
 END_TEST
 
-/* --- changes ------------------------------------------------------------------------------------
- */
+/* --- changes ---------------------------------------------------------------------------------- */
 
 static int note(void *context, const struct layer_change *change, struct err *err)
 {

@@ -43,8 +43,7 @@ static void drop_tar(void)
     place_remove();
 }
 
-/* --- compressors --------------------------------------------------------------------------------
- */
+/* --- compressors ------------------------------------------------------------------------------ */
 
 static void pack_none(struct buf *out, const void *data, size_t len)
 {
@@ -105,8 +104,7 @@ static const struct {
 };
 #define PACKERS (int)(sizeof packers / sizeof *packers)
 
-/* --- tests --------------------------------------------------------------------------------------
- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static int empty_staging(void)
 {

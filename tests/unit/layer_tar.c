@@ -114,8 +114,7 @@ void tar_end(struct buf *tar)
     buf_add(tar, zeros, sizeof zeros);
 }
 
-/* --- the place ----------------------------------------------------------------------------------
- */
+/* --- the place -------------------------------------------------------------------------------- */
 
 char place[64];
 int staging, outside;
@@ -175,8 +174,7 @@ void check_outside(void)
     ck_assert_uint_eq(st.st_uid, 0);
 }
 
-/* --- unpacking ----------------------------------------------------------------------------------
- */
+/* --- unpacking -------------------------------------------------------------------------------- */
 
 static int feed(struct layer_unpack *u, const char *data, size_t len, size_t piece, struct err *err)
 {

@@ -129,8 +129,7 @@ START_TEST(refuses_deep_and_large_documents)
 }
 END_TEST
 
-/* --- indexes ------------------------------------------------------------------------------------
- */
+/* --- indexes ---------------------------------------------------------------------------------- */
 
 #define ENTRY(digest, platform)                                                                    \
     "{\"mediaType\":\"" MEDIA_OCI_MANIFEST "\",\"size\":7,\"digest\":\"" digest "\"" platform "}"

@@ -52,8 +52,7 @@ static char *content(const char *name)
     return buf_steal(&text);
 }
 
-/* --- the file -----------------------------------------------------------------------------------
- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 START_TEST(what_is_kept_is_found_and_the_rest_stays)
 {
@@ -110,8 +109,7 @@ START_TEST(a_token_takes_the_passwords_place)
 }
 END_TEST
 
-/* --- helpers ------------------------------------------------------------------------------------
- */
+/* --- helpers ---------------------------------------------------------------------------------- */
 
 /* A helper that keeps one document in the file `kept`. */
 static void install_helper(void)
@@ -198,8 +196,7 @@ START_TEST(helpers_that_fail_are_told)
 }
 END_TEST
 
-/* --- login --------------------------------------------------------------------------------------
- */
+/* --- login ------------------------------------------------------------------------------------ */
 
 static struct fake_registry *fake;
 
@@ -261,8 +258,7 @@ START_TEST(servers_are_known_by_their_domain)
 }
 END_TEST
 
-/* --- the administrator's list -------------------------------------------------------------------
- */
+/* --- the administrator's list ----------------------------------------------------------------- */
 
 START_TEST(networks_are_listed_by_address)
 {
@@ -302,8 +298,7 @@ START_TEST(mirrors_are_docker_hubs)
 }
 END_TEST
 
-/* --- our own certificate ------------------------------------------------------------------------
- */
+/* --- our own certificate ---------------------------------------------------------------------- */
 
 START_TEST(a_certificate_goes_with_its_key)
 {

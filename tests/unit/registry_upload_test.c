@@ -91,8 +91,7 @@ static void upload_ok(size_t size)
     check_arrived(size);
 }
 
-/* --- when all is well ---------------------------------------------------------------------------
- */
+/* --- when all is well ------------------------------------------------------------------------- */
 
 static const size_t sizes[] = {0, 1, 1000, (1 << 20), (1 << 20) + 1, BIG};
 
@@ -148,8 +147,7 @@ START_TEST(no_mount_is_an_upload)
 }
 END_TEST
 
-/* --- when not -----------------------------------------------------------------------------------
- */
+/* --- when not --------------------------------------------------------------------------------- */
 
 START_TEST(a_broken_upload_goes_on_where_it_was)
 {
@@ -283,8 +281,7 @@ START_TEST(secrets_stay_with_their_host)
 }
 END_TEST
 
-/* --- manifests and lists ------------------------------------------------------------------------
- */
+/* --- manifests and lists ---------------------------------------------------------------------- */
 
 START_TEST(a_manifest_is_put_with_its_type)
 {

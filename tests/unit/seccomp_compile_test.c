@@ -228,8 +228,7 @@ START_TEST(libseccomp_says_the_same)
 }
 END_TEST
 
-/* --- what the rules say --------------------------------------------------------------------------
- */
+/* --- what the rules say ----------------------------------------------------------------------- */
 
 static bool holds(const struct scmp_arg_cmp *t, uint64_t argument, bool wide)
 {

@@ -47,8 +47,7 @@ static char *file_of(const struct foreign *f, const char *name)
     return str_format("%s/%s", f->bundle, name);
 }
 
-/* --- its command line --------------------------------------------------------------------------
- */
+/* --- its command line ------------------------------------------------------------------------- */
 
 static void begin_arguments(const struct foreign *f, const char *command, struct strv *argv)
 {
@@ -144,8 +143,7 @@ static int run(const struct foreign *f, const struct strv *argv, const char *com
     return status ? fail(f, command, status, err) : 0;
 }
 
-/* --- create, in the fork -----------------------------------------------------------------------
- */
+/* --- create, in the fork ---------------------------------------------------------------------- */
 
 static void put_filter(const struct foreign *f, json_t *config)
 {
@@ -222,8 +220,7 @@ static int fork_runtime(const struct foreign *f, const struct shim_create *creat
     return status ? fail(f, "create", status, err) : 0;
 }
 
-/* --- what it has made --------------------------------------------------------------------------
- */
+/* --- what it has made ------------------------------------------------------------------------- */
 
 static int open_init(struct foreign *f, struct err *err)
 {

@@ -109,8 +109,7 @@ void shim_log_end(struct shim_log *log); /* waits for it */
 /* As a JSON string, whatever the bytes. */
 json_t *shim_log_text(const char *data, size_t len);
 
-/* --- shim/relay.c: stdio between container, log and clients --------------------------------------
- */
+/* --- shim/relay.c: stdio between container, log and clients ----------------------------------- */
 
 struct shim_relay;
 struct shim_network;
@@ -162,8 +161,7 @@ int shim_open_child(pid_t pid, struct err *err); /* a pidfd of a child of ours *
 /* All of `cooper-shim exec` after its order. */
 int shim_exec(const struct shim_options *options, struct err *err);
 
-/* --- shim/network.c: networks, see network/network.h ---------------------------------------------
- */
+/* --- shim/network.c: networks, see network/network.h ------------------------------------------ */
 
 struct pollfd;
 /* Reads the plan and takes the sockets over; *ret is NULL where there is no plan (none, host,
@@ -235,8 +233,7 @@ int shim_restart_delay(const struct shim_options *options, int exit_code, long l
  * all: somebody stopped it or changed the policy. */
 void shim_restart(const struct shim_options *options, int exit_code, int delay_ms);
 
-/* --- shim/events.c: what the container's events are made of is in containers/<id>/shim.json ------
- */
+/* --- shim/events.c: what the container's events are made of is in containers/<id>/shim.json --- */
 
 /* The whole document; NULL when the container was removed under us. */
 json_t *shim_load_file(const struct shim_options *options);

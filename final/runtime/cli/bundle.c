@@ -47,8 +47,7 @@ int bundle_load(const char *directory, const char *config, char **ret_bundle, st
     return bundle_check_version(version, err) < 0 ? err_wrap(err, "%s", path) : 0;
 }
 
-/* --- descriptors --------------------------------------------------------------------------------
- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 /* systemd's protocol: the variables are meant for the process that LISTEN_PID names. */
 static unsigned socket_activated(void)

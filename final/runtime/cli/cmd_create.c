@@ -10,8 +10,7 @@
 #include "runtime/hooks.h"
 #include "runtime/start.h"
 
-/* --- create -------------------------------------------------------------------------------------
- */
+/* --- create ----------------------------------------------------------------------------------- */
 
 static const struct flag create_flags[] = {LAUNCH_FLAGS, FLAGS_END};
 
@@ -50,8 +49,7 @@ const struct command command_create = {
     .run = cmd_create,
 };
 
-/* --- run ----------------------------------------------------------------------------------------
- */
+/* --- run -------------------------------------------------------------------------------------- */
 
 static const struct flag run_flags[] = {
     LAUNCH_FLAGS,

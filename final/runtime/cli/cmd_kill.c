@@ -32,8 +32,7 @@ static int for_each(struct cli *cli,
     return code;
 }
 
-/* --- kill ---------------------------------------------------------------------------------------
- */
+/* --- kill ------------------------------------------------------------------------------------- */
 
 static const struct flag kill_flags[] = {
     {'a', "all", FLAG_BOOL, NULL,
@@ -99,8 +98,7 @@ const struct command command_kill = {
     .run = cmd_kill,
 };
 
-/* --- delete -------------------------------------------------------------------------------------
- */
+/* --- delete ----------------------------------------------------------------------------------- */
 
 static const struct flag delete_flags[] = {
     {'f', "force", FLAG_BOOL, NULL,

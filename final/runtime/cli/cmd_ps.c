@@ -58,8 +58,7 @@ static void print_json(const struct runtime_pids *pids)
     printf("%s\n", text);
 }
 
-/* --- the table ----------------------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static int wait_for(pid_t pid)
 {

@@ -70,8 +70,7 @@ static json_t *load_starter(struct err *err)
     return json_parse(text, strlen(text), "the starter", err);
 }
 
-/* --- for an ordinary user -----------------------------------------------------------------------
- */
+/* --- for an ordinary user --------------------------------------------------------------------- */
 
 /* A group of the host's that is not mapped cannot own anything. */
 static void drop_owners(json_t *options)

@@ -60,8 +60,7 @@ const struct command command_state = {
     .run = cmd_state,
 };
 
-/* --- list ---------------------------------------------------------------------------------------
- */
+/* --- list ------------------------------------------------------------------------------------- */
 
 static const struct flag list_flags[] = {
     {'f', "format", FLAG_TEXT, "table", "select one of: table or json"},

@@ -52,8 +52,7 @@ int foreground_begin(bool subreaper, struct err *err)
     return fd;
 }
 
-/* --- the terminal -------------------------------------------------------------------------------
- */
+/* --- the terminal ----------------------------------------------------------------------------- */
 
 static bool own_size(struct winsize *ret)
 {
@@ -182,8 +181,7 @@ static void watch(const struct relay *r, int signals, struct pollfd p[4])
     p[3] = (struct pollfd){r->out_len ? STDOUT_FILENO : -1, POLLOUT, 0};
 }
 
-/* --- signals ------------------------------------------------------------------------------------
- */
+/* --- signals ---------------------------------------------------------------------------------- */
 
 /* Reaps all that has ended, also orphans; true when our child is among them. */
 static bool reap(pid_t pid, int *ret_code)

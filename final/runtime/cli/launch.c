@@ -26,8 +26,7 @@
 #include "runtime/cli/log.h"
 #include "runtime/start.h"
 
-/* --- before anything is made --------------------------------------------------------------------
- */
+/* --- before anything is made ------------------------------------------------------------------ */
 
 static int check_terminal(const struct launch *l, bool detach, struct err *err)
 {
@@ -75,8 +74,7 @@ static int prepare(struct launch *l, bool detach, struct err *err)
     return detach && l->listener < 0 ? -err->code : 0;
 }
 
-/* --- the record ---------------------------------------------------------------------------------
- */
+/* --- the record ------------------------------------------------------------------------------- */
 
 /* Somebody's `create` of this name was killed: what it began ends here. */
 static int clear_begun(struct launch *l, struct err *err)
@@ -171,8 +169,7 @@ int launch_record_done(struct launch *l, struct err *err)
     return state_store(l->container.dir, &l->container.state, err);
 }
 
-/* --- the container ------------------------------------------------------------------------------
- */
+/* --- the container ---------------------------------------------------------------------------- */
 
 static int make(struct launch *l, struct err *err)
 {
