@@ -265,13 +265,14 @@ static void import_slow_image(void)
 START_TEST(exec_and_cp_wait_until_the_root_is_the_container_s)
 {
     cleanup_free char *id = NULL, *pids = NULL, *log = world_path("start"), *file = NULL;
+    cleanup_run struct run_result r = {0};
     pid_t start;
 
     import_slow_image();
     id = OUTPUT("create", "--name", "web", "-v", "vol:/big", "slow:1", "/bin/sleep", "600");
     pids = str_format("%s/run/%s/pids.new", world_root(), id);
     file = world_path("file");
-    run_argv_ok(&(struct run_result){0}, NULL, (const char *const[]){"touch", file, NULL});
+    RUN_OK(&r, NULL, "touch", file);
     start = START(log, "start", "web");
     wait_for_file(pids);
     EXPECT(0, "", "", "exec", "web", "/bin/test", "-e", "/marker");
