@@ -76,8 +76,9 @@ START_TEST(a_tenth_of_a_processor)
         runtime_stats_free(&s);
         ck_assert_msg(!runtime_cgroup_stats(&place, &s, &err), "%s", err.message);
     } while (s.cpu.throttled_periods < 10);
-    /* The kernel hands time out in slices of 5 ms a processor, and takes overdrawn time back. */
-    ck_assert_uint_le(s.cpu.usage_ns, (s.cpu.periods + 2) * 10000000 + 50000000);
+    /* The kernel hands time out in slices of 5 ms a processor, takes overdrawn time back, and does
+     * not count each period on a busy machine: twice as much is still far from all. */
+    ck_assert_uint_le(s.cpu.usage_ns, 2 * (s.cpu.periods + 2) * 10000000 + 50000000);
     runtime_stats_free(&s);
     ck_assert_msg(!runtime_cgroup_signal(&place, SIGKILL, &err), "%s", err.message);
     container_end(&r);
