@@ -75,8 +75,10 @@ start_dockerd() {
     dockerd_pid=
 }
 
-# The same root filesystem for everybody: one static program.
+# The same root filesystem for everybody: one static program; and the floor's overlay over it.
 make_rootfs() {
+    mkdir -p "$state/floor"/{upper,work,merged}
+    ln -s ../rootfs "$state/floor/lower"
     mkdir -p "$state/rootfs"/{bin,proc,sys,dev,etc}
     cp "$bench/true" "$state/rootfs/bin/true"
     tar -C "$state/rootfs" -cf "$state/rootfs.tar" .
@@ -143,8 +145,6 @@ runtime() {
 
 bench_start() {
     local podman=${peer_podman//PODMAN/$state/podman} name
-    mkdir -p "$state/floor"/{upper,work,merged}
-    ln -s ../rootfs "$state/floor/lower"
     add floor "" "$bench/floor" "$state/floor" /bin/true
     add "floor with cgroups" "" "$bench/floor" -c "$state/floor" /bin/true
     add "cooper run --rm" "" "$build/bin/cooper" --root "$state/cooper" run --rm --network none bench:1 /bin/true
@@ -309,7 +309,7 @@ bench_network() {
     add floor "" "$bench/floor" "$state/floor" /bin/true
     add "cooper run --rm" "" "$build/bin/cooper" --root "$state/cooper" run --rm bench:1 /bin/true
     add "cooper run --rm -p" "" "$build/bin/cooper" --root "$state/cooper" run --rm -p 8080:80 bench:1 /bin/true
-    if [ -n "$dockerd_pid" ] && docker import "$state/tools.tar" tools:1 >/dev/null; then
+    if [ -n "$dockerd_pid" ] && docker import "$state/tools.tar" tools:1 >/dev/null && docker import "$state/rootfs.tar" bench:1 >/dev/null; then
         add_if_works "docker run --rm" "" docker run --cgroup-parent /$groups --rm bench:1 /bin/true
     fi
     printf '\nStart to exit of true, %s rounds, on the default bridge\n' "$rounds"
