@@ -144,9 +144,11 @@ static void add_piece(struct instruction *in, struct buf *joined, const struct r
                       size_t skipped, size_t len)
 {
     const struct source_line *line = &r->file->source.lines[r->line];
+    size_t n = in->piece_count++;
 
-    in->pieces = mem_grow(in->pieces, in->piece_count + 1, sizeof *in->pieces);
-    in->pieces[in->piece_count++] = (struct piece){joined->len, (int)r->line + 1, skipped + 1};
+    if (!(n & (n - 1))) /* room doubles: an instruction may have a hundred thousand lines */
+        in->pieces = mem_grow(in->pieces, n ? 2 * n : 1, sizeof *in->pieces);
+    in->pieces[n] = (struct piece){joined->len, (int)r->line + 1, skipped + 1};
     buf_add(joined, line->text + skipped, len > skipped ? len - skipped : 0);
 }
 

@@ -51,7 +51,7 @@ START_TEST(every_limit_is_set)
         struct rlimit now;
 
         ck_assert(!getrlimit((__rlimit_resource_t)i, &now));
-        hard[i] = now.rlim_max == RLIM_INFINITY ? 1LL << 40
+        hard[i] = now.rlim_max == RLIM_INFINITY ? 1LL << 46
                   : now.rlim_max                ? (long long)now.rlim_max - 1
                                                 : 0;
         container_append(config, "process.rlimits",
