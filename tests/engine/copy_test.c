@@ -498,9 +498,9 @@ END_TEST
 START_TEST(cp_and_start_take_turns)
 {
     cleanup_free char *log = world_path("start"), *id = NULL;
+    cleanup_run struct run_result made = {0};
 
-    RUN_OK(&(struct run_result){0}, NULL, "sh", "-c",
-           "mkdir big; for i in $(seq 2000); do echo $i >big/$i; done");
+    RUN_OK(&made, NULL, "sh", "-c", "mkdir big; for i in $(seq 2000); do echo $i >big/$i; done");
     id = OUTPUT("create", "--name", "web", BOX, "sleep", "600");
     for (int i = 0; i < 3; i++) {
         pid_t start;

@@ -89,8 +89,8 @@ static bool honest(const char *value, const char *const args[])
     return r.code == 0;
 }
 
-/* Nothing remains of what failed, without help. A shim whose command was killed may be at work for a
- * moment longer. */
+/* Nothing remains of what failed, without help. A shim whose command was killed may be at work for
+ * a moment longer. */
 static void all_is_well(void)
 {
     for (int i = world_ticks(10); i > 0 && *EXPECT(0, NULL, "", "ps", "-aq"); i--)
@@ -133,11 +133,17 @@ START_TEST(few_processes)
 }
 END_TEST
 
+#ifdef __SANITIZE_ADDRESS__ /* its shadow takes more than the engine */
+#define MUCH 1
+#else
+#define MUCH 2
+#endif
+
 START_TEST(little_memory)
 {
     static const char *const values[] = {"64M", "16M", "8M", "4M", "2M", "1M", NULL};
 
-    ck_assert_int_ge(try_limits(&memory, values), 2);
+    ck_assert_int_ge(try_limits(&memory, values), MUCH);
 }
 END_TEST
 
