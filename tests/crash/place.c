@@ -213,7 +213,7 @@ static void note_rows(const char *database, struct strv *ret)
     sqlite3_stmt *tables = NULL;
     sqlite3 *db;
 
-    if (access(database, F_OK) < 0)
+    if (!database || access(database, F_OK) < 0)
         return;
     db = open_database(database);
     if (sqlite3_prepare_v2(db, "SELECT name FROM sqlite_master WHERE type = 'table'", -1, &tables,
@@ -231,7 +231,8 @@ static int by_text(const void *a, const void *b)
 
 void place_sort(struct strv *lines)
 {
-    qsort(lines->items, lines->len, sizeof *lines->items, by_text);
+    if (lines->len) /* qsort(3) of nothing may not be given no array */
+        qsort(lines->items, lines->len, sizeof *lines->items, by_text);
 }
 
 void place_snapshot(const char *database, struct strv *ret)
