@@ -101,10 +101,16 @@ check-vm-tutorial: need-root
 	@CK_TIMEOUT_MULTIPLIER=10 COOPER_VM_TIMEOUT=3600 tests/vm/check-vm.sh $(BUILD)/tests/tutorial --check --only console
 
 # The sanitizers' run-time library is a shared object: nothing is linked statically here.
+LEAKS := $(CURDIR)/build-asan/leaks.o
 ASAN = BUILD=build-asan STATIC=0 \
-       SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+       SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -Wl,$(LEAKS)"
+$(LEAKS): tests/asan/leaks.c
+	@mkdir -p $(@D)
+	@$(CC) -D_GNU_SOURCE $(WARN) -O1 -c $< -o $@
+
 asan: need-root
 	$(SUBMAKE) deps
+	$(SUBMAKE) $(LEAKS)
 	$(SUBMAKE) -j$(JOBS) $(ASAN) tests
 	+@ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 CK_TIMEOUT_MULTIPLIER=4 \
 		$(MAKE) --no-print-directory $(ASAN) suites
