@@ -111,13 +111,31 @@ static void emit_end(const struct shim_options *o, const struct shim_network *ne
     shim_network_tell_end(network);
 }
 
+/* What has to be there before the container starts, done while init is at its mounts. */
+struct preparation {
+    const struct shim_options *options;
+    struct shim_log *log;
+    struct shim_network *network;
+    int mounts; /* the container's mount namespace, or -1: hold_mounts() */
+    struct shim_report report;
+};
+
+/* Unmounting is slow, and the kernel reports the end of a container's last process only after it,
+ * unless somebody else holds the mounts. We do where the command that waits for the end has files
+ * to remove (--rm) meanwhile, and then waits for us. Volumes are for others to use: they are let go
+ * first. -1: not held. */
+static int hold_mounts(const struct shim_options *o, pid_t init)
+{
+    cleanup_free char *path = str_format("/proc/%d/ns/mnt", (int)init);
+
+    return o->remove && o->attached && !o->volumes ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+}
+
 /* The end is recorded before anybody is told, so that whoever hears of it finds it true. Only where
- * the command that hears of it removes the container at once (--rm) would the record be in its way.
- */
-static int tell_end(const struct shim_options *o, struct shim_relay *relay,
+ * the command that hears of it removes the container at once would the record be in its way. */
+static int tell_end(const struct shim_options *o, struct shim_relay *relay, bool removed_at_once,
                     const struct shim_network *network, const struct shim_end *end, struct err *err)
 {
-    bool removed_at_once = removed_at_end(o) && shim_relay_owner_present(relay);
     int r;
 
     emit_end(o, network, end);
@@ -150,8 +168,8 @@ static void after_end(const struct shim_options *o, struct shim_end *end, bool o
 }
 
 static int supervise(const struct shim_options *o, struct shim_container *c,
-                     struct shim_relay *relay, struct shim_network *network,
-                     struct shim_health *health, struct shim_log *log, struct err *err)
+                     struct shim_relay *relay, struct preparation *prepared,
+                     struct shim_health *health, struct err *err)
 {
     long long started = shim_clock_ms();
     int r = shim_relay_run(relay, shim_container_pidfd(c), err),
@@ -161,14 +179,17 @@ static int supervise(const struct shim_options *o, struct shim_container *c,
                            .restart_delay_ms =
                                shim_restart_delay(o, code, shim_clock_ms() - started),
                            .finished_ns = clock_now()};
-    bool owner_present;
+    bool removed_at_once = removed_at_end(o) && shim_relay_owner_present(relay), owner_present;
 
+    if (!removed_at_once)
+        close_fd(&prepared->mounts);
     shim_health_end(health);
-    shim_log_end(log);
-    shim_network_down(network); /* who hears of the end finds its ports free */
+    shim_log_end(prepared->log);
+    shim_network_down(prepared->network); /* who hears of the end finds its ports free */
     shim_release_volumes();
-    if (tell_end(o, relay, network, &end, err) < 0)
+    if (tell_end(o, relay, removed_at_once, prepared->network, &end, err) < 0)
         r = -err->code;
+    close_fd(&prepared->mounts);
     owner_present = shim_relay_owner_present(relay);
     if (shim_container_destroy(c, err) < 0)
         r = -err->code;
@@ -177,24 +198,17 @@ static int supervise(const struct shim_options *o, struct shim_container *c,
     shim_tell_volumes(o);
     close(o->order_fd); /* the lock: the cgroup and run/<id> are free for the next start */
     shim_relay_finish(relay);
-    shim_network_forget(network);
+    shim_network_forget(prepared->network);
     after_end(o, &end, owner_present);
     return r;
 }
-
-/* What has to be there before the container starts, done while init is at its mounts. */
-struct preparation {
-    const struct shim_options *options;
-    struct shim_log *log;
-    struct shim_network *network;
-    struct shim_report report;
-};
 
 static int prepare(void *context, pid_t init, struct err *err)
 {
     struct preparation *p = context;
     int r = shim_network_plug(p->network, init, err);
 
+    p->mounts = hold_mounts(p->options, init);
     p->log = shim_log_new(p->options);
     if (r >= 0)
         r = shim_reserve_exit(p->options, err);
@@ -262,7 +276,7 @@ static int create(const struct shim_options *o, struct preparation *preparation,
 static int run_container(const struct shim_options *o, struct err *err)
 {
     struct shim_container *c = NULL;
-    struct preparation prepared = {.options = o};
+    struct preparation prepared = {.options = o, .mounts = -1};
     struct shim_relay *relay;
     struct shim_health *health;
     struct shim_stdio io;
@@ -276,6 +290,7 @@ static int run_container(const struct shim_options *o, struct err *err)
     if (r < 0) {
         struct err ignored = {0};
 
+        close_fd(&prepared.mounts);
         if (c)
             shim_container_destroy(c, &ignored);
         shim_network_down(prepared.network);
@@ -289,7 +304,7 @@ static int run_container(const struct shim_options *o, struct err *err)
     shim_report(&prepared.report);
     relay = shim_relay_new(o, &io, listener, prepared.network, health, prepared.log);
     add_first_client(o, relay);
-    return supervise(o, c, relay, prepared.network, health, prepared.log, err);
+    return supervise(o, c, relay, &prepared, health, err);
 }
 
 /* Keeps what the engine gave, and drops what the user's shell happened to leave open: a pipe or a
