@@ -53,17 +53,17 @@ static char *one_line(const char *text)
     return copy;
 }
 
-static void put_time(json_t *row, const json_t *step)
+static void put_time(json_t *row, const json_t *step, bool human)
 {
     int64_t created = 0;
-    char text[64];
+    char since[64], at[64];
 
     if (clock_parse(json_str(step, "Created", ""), &created) < 0)
         created = 0;
-    rows_ago(created, clock_now(), text);
-    json_put_str(row, "CreatedSince", text);
-    clock_format(created - created % 1000000000, text);
-    json_put_str(row, "CreatedAt", text);
+    rows_ago(created, clock_now(), since);
+    clock_format(created - created % 1000000000, at);
+    json_put_str(row, "CreatedSince", human ? since : at);
+    json_put_str(row, "CreatedAt", at);
 }
 
 static json_t *make_row(const struct options *o, const json_t *step)
@@ -82,7 +82,7 @@ static json_t *make_row(const struct options *o, const json_t *step)
     else
         snprintf(size, sizeof size, "%lld", bytes);
     json_put_str(row, "ID", whole ? id : short_id);
-    put_time(row, step);
+    put_time(row, step, options_flag(o, "human"));
     json_put_str(row, "CreatedBy", whole ? by : cut);
     json_put_str(row, "Size", size);
     json_put_str(row, "Comment", json_str(step, "Comment", ""));

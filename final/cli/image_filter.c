@@ -35,10 +35,26 @@ static int created_of(struct cli *cli, const char *name, int64_t *ret, struct er
     return 0;
 }
 
+/* fnmatch(3) takes what is no pattern for one that fits nothing: a mistake that looks like an
+ * answer. */
+static int check_pattern(const char *pattern, struct err *err)
+{
+    bool in_class = false, whole = true;
+
+    for (const char *p = pattern; whole && *p; p++)
+        if (*p == '\\')
+            whole = *++p != 0;
+        else if (*p == '[' || *p == ']')
+            in_class = *p == '[';
+    return whole && !in_class ? 0 : err_set(err, EINVAL, "syntax error in pattern");
+}
+
 static int look_up(struct image_filter *f, const char *filter, struct err *err)
 {
     const char *value = strchr(filter, '=') + 1;
 
+    if (str_starts(filter, "reference="))
+        return check_pattern(value, err);
     if (str_starts(filter, "before="))
         return created_of(f->cli, value, &f->before_ns, err);
     if (str_starts(filter, "since="))
@@ -59,11 +75,14 @@ int image_filter_prepare(struct cli *cli, const char *also, struct image_filter 
         *ret_code = cli_fail(cli, &err);
         return -err.code;
     }
-    for (size_t i = 0; i < f.given->len; i++)
-        if (look_up(&f, f.given->items[i], &err) < 0) {
-            *ret_code = cli_engine_fail(cli, &err);
-            return -err.code;
-        }
+    if (also)
+        check_pattern(also, &err);
+    for (size_t i = 0; i < f.given->len && !err.code; i++)
+        look_up(&f, f.given->items[i], &err);
+    if (err.code) {
+        *ret_code = cli_engine_fail(cli, &err);
+        return -err.code;
+    }
     *ret = f;
     return 0;
 }

@@ -426,7 +426,8 @@ struct import_request {
     int fd;                /* https:// is fetched, anything else is what `fd` reads */
     const char *reference; /* NULL: it gets no name */
     const char *platform;  /* what the image is for; NULL: this machine */
-    const char *message;   /* NULL: "Imported from <source>" */
+    const char *message;   /* NULL: "Imported from " and the address, or "-": where a file was on
+                              this machine is nobody's business who gets the image */
     const json_t *config;  /* docker's Config */
     const volatile bool *cancelled;
 };

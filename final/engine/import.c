@@ -151,7 +151,9 @@ int engine_import(struct engine *e, const struct import_request *request,
 {
     const char *message = request->message, *reference = request->reference;
     cleanup_free char *comment =
-        message && *message ? str_copy(message) : str_format("Imported from %s", request->source);
+        message && *message
+            ? str_copy(message)
+            : str_format("Imported from %s", is_url(request->source) ? request->source : "-");
     cleanup_with(reference_free) struct reference ref = {0};
     cleanup_free char *canonical = NULL;
     cleanup_close int hold = -1;

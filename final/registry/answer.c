@@ -78,6 +78,6 @@ int answer_error(const struct http_answer *a, const char *url, struct err *err)
     if (a->status == 401) /* the answer to a HEAD has no body */
         return err_set(err, EPERM, "unauthorized: authentication required");
     return err_set(err, number_of_status(a->status),
-                   "Get \"%.*s\": the registry answered with status %ld", (int)strcspn(url, "?"),
+                   "Get \"%.*s\": the server answered with status %ld", (int)strcspn(url, "?"),
                    url, a->status);
 }

@@ -111,6 +111,8 @@ START_TEST(history_tells_the_steps)
     ck_assert(str_starts(EXPECT(0, NULL, "", "history", "kid:2"), "IMAGE          CREATED"));
     ck_assert(str_starts(EXPECT(0, NULL, "", "history", "-H=false", "kid:2"),
                          "IMAGE          CREATED AT             CREATED BY"));
+    EXPECT(0, "true\n", "", "history", "-H=false", "--format", /* for programs: a time */
+           "{{if eq .CreatedSince .CreatedAt}}true{{end}}", BOX);
     EXPECT(1, "", "No such image: nosuch:latest", "history", "nosuch");
     EXPECT(1, "", "does not provide the specified platform (linux/s390x)", "history", "--platform",
            "linux/s390x", BOX);
@@ -137,6 +139,9 @@ START_TEST(images_are_filtered)
     EXPECT(0, "kid:3\n", "", "images", NAMES, "--filter", "label=a=1", "--filter", "label=b");
     EXPECT(0, "", "", "images", NAMES, "--filter", "label=a=1", "--filter", "label=b=1");
     EXPECT(1, "", "No such image: nosuch:latest", "images", "--filter", "since=nosuch");
+    EXPECT(1, "", "syntax error in pattern", "images", "--filter", "reference=k[id:1");
+    EXPECT(1, "", "syntax error in pattern", "images", "k[");
+    EXPECT(0, "kid:2\n", "", "images", NAMES, "k[a-i]d:\\2");
     EXPECT(1, "", "invalid filter 'foo'", "images", "--filter", "foo=bar");
     EXPECT(125, "", "bad format of filter (expected name=value)", "images", "--filter", "foo");
 }
