@@ -97,7 +97,7 @@ static int fetch_git(struct opening *o, struct err *err)
 {
     const struct git_request git = {.url = o->request->source, .cancelled = o->request->cancelled};
     cleanup_free char *directory = NULL;
-    int r = git_checkout(&git, o->context->tree.root, &directory, err);
+    int r = git_checkout(&git, o->context->tree.root, &directory, NULL, err);
 
     return r < 0 || !*directory ? r : enter(o, directory, err);
 }

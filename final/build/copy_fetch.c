@@ -170,7 +170,7 @@ int copy_add_git(struct copy_plan *plan, const char *url, struct err *err)
                                     .cancelled = request->cancelled};
     const struct tree nowhere = {.root = -1};
     struct copy_source *s = copy_add_source(plan, &nowhere);
-    cleanup_free char *directory = NULL;
+    cleanup_free char *directory = NULL, *commit = NULL, *but = NULL;
     struct followed at = {0};
     int r;
 
@@ -178,9 +178,13 @@ int copy_add_git(struct copy_plan *plan, const char *url, struct err *err)
     s->directory = true;
     r = copy_stage(plan, s, err);
     if (!r)
-        r = git_checkout(&git, s->tree.root, &directory, err);
+        r = git_checkout(&git, s->tree.root, &directory, git.keep_git_dir ? &commit : NULL, err);
     if (r < 0)
         return r;
+    if (commit) { /* .git is different each time: in its index are the times of files */
+        but = request->excludes ? strv_join(request->excludes, " ") : str_copy("");
+        s->known = str_format("git %s %s but %s", commit, directory, but);
+    }
     r = follow_path(s->tree.root, directory, true, &at);
     if (r < 0 || at.missing || !S_ISDIR(at.st.st_mode)) {
         followed_free(&at);

@@ -224,29 +224,31 @@ static int check_out(const struct git_request *request, const struct repository 
     return git(request, to, submodules, err);
 }
 
-/* The whole name or a beginning of it. */
-static int check_commit(const struct git_request *request, int to, struct err *err)
+/* What was asked for is its whole name or a beginning of it. */
+static int check_commit(const struct git_request *request, int to, char **ret, struct err *err)
 {
     static const char *const words[] = {"git", "rev-parse", "HEAD", NULL};
     cleanup_strv struct strv argv = {0};
     cleanup_buf struct buf said = {0};
     int r;
 
-    if (!request->commit)
+    if (!request->commit && !ret)
         return 0;
     for (const char *const *w = words; *w; w++)
         strv_add(&argv, *w);
     r = run(request, to, &argv, "git rev-parse", &said, err);
     if (r < 0)
         return r;
-    if (!str_starts(said.data ? said.data : "", request->commit))
+    if (request->commit && !str_starts(said.data ? said.data : "", request->commit))
         return err_set(err, EBADMSG, "expected checksum to match %s, got %s", request->commit,
                        said.data ? said.data : "nothing");
+    if (ret)
+        *ret = str_copy(said.data ? said.data : "");
     return 0;
 }
 
 static int make(const struct git_request *request, const struct repository *repo, int to,
-                struct err *err)
+                char **ret_commit, struct err *err)
 {
     static const char *const init[] = {"init", "-q", ".", NULL};
     int r = git(request, to, init, err);
@@ -256,7 +258,7 @@ static int make(const struct git_request *request, const struct repository *repo
     if (!r)
         r = check_out(request, repo, to, err);
     if (!r)
-        r = check_commit(request, to, err);
+        r = check_commit(request, to, ret_commit, err);
     return r < 0 || request->keep_git_dir ? r : file_remove_tree(to, ".git", err);
 }
 
@@ -283,17 +285,21 @@ static void hide_password(const char *url, struct err *err)
     err_set(err, err->code, "%s", message);
 }
 
-int git_checkout(const struct git_request *request, int to, char **ret_directory, struct err *err)
+int git_checkout(const struct git_request *request, int to, char **ret_directory, char **ret_commit,
+                 struct err *err)
 {
+    cleanup_free char *commit = NULL;
     struct repository repo = {0};
     int r = parse(request->url, &repo, err);
 
     if (!r)
-        r = make(request, &repo, to, err);
-    if (!r)
-        *ret_directory = steal_ptr(&repo.directory);
-    else
+        r = make(request, &repo, to, ret_commit ? &commit : NULL, err);
+    if (r)
         hide_password(request->url, err);
+    else
+        *ret_directory = steal_ptr(&repo.directory);
+    if (!r && ret_commit)
+        *ret_commit = steal_ptr(&commit);
     repository_free(&repo);
     return r;
 }

@@ -15,6 +15,8 @@ struct git_request {
     const char *commit;             /* it must be this one; NULL */
     const volatile bool *cancelled; /* NULL: never */
 };
-/* Checks it out into `to`, an empty directory of ours. The directory to use beneath it, "" for all,
- * is *ret_directory, which the caller frees. Submodules come along. */
-int git_checkout(const struct git_request *request, int to, char **ret_directory, struct err *err);
+/* Checks it out into `to`, an empty directory of ours. Submodules come along. The caller frees
+ * *ret_directory, which is the one to use beneath it, "" for all; and *ret_commit, which is the
+ * whole name of what was checked out (may be NULL: nobody asks). */
+int git_checkout(const struct git_request *request, int to, char **ret_directory, char **ret_commit,
+                 struct err *err);

@@ -432,6 +432,47 @@ static char *add_repository(const char *url, bool keep, const char *checksum)
     return told;
 }
 
+/* What the cache would be asked. */
+static void repository_digest(const char *url, const char *exclude, char ret[DIGEST_LEN + 1])
+{
+    const struct tree nowhere = {.root = here};
+    cleanup_strv struct strv sources = {0}, excludes = {0};
+    const struct copy_request request = {.add = true,
+                                         .store = store,
+                                         .from = &nowhere,
+                                         .sources = &sources,
+                                         .excludes = &excludes,
+                                         .destination = "/r",
+                                         .keep_git_dir = true,
+                                         .unpack = -1};
+    struct copy_plan *plan;
+
+    strv_add(&sources, url);
+    strv_add(&excludes, exclude);
+    ck_assert_msg(copy_plan(&request, &plan, &err) >= 0, "%s", err.message);
+    copy_plan_digest(plan, ret);
+    copy_plan_free(plan);
+}
+
+/* In its .git are times, so its files are never the same again. */
+START_TEST(a_repository_is_known_by_its_commit)
+{
+    pthread_t thread;
+    cleanup_free char *url = start_repository(&thread);
+    cleanup_free char *sub = str_format("%s#main:sub", url);
+    char once[DIGEST_LEN + 1], again[DIGEST_LEN + 1];
+
+    repository_digest(url, "none", once);
+    repository_digest(url, "none", again);
+    ck_assert_str_eq(once, again);
+    repository_digest(url, "a", again);
+    ck_assert_str_ne(once, again);
+    repository_digest(sub, "none", again);
+    ck_assert_str_ne(once, again);
+    stop_repository(thread);
+}
+END_TEST
+
 START_TEST(a_repository_can_be_added)
 {
     pthread_t thread;
@@ -472,5 +513,6 @@ SUITE(build_context)
     tcase_add_test(g, a_repository_is_a_context);
     tcase_add_test(g, a_password_in_an_address_is_not_shown);
     tcase_add_test(g, a_repository_can_be_added);
+    tcase_add_test(g, a_repository_is_known_by_its_commit);
     suite_add_tcase(suite, g);
 }
