@@ -150,21 +150,18 @@ static int run_stages(struct build *b, struct err *err)
     size_t started = 0;
     int r = 0;
 
-    for (size_t i = 0; i < b->stage_count; i++) {
+    pthread_mutex_lock(&b->lock); /* so that none needs another late before all are started */
+    for (size_t i = 0; i < b->stage_count && !r; i++) {
         struct stage *s = &b->stages[i];
 
         if (!s->needed || s == b->target)
             continue;
         r = pthread_create(&threads[started], NULL, stage_thread, s);
-        if (r) {
-            pthread_mutex_lock(&b->lock);
-            b->failed = true;
-            pthread_cond_broadcast(&b->changed);
-            pthread_mutex_unlock(&b->lock);
-            break;
-        }
-        started++;
+        started += !r;
     }
+    b->failed |= r != 0;
+    pthread_cond_broadcast(&b->changed);
+    pthread_mutex_unlock(&b->lock);
     if (!r)
         stage_run(b->target);
     for (size_t i = 0; i < started; i++)
@@ -281,6 +278,7 @@ int build_image(struct engine *e, const struct build_request *request, struct bu
                 struct err *err)
 {
     struct build b = {0};
+    struct place doubtful = {0};
     cleanup_close int hold = -1;
     int r = build_begin(&b, e, request, err);
 
@@ -294,6 +292,8 @@ int build_image(struct engine *e, const struct build_request *request, struct bu
     clear_leftovers(e);
     if (r >= 0)
         r = build_read(&b, ret, err);
+    if (r >= 0 && (r = check_before_build(&b, &doubtful, err)) < 0)
+        keep_excerpt(&b, &doubtful, ret);
     if (r >= 0)
         r = build(&b, ret, err);
     build_end(&b);

@@ -1,6 +1,7 @@
 /* build --check: Dockerfiles that can be built and yet are not what their author meant, or what a
  * reader expects. The names are those of docker's checks, so that "# check=skip=NAME" in a
- * Dockerfile means the same everywhere. */
+ * Dockerfile means the same everywhere; and so does "# check=error=true", which makes of every
+ * doubt a mistake, in an ordinary build too. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,12 @@
 
 struct checking {
     struct build *build;
-    struct strv *lines;
+    struct strv *lines;  /* what is to be told, */
+    bool brief;          /* without the place's text */
+    struct strv skipped; /* names, or "all" */
+    bool strict;         /* error=true */
+    struct strv rules;   /* names of what was found, each once */
+    struct place first;  /* where the first of them is */
     int found;
     const struct stage *stage; /* NULL before the first FROM */
     const struct instruction *at;
@@ -20,17 +26,58 @@ struct checking {
     bool upper;    /* most instructions are written so */
 };
 
+/* --- what the directive says ------------------------------------------------------------------ */
+
+static int read_option(struct checking *c, const char *option, struct err *err)
+{
+    const char *equals = strchr(option, '=');
+    cleanup_free char *name = str_copy_n(option, strcspn(option, "= "));
+    const char *value = equals ? equals + 1 + strspn(equals + 1, " ") : "";
+    bool yes = !strcasecmp(value, "true") || !strcmp(value, "1");
+
+    if (equals && !strcmp(name, "skip"))
+        strv_split(&c->skipped, value, ',');
+    else if (equals && !strcmp(name, "error") &&
+             (yes || !strcasecmp(value, "false") || !strcmp(value, "0")))
+        c->strict = yes;
+    else if (!equals || strcmp(name, "experimental") != 0) /* there are none here */
+        return err_set(err, EINVAL,
+                       "invalid check option \"%s\": skip=NAME,... or error=true or false", option);
+    return 0;
+}
+
+/* "skip=A,B;error=true", of the Dockerfile or of --build-arg BUILDKIT_DOCKERFILE_CHECK, which goes
+ * first. */
+static int read_options(struct checking *c, struct err *err)
+{
+    const char *given = scope_given(c->build, "BUILDKIT_DOCKERFILE_CHECK");
+    const char *text = given ? given : c->build->file.check;
+    cleanup_strv struct strv options = {0};
+
+    strv_split(&options, text ? text : "", ';');
+    for (size_t i = 0; i < options.len; i++) {
+        const char *option = options.items[i] + strspn(options.items[i], " ");
+
+        if (*option && read_option(c, option, err) < 0) {
+            c->first.first = c->first.last = given ? 0 : c->build->file.check_line;
+            return -err->code;
+        }
+    }
+    return 0;
+}
+
+static void checking_free(struct checking *c)
+{
+    strv_free(&c->skipped);
+    strv_free(&c->rules);
+    json_decref(c->known);
+}
+
+/* --- what is found ---------------------------------------------------------------------------- */
+
 static bool is_skipped(const struct checking *c, const char *name)
 {
-    const char *skip = c->build->file.check ? strstr(c->build->file.check, "skip=") : NULL;
-    cleanup_strv struct strv names = {0};
-    cleanup_free char *list = NULL;
-
-    if (!skip)
-        return false;
-    list = str_copy_n(skip + 5, strcspn(skip + 5, ";"));
-    strv_split(&names, list, ',');
-    return strv_contains(&names, name) || strv_contains(&names, "all");
+    return strv_contains(&c->skipped, name) || strv_contains(&c->skipped, "all");
 }
 
 static void found(struct checking *c, const char *name, const char *format, ...)
@@ -38,8 +85,8 @@ static void found(struct checking *c, const char *name, const char *format, ...)
 
 static void found(struct checking *c, const char *name, const char *format, ...)
 {
-    struct buf excerpt = {0};
-    char *text = NULL;
+    cleanup_buf struct buf excerpt = {0};
+    cleanup_free char *text = NULL;
     va_list args;
 
     if (is_skipped(c, name))
@@ -49,10 +96,12 @@ static void found(struct checking *c, const char *name, const char *format, ...)
         abort(); /* out of memory, as mem_alloc would */
     va_end(args);
     source_excerpt(&c->build->file.source, &c->at->place, &excerpt);
-    strv_take(c->lines, str_format("WARNING: %s\n%s\n%s", name, text, excerpt.data));
-    buf_free(&excerpt);
-    free(text);
-    c->found++;
+    strv_take(c->lines, c->brief ? str_format("%s: %s (line %d)", name, text, c->at->place.first)
+                                 : str_format("WARNING: %s\n%s\n%s", name, text, excerpt.data));
+    if (!strv_contains(&c->rules, name))
+        strv_add(&c->rules, name);
+    if (!c->found++)
+        c->first = c->at->place;
 }
 
 /* --- the checks ------------------------------------------------------------------------------- */
@@ -307,7 +356,6 @@ static void check_all(struct checking *c)
         for (size_t k = 0; k < c->stage->count; k++)
             check_one(c, &c->stage->first[k]);
     }
-    json_decref(c->known);
 }
 
 int build_check(struct engine *e, const struct build_request *request, struct strv *ret_lines,
@@ -321,7 +369,52 @@ int build_check(struct engine *e, const struct build_request *request, struct st
     if (!r)
         r = build_read(&b, ret, err);
     if (r >= 0)
+        r = read_options(&c, err);
+    if (r >= 0)
         check_all(&c);
+    checking_free(&c);
     build_end(&b);
     return r < 0 ? r : c.found;
+}
+
+/* The one doubt that is told in every build: what is meant by an empty line inside an instruction
+ * was never agreed on. */
+static void check_gaps(struct checking *c)
+{
+    for (size_t i = 0; i < c->build->file.count; i++) {
+        c->at = &c->build->file.items[i];
+        check_gap(c);
+    }
+}
+
+static void tell(struct build *b, const struct strv *lines)
+{
+    for (size_t i = 0; i < lines->len; i++) {
+        struct build_event event = {
+            .kind = BUILD_WARNING, .text = lines->items[i], .len = strlen(lines->items[i])};
+
+        build_tell(b, &event);
+    }
+}
+
+int check_before_build(struct build *b, struct place *ret_place, struct err *err)
+{
+    cleanup_strv struct strv lines = {0};
+    struct checking c = {.build = b, .lines = &lines, .brief = true};
+    cleanup_free char *rules = NULL;
+    int r = read_options(&c, err);
+
+    if (r >= 0 && c.strict)
+        check_all(&c);
+    else if (r >= 0)
+        check_gaps(&c);
+    tell(b, &lines);
+    if (c.strict && c.found) {
+        rules = strv_join(&c.rules, ", ");
+        r = err_set(err, EINVAL, "lint violation found for rules: %s", rules);
+    }
+    if (r < 0)
+        *ret_place = c.first;
+    checking_free(&c);
+    return r;
 }

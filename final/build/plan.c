@@ -159,20 +159,21 @@ static int choose_target(struct build *b, struct err *err)
     return 0;
 }
 
-/* Steps are counted as they stand in the file. */
-static void number(struct build *b)
+static void number(struct stage *s)
 {
-    unsigned lane = 0;
+    struct build *b = s->build;
 
-    for (size_t i = 0; i < b->stage_count; i++) {
-        struct stage *s = &b->stages[i];
+    s->lane = b->lanes++;
+    s->first_step = b->steps + 1;
+    b->steps += 1 + (unsigned)s->count;
+}
 
-        if (!s->needed)
-            continue;
-        s->lane = lane++;
-        s->first_step = b->steps + 1;
-        b->steps += 1 + (unsigned)s->count;
-    }
+/* Steps are counted as they stand in the file. */
+static void number_needed(struct build *b)
+{
+    for (size_t i = 0; i < b->stage_count; i++)
+        if (b->stages[i].needed)
+            number(&b->stages[i]);
 }
 
 int plan_make(struct build *b, const struct instruction **ret_at, struct err *err)
@@ -194,21 +195,34 @@ int plan_make(struct build *b, const struct instruction **ret_at, struct err *er
     if (r < 0)
         return r;
     need(b->target);
-    number(b);
+    number_needed(b);
     return 0;
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */
+
+/* No line of the Dockerfile asks for it, but a trigger (ONBUILD) of a base image does, and those
+ * are known only when the image is there. Who asks first does it, in its own thread: a stage waits
+ * only for earlier ones, so nobody waits in a circle. Called and returns with the lock held. */
+static void do_late(struct stage *s)
+{
+    struct build *b = s->build;
+
+    s->needed = true;
+    number(s);
+    pthread_mutex_unlock(&b->lock);
+    stage_run(s);
+    pthread_mutex_lock(&b->lock);
+}
 
 int plan_await(struct stage *s, struct err *err)
 {
     struct build *b = s->build;
     int r = 0;
 
-    if (!s->needed)
-        return err_set(err, EINVAL, "stage %s is not part of this build",
-                       s->name ? s->name : s->base_name);
     pthread_mutex_lock(&b->lock);
+    if (!s->needed && !b->failed)
+        do_late(s);
     while (s->state == STAGE_WAITING && !b->failed)
         pthread_cond_wait(&b->changed, &b->lock);
     if (s->state != STAGE_DONE)

@@ -47,17 +47,17 @@ const char *layers_top(const struct layers *layers)
 
 /* --- telling ---------------------------------------------------------------------------------- */
 
-void build_tell(struct build *b, const struct build_event *event)
+void build_tell(struct build *b, struct build_event *event)
 {
     pthread_mutex_lock(&b->lock);
+    event->steps = b->steps;
     b->request->listen(b->request->context, event);
     pthread_mutex_unlock(&b->lock);
 }
 
 void stage_tell(struct stage *s, enum build_event_kind kind, const char *format, ...)
 {
-    struct build_event event = {
-        .kind = kind, .lane = s->lane, .step = s->step, .steps = s->build->steps};
+    struct build_event event = {.kind = kind, .lane = s->lane, .step = s->step};
     cleanup_free char *text = NULL;
     va_list args;
 

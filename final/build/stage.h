@@ -87,9 +87,9 @@ struct build {
     struct stage *stages;
     size_t stage_count;
     struct stage *target;
-    unsigned steps;
 
-    pthread_mutex_t lock;   /* what follows, and the listener */
+    pthread_mutex_t lock;   /* what follows, what stages need, and the listener */
+    unsigned steps, lanes;  /* of the stages that are needed */
     pthread_cond_t changed; /* a stage's state */
     struct strv consumed;   /* names of --build-arg that something asked for */
     bool failed;
@@ -105,7 +105,8 @@ struct build {
 };
 
 /* --- telling ---------------------------------------------------------------------------------- */
-void build_tell(struct build *b, const struct build_event *event);
+/* `event` needs no `steps`. */
+void build_tell(struct build *b, struct build_event *event);
 void stage_tell(struct stage *s, enum build_event_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 bool build_stopped(struct build *b);
@@ -116,8 +117,14 @@ bool build_stopped(struct build *b);
 int plan_make(struct build *b, const struct instruction **ret_at, struct err *err);
 /* By name (in any case) or number; NULL. Only stages before `before`. */
 struct stage *plan_find(struct build *b, const char *name, size_t before);
-/* Waits until it is done. -ECANCELED when it, or another, failed. */
+/* Waits until it is done; does it, when it was not thought to be needed. -ECANCELED when it, or
+ * another, failed. */
 int plan_await(struct stage *s, struct err *err);
+
+/* --- check.c */
+/* Before anything is done: tells of empty continuation lines, and is an error where the Dockerfile
+ * wants every doubt to be one (# check=error=true). *ret_place: of the first; line 0: nowhere. */
+int check_before_build(struct build *b, struct place *ret_place, struct err *err);
 
 /* --- build.c */
 int build_begin(struct build *b, struct engine *e, const struct build_request *request,

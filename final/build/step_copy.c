@@ -306,6 +306,16 @@ static int found(struct copying *c, const char *description, size_t layers_befor
     return 0;
 }
 
+/* A pattern may fit nothing (`COPY package.json yarn.lock* ./`), but when all of them do, that is
+ * hardly what was meant. */
+static void tell_nothing(const struct copying *c)
+{
+    cleanup_free char *patterns = strv_join(&c->sources, " ");
+
+    stage_tell(c->stage, BUILD_WARNING, "%s %s: no file matches, nothing is copied",
+               c->stage->at->name, patterns);
+}
+
 /* The second question. */
 static int copy_content(struct copying *c, struct err *err)
 {
@@ -316,6 +326,8 @@ static int copy_content(struct copying *c, struct err *err)
 
     if (r < 0)
         return r;
+    if (!c->plan->count)
+        tell_nothing(c);
     inputs = by_content(c);
     words = created_by(c);
     r = cache_ask(c->stage, inputs, words, &description, err);

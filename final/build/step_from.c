@@ -2,6 +2,7 @@
  * behind the FROM line; they are not inherited further. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -139,6 +140,33 @@ static int begin_on_image(struct stage *s, struct err *err)
     return 0;
 }
 
+/* A number is always a stage's, and no image's id; nor can a stage copy from what it becomes. */
+static int check_source(const struct stage *s, const char *name, struct err *err)
+{
+    unsigned long long number;
+    bool counts = str_to_u64(name, &number) == 0;
+
+    if ((counts && number == s->index) || (s->name && !strcasecmp(s->name, name)))
+        return err_set(err, EINVAL, "invalid from flag value %s: refers to current build stage",
+                       name);
+    if (counts)
+        return err_set(err, EINVAL, "invalid from flag value %s: index out of bounds", name);
+    return 0;
+}
+
+static int find_source_image(struct stage *s, const char *name, struct image *ret, struct err *err)
+{
+    struct stage *later = plan_find(s->build, name, s->build->stage_count);
+    int r = check_source(s, name, err);
+
+    if (r < 0)
+        return r;
+    r = find_image(s, name, ret, err);
+    if (r < 0 && later)
+        err_wrap(err, "stage \"%s\" comes later, and as an image", name);
+    return r;
+}
+
 int step_find_source(struct stage *s, const char *name, struct layers *ret, struct err *err)
 {
     struct stage *other = plan_find(s->build, name, s->index);
@@ -152,7 +180,7 @@ int step_find_source(struct stage *s, const char *name, struct layers *ret, stru
             layers_copy(&other->layers, ret);
         return r;
     }
-    r = find_image(s, name, &image, err);
+    r = find_source_image(s, name, &image, err);
     if (r < 0)
         return r;
     r = load_image(s, &image, &document, ret, err);

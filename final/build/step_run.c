@@ -114,6 +114,10 @@ static int read_network(struct running *r, struct err *err)
                        "network mode \"%s\" is not supported by RUN: default, none or "
                        "host",
                        r->network);
+    if (security && strcmp(security, "sandbox") && strcmp(security, "insecure"))
+        return err_set(err, EINVAL,
+                       "security mode \"%s\" is not supported by RUN: sandbox or insecure",
+                       security);
     return 0;
 }
 
@@ -223,13 +227,12 @@ static void tell_started(void *context, const char *id)
 static void tell_output(void *context, int stream, const char *data, size_t len)
 {
     struct stage *s = context;
-    const struct build_event event = {.kind = BUILD_OUTPUT,
-                                      .lane = s->lane,
-                                      .step = s->step,
-                                      .steps = s->build->steps,
-                                      .text = data,
-                                      .len = len,
-                                      .stream = stream};
+    struct build_event event = {.kind = BUILD_OUTPUT,
+                                .lane = s->lane,
+                                .step = s->step,
+                                .text = data,
+                                .len = len,
+                                .stream = stream};
 
     build_tell(s->build, &event);
 }

@@ -1,9 +1,11 @@
 /* build, in the program cooper-image. */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -274,11 +276,35 @@ static void print_built(const struct building *b, const char *id)
     }
 }
 
-static int write_id(const struct building *b, const char *id, struct err *err)
+/* --iidfile. The id of an earlier build must not be taken for this one's, should it fail; and that
+ * a place cannot be written to is told now and not after the build. */
+static int clear_id(const char *path, struct err *err)
 {
-    const char *path = options_one(&b->cli->options, "iidfile");
+    struct stat st;
+    cleanup_close int fd = -1;
 
-    return path ? file_store(AT_FDCWD, path, id, strlen(id), 0644, false, err) : 0;
+    if (!path || !*path || (!lstat(path, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+        return 0;
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0 || unlink(path) < 0)
+        return err_errno(err, "--iidfile: open %s", path);
+    return 0;
+}
+
+/* What is there still is no plain file: a pipe, a link, /dev/stdout. The last may lead to a file
+ * with much in it that is wanted. */
+static int write_id(const char *path, const char *id, struct err *err)
+{
+    cleanup_close int fd = -1;
+
+    if (!path || !*path)
+        return 0;
+    fd = open(path, O_WRONLY | O_CLOEXEC | (str_starts(path, "/dev/") ? O_APPEND : O_TRUNC));
+    if (fd < 0 && errno == ENOENT)
+        return file_store(AT_FDCWD, path, id, strlen(id), 0644, false, err);
+    if (fd < 0 || file_write(fd, id, strlen(id)) < 0)
+        return err_errno(err, "--iidfile: cannot write %s", path);
+    return 0;
 }
 
 static int fail(const struct building *b, const struct build_result *result, const struct err *err)
@@ -407,12 +433,16 @@ static int verify(struct building *b, const struct build_result *first)
 
 static int build(struct building *b)
 {
-    struct build_result result;
+    const char *iidfile = options_one(&b->cli->options, "iidfile");
+    struct build_result result = {0};
     struct err err = {0};
-    int code = 0, r = build_once(b, &result, &err);
+    int code = 0, r = clear_id(iidfile, &err);
 
+    if (r < 0)
+        return cli_fail(b->cli, &err);
+    r = build_once(b, &result, &err);
     if (r >= 0)
-        r = write_id(b, result.id, &err);
+        r = write_id(iidfile, result.id, &err);
     if (r >= 0)
         print_built(b, result.id);
     else

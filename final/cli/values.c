@@ -383,3 +383,16 @@ int value_check_image(const char *value, struct err *err)
         reference_free(&reference);
     return r;
 }
+
+int value_check_tag(const char *value, struct err *err)
+{
+    struct reference reference;
+    int r = reference_parse(value, &reference, err);
+
+    if (r < 0)
+        return r;
+    if (reference.digest)
+        r = err_set(err, EINVAL, "refusing to create a tag with a digest reference");
+    reference_free(&reference);
+    return r;
+}

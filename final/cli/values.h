@@ -57,6 +57,8 @@ int value_check_user(const char *value, struct err *err);
 int value_check_hostname(const char *value, struct err *err);
 /* A reference to an image, or a whole id. Which image it is only the engine knows. */
 int value_check_image(const char *value, struct err *err);
+/* What an image may be called: no digest, which follows from its content. */
+int value_check_tag(const char *value, struct err *err);
 
 /* "K=V" into the list, replacing an earlier K; "K" takes the value of this process, or nothing. */
 void value_add_env(struct strv *env, const char *assignment);

@@ -123,6 +123,36 @@ START_TEST(doubts_are_told)
 }
 END_TEST
 
+/* docker's own words and exit code for a wrong flag: 125, and nothing was begun. */
+START_TEST(what_cannot_be_a_name_is_no_tag)
+{
+    EXPECT(125, "",
+           "invalid argument \"A:b\" for \"-t, --tag\" flag: invalid reference format: ", "build",
+           "-t", "A:b", "/nowhere");
+    EXPECT(125, "", "refusing to create a tag with a digest reference", "build", "-t",
+           "a@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "/nowhere");
+}
+END_TEST
+
+/* What does nothing is not done in silence. */
+START_TEST(what_does_nothing_is_told)
+{
+    build_file("ctx", "Dockerfile",
+               "FROM box:1\nCOPY x* y* /d/\nCOPY Docker* z* /d/\nRUN echo a \\\n\n  b\n");
+    const char *said = BUILD("ctx");
+
+    ck_assert_uint_eq(build_count(said, "[Warning] "), 2);
+    ck_assert_ptr_nonnull(strstr(said, "[Warning] COPY x* y*: no file matches, nothing is copied"));
+    ck_assert_ptr_nonnull(
+        strstr(said, "Empty continuation line found in: RUN echo a   b (line 4)"));
+    build_file("ctx", "Dockerfile",
+               "# check=skip=NoEmptyContinuation\nFROM box:1\nRUN echo a \\\n\n  b\n");
+    ck_assert_ptr_null(strstr(BUILD("ctx"), "[Warning] "));
+    ck_assert_ptr_null(
+        strstr(BUILD("ctx", "--build-arg", "BUILDKIT_DOCKERFILE_CHECK=skip=all"), "[Warning] "));
+}
+END_TEST
+
 START_TEST(a_failed_step_can_be_looked_into)
 {
     static const char words[] = "cat /data/left; id -u; exit\n";
@@ -155,6 +185,8 @@ SUITE(build_extra)
     tcase_add_test(t, a_context_that_is_not_there);
     tcase_add_test(t, templates_know_members_that_are_not_there);
     tcase_add_loop_test(t, doubts_are_told, 0, sizeof doubts / sizeof *doubts);
+    tcase_add_test(t, what_cannot_be_a_name_is_no_tag);
+    tcase_add_test(t, what_does_nothing_is_told);
     tcase_add_test(t, a_failed_step_can_be_looked_into);
     suite_add_tcase(suite, t);
 }

@@ -159,6 +159,24 @@ START_TEST(triggers_are_done_once)
 }
 END_TEST
 
+/* Nothing in the Dockerfile itself asks for the stage, or for the one that it begins with. */
+START_TEST(triggers_may_name_stages)
+{
+    build_file("ctx", "Dockerfile",
+               "FROM box:1\nONBUILD COPY --from=make /data/f /data/g\n"
+               "ONBUILD RUN --mount=type=bind,from=make,target=/mnt cat /mnt/data/f >>/data/g\n");
+    BUILD("ctx", "-t", MADE);
+    build_file("ctx2", "Dockerfile",
+               "FROM box:1 AS unused\nRUN exit 1\nFROM box:1 AS base\nRUN echo deep >/data/d\n"
+               "FROM base AS make\nRUN cat /data/d >/data/f\nFROM made:1\n");
+    BUILD("ctx2", "-t", "made:2");
+    EXPECT(0, "deep\ndeep\n", "", "run", "--rm", "made:2", "cat", "/data/g");
+    build_file("ctx2", "Dockerfile", "FROM box:1 AS make\nRUN exit 6\nFROM made:1\n");
+    build_fails("ctx2", "returned a non-zero code: 6");
+    world_assert_nothing_left(NULL);
+}
+END_TEST
+
 START_TEST(an_image_may_begin_with_nothing)
 {
     cleanup_free char *before = OUTPUT("images", "-aq"), *after = NULL;
@@ -190,6 +208,27 @@ START_TEST(flags_choose_target_labels_and_names)
     ck_assert_str_eq(r.out.data, id);
     labels = world_inspect(MADE, "{{json .Config.Labels}}");
     ck_assert_str_eq(labels, "{\"a\":\"1\",\"b\":\"2 3\"}");
+}
+END_TEST
+
+START_TEST(the_file_of_the_id_is_of_this_build)
+{
+    cleanup_free char *iid = world_path("iid"), *id = NULL;
+    cleanup_run struct run_result r = {0};
+
+    build_file("ctx", "Dockerfile", "FROM box:1\nCMD [\"x\"]\n");
+    id = BUILD_ID("ctx", "--iidfile", iid);
+    ck_assert_int_eq(access(iid, F_OK), 0);
+    build_file("ctx", "Dockerfile", "FROM box:1\nRUN exit 1\n");
+    COOPER(&r, "build", "--iidfile", iid, build_path("ctx"));
+    ck_assert_int_eq(r.code, 1);
+    ck_assert_int_eq(access(iid, F_OK), -1);
+    EXPECT(1, "", "--iidfile: open /nowhere/iid: No such file", "build", "--iidfile",
+           "/nowhere/iid", build_path("ctx")); /* before anything is done */
+    build_file("ctx", "Dockerfile", "FROM box:1\nCMD [\"x\"]\n");
+    cleanup_free char *twice = str_format("%s%s\n", id, id);
+
+    ck_assert_str_eq(BUILD("ctx", "-q", "--iidfile", "/dev/stdout"), twice);
 }
 END_TEST
 
@@ -278,6 +317,14 @@ static const struct {
     {"FROM box:1\nRUN --mount=type=secret,id=k,required=true x\n", "secret k: not found"},
     {"FROM box:1\nRUN --security=insecure x\n", "--security=insecure is not allowed"},
     {"FROM box:1\nONBUILD FROM x\n", "FROM isn't allowed as an ONBUILD trigger"},
+    {"FROM box:1\nRUN --security=some x\n", "security mode \"some\" is not supported by RUN"},
+    {"FROM box:1 AS me\nCOPY --from=me /x /y\n", "from flag value me: refers to current build"},
+    {"FROM box:1\nCOPY --from=0 /x /y\n", "invalid from flag value 0: refers to current build"},
+    {"FROM box:1\nRUN --mount=type=bind,from=7,target=/x x\n",
+     "invalid from flag value 7: index out of bounds"},
+    {"# check=error=true\nFROM box:1 as b\nCMD x\n",
+     "lint violation found for rules: FromAsCasing, JSONArgsRecommended"},
+    {"# check=twice=true\nFROM box:1\n", "invalid check option \"twice=true\""},
 };
 
 START_TEST(mistakes_are_told_and_leave_nothing)
@@ -365,8 +412,10 @@ SUITE(build)
     tcase_add_test(t, files_come_from_context_stages_and_images);
     tcase_add_test(t, heredocs_are_scripts);
     tcase_add_test(t, triggers_are_done_once);
+    tcase_add_test(t, triggers_may_name_stages);
     tcase_add_test(t, an_image_may_begin_with_nothing);
     tcase_add_test(t, flags_choose_target_labels_and_names);
+    tcase_add_test(t, the_file_of_the_id_is_of_this_build);
     tcase_add_test(t, contexts_come_from_stdin_too);
     tcase_add_test(t, networks_and_limits_hold_for_commands);
     tcase_add_test(t, commands_are_contained_as_ever);
