@@ -52,6 +52,7 @@ START_TEST(it_is_well_or_not)
     expect_status(" (unhealthy)");
     EXPECT(0, "", "", "exec", "web", "rm", "/bad");
     world_wait_for("web", STATUS " " STREAK, "healthy 0");
+    EXPECT(0, "web\n", "", "stop", "-t", "0", "web"); /* the record comes first, then the event */
     EXPECT(0, "health_status: healthy\nhealth_status: unhealthy\nhealth_status: healthy\n", "",
            "events", "--since", "1", "--until", "0s", "--filter", "event=health_status", "--filter",
            "container=web", "--format", "{{.Action}}");
