@@ -220,6 +220,16 @@ static void warn_unused(struct build *b)
     stage_tell(b->target, BUILD_WARNING, "One or more build-args [%s] were not consumed", list);
 }
 
+static void warn_unknown(struct build *b)
+{
+    const struct strv *names = b->request->no_cache_filter;
+
+    for (size_t i = 0; names && i < names->len; i++)
+        if (!plan_find(b, names->items[i], b->stage_count))
+            stage_tell(b->target, BUILD_WARNING, "--no-cache-filter: there is no stage \"%s\"",
+                       names->items[i]);
+}
+
 static void note_used(struct build *b)
 {
     struct err ignored;
@@ -255,6 +265,7 @@ static int build(struct build *b, struct build_result *ret, struct err *err)
         return r;
     }
     warn_unused(b);
+    warn_unknown(b);
     if (b->request->squash)
         r = image_squash(b->target, err);
     if (r < 0)

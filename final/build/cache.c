@@ -30,8 +30,11 @@ static void key_of(struct stage *s, json_t *inputs, char ret[DIGEST_LEN + 1])
 static bool is_refused(const struct stage *s)
 {
     const struct strv *names = s->build->request->no_cache_filter;
+    bool refused = s->build->request->no_cache;
 
-    return s->build->request->no_cache || (names && s->name && strv_contains(names, s->name));
+    for (size_t i = 0; names && i < names->len; i++)
+        refused |= plan_find(s->build, names->items[i], s->build->stage_count) == s;
+    return refused;
 }
 
 /* 1; 0 when it is not known, or was removed a moment ago. */

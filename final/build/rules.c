@@ -369,6 +369,7 @@ static int check_change(struct instruction *in, char escape, size_t *ret_at, str
  * image. */
 static int check_onbuild(struct instruction *in, char escape, size_t *ret_at, struct err *err)
 {
+    static const char own[] = "dockerfile parse error on line 1: ";
     struct dockerfile part;
     struct place place;
     int r = check_change(in, escape, ret_at, err);
@@ -377,6 +378,8 @@ static int check_onbuild(struct instruction *in, char escape, size_t *ret_at, st
         return r;
     r = dockerfile_parse_part("ONBUILD", in->original + in->text_at, escape, &part, &place, err);
     dockerfile_free(&part);
+    if (r < 0 && str_starts(err->message, own)) /* of which line it is the Dockerfile knows */
+        memmove(err->message, err->message + strlen(own), strlen(err->message + strlen(own)) + 1);
     return r;
 }
 

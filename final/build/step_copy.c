@@ -114,6 +114,8 @@ static int read_flags(struct copying *c, struct err *err)
         scope_expand_flag(s, "chmod", &c->chmod, err) < 0 ||
         scope_expand_flag(s, "checksum", &c->checksum, err) < 0)
         return -err->code;
+    if (c->from && !*c->from) /* the context */
+        free(steal_ptr(&c->from));
     c->request.parents = instruction_switch(in, "parents");
     c->request.link = instruction_switch(in, "link");
     c->request.keep_git_dir = instruction_switch(in, "keep-git-dir");

@@ -81,23 +81,37 @@ static int pull(struct stage *s, const char *name, struct err *err)
     return engine_pull(s->engine, name, &options, &progress, err);
 }
 
-static int find_image(struct stage *s, const char *name, struct image *ret, struct err *err)
+static int find_here(struct stage *s, const char *name, struct image *ret, struct err *err)
 {
-    int r = s->build->request->pull ? pull(s, name, err) : 0;
+    int r = engine_find_image(s->engine, name, ret, err);
 
-    if (r >= 0)
-        r = engine_find_image(s->engine, name, ret, err);
-    if (r == -ENOENT && !s->build->request->pull) {
-        r = pull(s, name, err);
-        if (r >= 0)
-            r = engine_find_image(s->engine, name, ret, err);
-    }
     if (r < 0 || !s->platform)
         return r;
     r = engine_check_platform(s->engine, ret, name, s->platform, err);
     if (r < 0)
         image_free(ret);
     return r;
+}
+
+/* An image for another platform that has this name is as if there were none. When there is none
+ * elsewhere either, that it is here is told, too. */
+static int find_image(struct stage *s, const char *name, struct image *ret, struct err *err)
+{
+    bool always = s->build->request->pull;
+    char other[ERR_MESSAGE_MAX] = "";
+    struct image here;
+    int r = always ? -ENOENT : find_here(s, name, ret, err);
+
+    if (r != -ENOENT)
+        return r;
+    if (!always && !engine_find_image(s->engine, name, &here, &(struct err){0})) {
+        strcpy(other, err->message);
+        image_free(&here);
+    }
+    r = pull(s, name, err);
+    if (r < 0)
+        return *other ? err_wrap(err, "%s, and no other can be pulled", other) : r;
+    return find_here(s, name, ret, err);
 }
 
 /* Its document, and its layers with their digests. */

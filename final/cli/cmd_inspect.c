@@ -170,8 +170,12 @@ static void omit_empty(json_t *document)
 static void add_known(json_t *document)
 {
     static const char *const nil[] = {"Healthcheck", "Shell", "StopTimeout", "ExposedPorts"};
+    static const char *const texts[] = {"Variant", "OsVersion"};
     json_t *config = json_object_get(document, "Config");
 
+    for (size_t i = 0; json_object_get(document, "RootFS") && i < sizeof texts / sizeof *texts; i++)
+        if (!json_object_get(document, texts[i]))
+            json_put_str(document, texts[i], "");
     for (size_t i = 0; config && i < sizeof nil / sizeof *nil; i++)
         if (!json_object_get(config, nil[i]))
             json_put(config, nil[i], json_null());

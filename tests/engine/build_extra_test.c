@@ -86,6 +86,7 @@ START_TEST(templates_know_members_that_are_not_there)
 {
     EXPECT(0, "null <nil>\n", "", "inspect", "-f", "{{json .Config.Shell}} {{.Config.Healthcheck}}",
            BOX);
+    EXPECT(0, "[ ]\n", "", "image", "inspect", "-f", "[{{.Variant}} {{.OsVersion}}]", BOX);
 }
 END_TEST
 
@@ -145,6 +146,8 @@ START_TEST(what_does_nothing_is_told)
     ck_assert_ptr_nonnull(strstr(said, "[Warning] COPY x* y*: no file matches, nothing is copied"));
     ck_assert_ptr_nonnull(
         strstr(said, "Empty continuation line found in: RUN echo a   b (line 4)"));
+    ck_assert_ptr_nonnull(strstr(BUILD("ctx", "--no-cache-filter", "some", "--no-cache-filter=0"),
+                                 "[Warning] --no-cache-filter: there is no stage \"some\"\n"));
     build_file("ctx", "Dockerfile",
                "# check=skip=NoEmptyContinuation\nFROM box:1\nRUN echo a \\\n\n  b\n");
     ck_assert_ptr_null(strstr(BUILD("ctx"), "[Warning] "));

@@ -324,6 +324,9 @@ static const struct {
      "invalid from flag value 7: index out of bounds"},
     {"# check=error=true\nFROM box:1 as b\nCMD x\n",
      "lint violation found for rules: FromAsCasing, JSONArgsRecommended"},
+    {"FROM box:1\nONBUILD COPY x\n", "parse error on line 2: COPY requires at least two arguments"},
+    {"FROM --platform=linux/s390x box:1\n",
+     "does not provide the specified platform (linux/s390x), and no other can be pulled: "},
     {"# check=twice=true\nFROM box:1\n", "invalid check option \"twice=true\""},
 };
 

@@ -259,6 +259,24 @@ static unsigned files_below(const char *name)
     return regular_files;
 }
 
+/* What is here under the name is for this machine, and so of no use. */
+START_TEST(build_pulls_the_platform_it_needs)
+{
+    cleanup_free char *text = NULL, *architecture = NULL;
+    cleanup_run struct run_result r = {0};
+
+    serve(NULL, &(struct test_image){.index = true});
+    EXPECT(0, NULL, "", "pull", "-q", "--platform", "linux/amd64", image);
+    text =
+        str_format("FROM --platform=linux/arm64 %s\nCOPY --from=%s /etc/arch /of\n", image, image);
+    world_run(&r, &(struct run_options){.input = text, .input_len = strlen(text)},
+              (const char *const[]){"build", "-t", "other:1", "-", NULL});
+    ck_assert_msg(!r.code, "%s", r.err.data);
+    architecture = world_inspect("other:1", "{{.Architecture}}");
+    ck_assert_str_eq(architecture, "arm64");
+}
+END_TEST
+
 START_TEST(rmi_leaves_nothing)
 {
     cleanup_free char *untagged = NULL;
@@ -407,6 +425,7 @@ SUITE(pull_cli)
     tcase_add_test(t, a_digest_is_a_name_too);
     tcase_add_test(t, rmi_of_a_digest_leaves_the_tag);
     tcase_add_test(t, run_pulls_what_is_missing);
+    tcase_add_test(t, build_pulls_the_platform_it_needs);
     tcase_add_test(t, rmi_leaves_nothing);
     tcase_add_test(t, a_tampered_layer_is_refused);
     tcase_add_test(t, a_cut_layer_is_refused);
