@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -23,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "build/follow.h"
 #include "build/stage.h"
 
 /* --- reading them ----------------------------------------------------------------------------- */
@@ -335,20 +337,65 @@ static int lock_cache(const struct mounting *m, const char *name, unsigned copy,
     return steal_fd(&fd);
 }
 
-/* What it begins with, when it is new. */
+/* The directory itself is the source's, too, where the mount does not say how it is to be. */
+static int own_cache(const struct mounting *m, int root, int data, struct err *err)
+{
+    const struct run_mount *mount = m->mount;
+    struct followed at = {.st = {.st_mode = 0755}};
+    mode_t mode;
+    int r = 0;
+
+    if (root >= 0)
+        r = follow_path(root, mount->source ? mount->source : "/", true, &at);
+    mode = mount->has_mode ? mount->mode : at.st.st_mode & 07777;
+    if (r >= 0 && (fchown(data, mount->uid ? mount->uid : at.st.st_uid,
+                          mount->gid ? mount->gid : at.st.st_gid) < 0 ||
+                   fchmod(data, mode) < 0))
+        r = -errno;
+    followed_free(&at);
+    return r < 0 ? err_set(err, -r, "cannot set the owner of the cache '%s': %s", mount->id,
+                           strerror(-r))
+                 : 0;
+}
+
+/* What it begins with. */
 static int fill_cache(const struct mounting *m, int data, struct err *err)
 {
     cleanup_close int root = -1;
     struct tree tree = {.keep_owner = true, .what = m->mount->from};
-    mode_t mode = m->mount->has_mode ? m->mount->mode : 0755;
+    int r;
 
-    if (fchown(data, m->mount->uid, m->mount->gid) < 0 || fchmod(data, mode) < 0)
-        return err_errno(err, "cannot set the owner of the cache '%s'", m->mount->id);
     if (!m->mount->from)
+        return own_cache(m, -1, data, err);
+    tree.root = root = view_open(m->stage->engine->store, &m->layers->dirs, err);
+    if (root < 0)
+        return root;
+    r = tree_copy(&tree, m->mount->source ? m->mount->source : "/", data, err);
+    return r < 0 ? r : own_cache(m, root, data, err);
+}
+
+/* A shared one may be begun by several at once, and each may be killed or fail: it appears when it
+ * is complete, and the first one stays. */
+static int begin_cache(const struct mounting *m, int place, struct err *err)
+{
+    cleanup_free char *name = str_format("new.%d.%u.%zu", getpid(), m->stage->lane, m->number);
+    cleanup_close int data = -1;
+    struct err ignored;
+    int r = 0;
+
+    if (!faccessat(place, "data", F_OK, AT_SYMLINK_NOFOLLOW))
         return 0;
-    root = view_open(m->stage->engine->store, &m->layers->dirs, err);
-    tree.root = root;
-    return root < 0 ? root : tree_copy(&tree, m->mount->source ? m->mount->source : "/", data, err);
+    if (file_remove_tree(place, name, err) < 0)
+        return -err->code;
+    if (mkdirat(place, name, 0755) == 0)
+        data = openat(place, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (data < 0)
+        return err_errno(err, "cannot make the cache '%s'", m->mount->id);
+    r = fill_cache(m, data, err);
+    if (r >= 0 && renameat2(place, name, place, "data", RENAME_NOREPLACE) < 0 && errno != EEXIST)
+        r = err_errno(err, "cannot make the cache '%s'", m->mount->id);
+    file_remove_tree(place, name, &ignored);
+    return r;
 }
 
 static int make_cache(const struct mounting *m, struct err *err)
@@ -357,21 +404,17 @@ static int make_cache(const struct mounting *m, struct err *err)
     cleanup_free char *path = NULL;
     cleanup_close int lock = -1, data = -1;
     char link[64], dir[4096];
-    bool is_new;
     ssize_t n;
 
     digest_of(m->mount->id, strlen(m->mount->id), digest);
     lock = lock_cache(m, digest_hex(digest), 0, err);
     if (lock < 0)
         return lock;
-    is_new = mkdirat(lock, "data", 0755) == 0;
-    if (!is_new && errno != EEXIST)
-        return err_errno(err, "cannot make the cache '%s'", m->mount->id);
+    if (begin_cache(m, lock, err) < 0)
+        return -err->code;
     data = openat(lock, "data", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (data < 0)
         return err_errno(err, "cannot open the cache '%s'", m->mount->id);
-    if (is_new && fill_cache(m, data, err) < 0)
-        return -err->code;
     snprintf(link, sizeof link, "/proc/self/fd/%d", data);
     n = readlink(link, dir, sizeof dir - 1);
     if (n < 0)

@@ -152,6 +152,27 @@ START_TEST(caches_stay_and_are_in_no_image)
 }
 END_TEST
 
+/* From its first file to the directory's owner; and half a cache is none. */
+START_TEST(a_cache_begins_with_what_a_stage_has)
+{
+    static const char first[] =
+        "FROM box:1 AS s\nRUN mkdir -m 2750 /t && echo seed >/t/s && chown 82:50 /t\n"
+        "FROM box:1\nRUN --mount=type=cache,target=/c,from=s,source=%s%s"
+        " stat -c '%%u %%g %%a' /c >/data/o; cat /c/s >>/data/o\n";
+    cleanup_free char *none = str_format(first, "/none", ""), *all = str_format(first, "/t", ""),
+                      *own = str_format(first, "/t", ",id=other,gid=7,mode=0700");
+
+    build_file("ctx", "Dockerfile", none);
+    build_fails("ctx", "none");
+    build_file("ctx", "Dockerfile", all);
+    BUILD("ctx", "-t", MADE);
+    EXPECT(0, "82 50 2750\nseed\n", "", "run", "--rm", MADE, "cat", "/data/o");
+    build_file("ctx", "Dockerfile", own);
+    BUILD("ctx", "-t", MADE);
+    EXPECT(0, "82 7 700\nseed\n", "", "run", "--rm", MADE, "cat", "/data/o");
+}
+END_TEST
+
 START_TEST(binds_are_seen_and_not_kept)
 {
     build_file("ctx", "Dockerfile",
@@ -284,6 +305,7 @@ SUITE(build_cache)
     tcase_add_unchecked_fixture(t, world_make, world_remove);
     tcase_add_checked_fixture(t, build_clear, NULL);
     tcase_add_test(t, caches_stay_and_are_in_no_image);
+    tcase_add_test(t, a_cache_begins_with_what_a_stage_has);
     tcase_add_test(t, binds_are_seen_and_not_kept);
     tcase_add_test(t, secrets_stay_secret);
     tcase_add_test(t, stages_that_need_not_wait_run_together);
