@@ -7,9 +7,12 @@
 #include "base/cleanup.h"
 #include "cli/build_display.h"
 
+#define QUIET_MAX (4u << 20)
+
 struct lane {
     struct buf held;
     bool ended, broken_line; /* its command's last line has no end yet */
+    bool cut;                /* what came first is not held any more */
     char container[13];
 };
 
@@ -40,12 +43,31 @@ static struct lane *lane_of(struct build_output *o, unsigned number)
     return &o->lanes[number];
 }
 
+/* With -q only a failure is told of, and its reason is in the last lines: a command may write more
+ * than there is memory. */
+static void forget_some(struct lane *lane)
+{
+    struct buf *held = &lane->held;
+    const char *half = held->data + held->len / 2;
+    const char *end = memchr(half, '\n', held->len - held->len / 2);
+    size_t gone = end ? (size_t)(end + 1 - held->data) : held->len / 2;
+
+    memmove(held->data, held->data + gone, held->len - gone);
+    held->len -= gone;
+    lane->cut = true;
+}
+
 static void say(struct build_output *o, unsigned number, const char *text, size_t len)
 {
-    if (o->style == BUILD_PLAIN && number == o->speaks)
+    struct lane *lane = lane_of(o, number);
+
+    if (o->style == BUILD_PLAIN && number == o->speaks) {
         fwrite(text, 1, len, stdout);
-    else
-        buf_add(&lane_of(o, number)->held, text, len);
+        return;
+    }
+    buf_add(&lane->held, text, len);
+    if (o->style == BUILD_QUIET && lane->held.len > QUIET_MAX)
+        forget_some(lane);
 }
 
 static void say_line(struct build_output *o, const struct build_event *e, const char *before,
@@ -145,6 +167,8 @@ void build_output_end(struct build_output *o, bool success)
     if (o->display)
         build_display_end(o->display, success);
     for (unsigned i = 0; i < o->count; i++) {
+        if (o->lanes[i].cut && !success)
+            fputs("... (what came before is left out)\n", to);
         if (o->lanes[i].held.len && !(o->style == BUILD_QUIET && success))
             fwrite(o->lanes[i].held.data, 1, o->lanes[i].held.len, to);
         if (o->lanes[i].broken_line && !(o->style == BUILD_QUIET && success))

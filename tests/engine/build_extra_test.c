@@ -156,6 +156,22 @@ START_TEST(what_does_nothing_is_told)
 }
 END_TEST
 
+/* -q tells the end of what a failed command wrote, which may be more than there is memory. */
+START_TEST(a_quiet_build_does_not_hold_everything)
+{
+    cleanup_run struct run_result r = {0};
+
+    build_file("ctx", "Dockerfile",
+               "FROM box:1\nRUN echo first; yes middle | head -c 21000000; echo last; exit 9\n");
+    COOPER(&r, "build", "-q", build_path("ctx"));
+    ck_assert_int_eq(r.code, 1);
+    ck_assert_str_eq(r.out.data, "");
+    ck_assert_ptr_nonnull(strstr(r.err.data, "middle\nlast\n"));
+    ck_assert(str_starts(r.err.data, "... (what came before is left out)\nmiddle\n"));
+    ck_assert_uint_lt(r.err.len, 5u << 20);
+}
+END_TEST
+
 START_TEST(a_failed_step_can_be_looked_into)
 {
     static const char words[] = "cat /data/left; id -u; exit\n";
@@ -190,6 +206,7 @@ SUITE(build_extra)
     tcase_add_loop_test(t, doubts_are_told, 0, sizeof doubts / sizeof *doubts);
     tcase_add_test(t, what_cannot_be_a_name_is_no_tag);
     tcase_add_test(t, what_does_nothing_is_told);
+    tcase_add_test(t, a_quiet_build_does_not_hold_everything);
     tcase_add_test(t, a_failed_step_can_be_looked_into);
     suite_add_tcase(suite, t);
 }
