@@ -12,6 +12,7 @@
 #include "cli/copy.h"
 #include "cli/forward.h"
 #include "cli/human.h"
+#include "cli/values.h"
 
 static const struct flag cp_flags[] = {
     {'a', "archive", .help = "Archive mode (copy all uid/gid information)"},
@@ -188,9 +189,8 @@ static int export_to_file(struct cli *cli, const char *path)
     struct err err = {0};
     struct draft draft;
 
-    if (draft_begin(path, &draft, &err) < 0) {
-        err_set(&err, err.code, "failed to export container: open %s: %s", path,
-                strerror(err.code));
+    if (value_check_output(path, &err) < 0 || draft_begin(path, &draft, &err) < 0) {
+        err_wrap(&err, "failed to export container");
         return cli_fail(cli, &err);
     }
     if (export_to(cli, draft.fd, &err) < 0) {

@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
+#include "cli/values.h"
 
 /* --- save ------------------------------------------------------------------------------------- */
 
@@ -23,28 +24,6 @@ static int check_format(const struct options *o, bool *ret_oci, struct err *err)
     *ret_oci = format && !strcmp(format, "oci-archive");
     if (format && !*ret_oci && strcmp(format, "docker-archive"))
         return err_set(err, EINVAL, "unknown format \"%s\": docker-archive or oci-archive", format);
-    return 0;
-}
-
-/* Docker's words for what cannot be written. */
-static int check_output(const char *path, struct err *err)
-{
-    cleanup_free char *dir = str_copy(path);
-    char *slash = strrchr(dir, '/');
-    struct stat st;
-
-    if (slash)
-        *(slash == dir ? slash + 1 : slash) = 0;
-    if (slash && stat(dir, &st) < 0)
-        return err_set(err, errno, "failed to save image: invalid output path: stat %s: %s", dir,
-                       errno == ENOENT ? "no such file or directory" : strerror(errno));
-    if (stat(path, &st) < 0)
-        return 0;
-    if (S_ISDIR(st.st_mode))
-        return err_set(err, EISDIR, "failed to save image: cannot write to a directory");
-    if (!S_ISREG(st.st_mode))
-        return err_set(err, EINVAL, "failed to save image: '%s' is no regular file: use > %s", path,
-                       path);
     return 0;
 }
 
@@ -78,8 +57,10 @@ int cmd_save(struct cli *cli)
                 "cowardly refusing to save to a terminal. Use the -o flag or redirect");
         return cli_fail(cli, &err);
     }
-    if (output && check_output(output, &err) < 0)
+    if (output && value_check_output(output, &err) < 0) {
+        err_wrap(&err, "failed to save image");
         return cli_fail(cli, &err);
+    }
     if (cli_engine(cli, &err) < 0)
         return cli_engine_fail(cli, &err);
     r = output ? save_to_file(cli, &options, output, &err)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -395,4 +396,24 @@ int value_check_tag(const char *value, struct err *err)
         r = err_set(err, EINVAL, "refusing to create a tag with a digest reference");
     reference_free(&reference);
     return r;
+}
+
+int value_check_output(const char *path, struct err *err)
+{
+    cleanup_free char *dir = str_copy(path);
+    char *slash = strrchr(dir, '/');
+    struct stat st;
+
+    if (slash)
+        *(slash == dir ? slash + 1 : slash) = 0;
+    if (slash && stat(dir, &st) < 0)
+        return err_set(err, errno, "invalid output path: stat %s: %s", dir,
+                       errno == ENOENT ? "no such file or directory" : strerror(errno));
+    if (stat(path, &st) < 0)
+        return 0;
+    if (S_ISDIR(st.st_mode))
+        return err_set(err, EISDIR, "cannot write to a directory");
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, EINVAL, "'%s' is no regular file: use > %s", path, path);
+    return 0;
 }

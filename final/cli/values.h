@@ -60,6 +60,9 @@ int value_check_image(const char *value, struct err *err);
 /* What an image may be called: no digest, which follows from its content. */
 int value_check_tag(const char *value, struct err *err);
 
+/* A file for -o of save and export, there or not, of which docker's words say what is wrong. */
+int value_check_output(const char *path, struct err *err);
+
 /* "K=V" into the list, replacing an earlier K; "K" takes the value of this process, or nothing. */
 void value_add_env(struct strv *env, const char *assignment);
 /* A file of assignments, one a line, '#' comments; `what` is "env" or "label" in errors. */

@@ -486,7 +486,9 @@ START_TEST(export_explains)
 {
     EXPECT(1, "", "No such container: nosuch\n", "export", "nosuch");
     run_sleeper("web");
-    EXPECT(1, "", "failed to export container: open /nonexist/x", "export", "-o", "/nonexist/x",
+    EXPECT(1, "", "failed to export container: invalid output path: stat /nonexist: no such file",
+           "export", "-o", "/nonexist/x", "web");
+    EXPECT(1, "", "failed to export container: cannot write to a directory\n", "export", "-o", "/",
            "web");
 }
 END_TEST

@@ -166,7 +166,7 @@ static const struct {
     {"FROM a\nHEALTHCHECK x", "2:13 Unknown type \"x\" in HEALTHCHECK (try CMD)"},
     {"FROM a\nONBUILD ONBUILD RUN x", "2:9 Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"},
     {"FROM a\nONBUILD FROM x", "2:9 FROM isn't allowed as an ONBUILD trigger"},
-    {"FROM a\nONBUILD COPY x", "2:9 dockerfile parse error on line 1: COPY requires at least two "
+    {"FROM a\nONBUILD COPY x", "2:9 COPY requires at least two "
                                "arguments, but only one was provided. Destination could not be "
                                "determined"},
     {"FROM a\nUSER", "2:0 USER requires exactly one argument"},
