@@ -145,3 +145,12 @@ struct ip subnet_last(const struct subnet *s)
         last.bytes[i] |= (uint8_t)~mask_byte(s->prefix, i);
     return last;
 }
+
+bool subnet_reserves(const struct subnet *s, const struct ip *ip)
+{
+    struct ip last = subnet_last(s);
+
+    if (s->prefix >= 8 * s->base.len - 1)
+        return false;
+    return ip_equal(ip, &s->base) || (ip->len == 4 && ip_equal(ip, &last));
+}

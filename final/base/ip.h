@@ -40,5 +40,8 @@ const char *subnet_format(const struct subnet *s, char ret[SUBNET_TEXT_MAX]);
 bool subnet_contains(const struct subnet *s, const struct ip *ip);
 bool subnet_overlaps(const struct subnet *a, const struct subnet *b);
 struct ip subnet_last(const struct subnet *s);
+/* A subnet's first address is its own name, the last one of IPv4 everybody's. Where there are but
+ * two or one, none is kept. */
+bool subnet_reserves(const struct subnet *s, const struct ip *ip);
 /* Only host bits zero, of the address given. */
 struct subnet subnet_of(const struct ip *ip, uint8_t prefix);

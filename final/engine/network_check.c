@@ -191,6 +191,17 @@ static int fill_subnets(json_t *config, json_t *entries, const struct net_subnet
     return r;
 }
 
+/* IPv4 first, as docker has it: templates ask for entry 0. */
+static void order_subnets(json_t *entries)
+{
+    json_t *first = json_array_get(entries, 0);
+
+    if (json_array_size(entries) != 2 || !strchr(json_str(first, "Subnet", ""), ':'))
+        return;
+    json_array_append(entries, first);
+    json_array_remove(entries, 0);
+}
+
 int network_check_driver(const json_t *config, struct err *err)
 {
     const char *driver = json_str(config, "Driver", "bridge");
@@ -278,6 +289,8 @@ int network_check_config(struct engine *e, const char *name, json_t *config, str
         json_put(config, "Configured", json_boolean(json_array_size(entries) > 0));
         r = fill_subnets(config, entries, &taken, err);
     }
+    if (!r)
+        order_subnets(entries);
     json_array_foreach(entries, i, entry) if (!r) r = check_entry(entry, &taken, err);
     free(taken.items);
     return r < 0 && r != -EEXIST ? err_wrap(err, "cannot create network %s", name) : r;

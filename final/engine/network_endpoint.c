@@ -33,6 +33,11 @@ static int check_wanted(const struct network *n, const struct network_pool *pool
         return err_set(err, EINVAL,
                        "invalid endpoint settings: no configured subnet contains IP address %s",
                        ip_format(ip, text));
+    if (subnet_reserves(&pool->subnet, ip))
+        return err_set(err, EINVAL,
+                       "Address already in use: %s on network %s: the first and the last of a "
+                       "subnet are nobody's",
+                       ip_format(ip, text), n->name);
     return 0;
 }
 

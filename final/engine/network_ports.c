@@ -67,6 +67,7 @@ struct request {
     const char *default_ip; /* of the network: where a port is bound when nobody says */
     json_t *ports;
     struct port_sockets *sockets;
+    uint16_t next; /* where the search for a random port goes on; 0: at the range's beginning */
 };
 
 static void record(struct request *request, const struct net_port *port, bool has_socket)
@@ -161,27 +162,55 @@ static int open_all(struct request *request, struct net_port *ports, size_t coun
     return r < 0 ? r : 0;
 }
 
-/* One port of the container: the first of its range of host ports that is free on all addresses. */
+/* The first port from `first` to `last` that is free on all addresses. */
+static int open_first(struct request *request, struct net_port *ports, size_t count, unsigned first,
+                      unsigned last, struct err *err)
+{
+    int r = -EADDRINUSE;
+
+    for (unsigned host = first; host <= last && r == -EADDRINUSE; host++) {
+        for (size_t i = 0; i < count; i++)
+            ports[i].host = (uint16_t)host;
+        r = open_all(request, ports, count, err);
+    }
+    return r;
+}
+
+/* A free port of the host's range for those. The search goes on behind the last one found: from
+ * the beginning again, a thousand ports would cost half a million attempts. */
+static int open_random(struct request *request, struct net_port *ports, size_t count,
+                       struct err *err)
+{
+    uint16_t first, last, begin;
+    int r;
+
+    net_port_range(&first, &last);
+    begin = request->next > first && request->next <= last ? request->next : first;
+    r = open_first(request, ports, count, begin, last, err);
+    if (r == -EADDRINUSE && begin > first)
+        r = open_first(request, ports, count, first, begin - 1U, err);
+    if (r == -EADDRINUSE)
+        return err_set(err, EADDRINUSE, "all ports are allocated: none of %u to %u is free", first,
+                       last);
+    request->next = (uint16_t)(ports[0].host + 1U);
+    return r;
+}
+
+/* One port of the container: the first of its range of host ports that is free. */
 static int open_port(struct request *request, const struct net_port *port, const char *host_ip,
                      uint16_t first, uint16_t last, struct err *err)
 {
-    bool random = !first, any = !*host_ip;
+    bool any = !*host_ip;
     struct net_port ports[2] = {*port, *port};
-    int r = -EADDRINUSE;
+    int r;
 
     if (ip_parse(any ? request->default_ip : host_ip, &ports[0].host_ip) < 0)
         return err_set(err, EINVAL, "invalid IP address: %s", host_ip);
     any = any && ports[0].host_ip.len == 4 && ip_is_unspecified(&ports[0].host_ip);
     ports[1].host_ip = (struct ip){.len = 16};
-    if (random)
-        net_port_range(&first, &last);
-    for (unsigned host = first; host <= last && r == -EADDRINUSE; host++) {
-        ports[0].host = ports[1].host = (uint16_t)host;
-        r = open_all(request, ports, any ? 2 : 1, err);
-    }
-    if (r == -EADDRINUSE && random)
-        return err_set(err, EADDRINUSE, "all ports are allocated: none of %u to %u is free", first,
-                       last);
+    if (!first)
+        return open_random(request, ports, any ? 2 : 1, err);
+    r = open_first(request, ports, any ? 2 : 1, first, last, err);
     return r == -EADDRINUSE ? port_taken(request, &ports[0], err) : r;
 }
 
@@ -220,7 +249,7 @@ int ports_open(struct engine *e, const struct container *c, const struct network
     const char *bound =
         json_string_value(json_object_get(options, "com.docker.network.bridge.host_binding_ipv4"));
     json_t *bindings = json_at(c->config, "HostConfig.PortBindings"), *value;
-    struct request request = {e, c, bound && *bound ? bound : "0.0.0.0", json_array(), ret};
+    struct request request = {e, c, bound && *bound ? bound : "0.0.0.0", json_array(), ret, 0};
     const char *key;
     int r = 0;
 

@@ -81,19 +81,15 @@ void network_event(struct engine *e, const struct network *n, const struct conta
 
 /* --- pools ----------------------------------------------------------------------------------- */
 
-/* A subnet's first address is its own name, the last one of IPv4 everybody's. */
+/* What containers get when nobody says which. */
 static void usable(const struct subnet *subnet, const struct subnet *range,
                    struct network_pool *pool)
 {
-    struct ip low = subnet->base, high = subnet_last(subnet);
-
     pool->first = range->base;
     pool->last = subnet_last(range);
-    if (subnet->prefix >= 8 * subnet->base.len - 1) /* two addresses or one: none to give away */
-        return;
-    if (ip_equal(&pool->first, &low))
-        pool->first = ip_next(&low);
-    if (subnet->base.len == 4 && ip_equal(&pool->last, &high))
+    if (subnet_reserves(subnet, &pool->first))
+        pool->first = ip_next(&pool->first);
+    if (subnet_reserves(subnet, &pool->last))
         pool->last.bytes[3]--;
 }
 
@@ -278,10 +274,8 @@ static int ensure_bridge(struct engine *e, const struct network *n, struct err *
 {
     char name[LINK_NAME_MAX];
     struct network_pool four, six;
-    struct net_bridge bridge = {.name = name,
-                                .ipv6 = json_flag(n->config, "EnableIPv6", false),
-                                .mtu = network_mtu(n),
-                                .is_new = !n->ready};
+    struct net_bridge bridge = {
+        .name = name, .ipv6 = json_flag(n->config, "EnableIPv6", false), .mtu = network_mtu(n)};
 
     network_bridge(n, name);
     network_pool(n, false, &four);

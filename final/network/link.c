@@ -15,7 +15,7 @@
 /* What RTM_GETLINK tells of a link. */
 struct link_facts {
     int index;
-    bool up, bridge;
+    bool bridge;
     uint64_t heard; /* frames */
 };
 
@@ -30,7 +30,6 @@ static int note_link(void *context, const struct nlmsghdr *message)
     facts->index = fixed->ifi_index;
     if (found[IFLA_STATS64] && nl_len(found[IFLA_STATS64]) >= sizeof facts->heard)
         memcpy(&facts->heard, nl_data(found[IFLA_STATS64]), sizeof facts->heard); /* rx_packets */
-    facts->up = fixed->ifi_flags & IFF_UP;
     facts->bridge = info[IFLA_INFO_KIND] && !strcmp(nl_data(info[IFLA_INFO_KIND]), "bridge");
     return 0;
 }
@@ -186,7 +185,8 @@ int net_bridge_ensure(const struct net_bridge *bridge, bool forwards, struct str
         return err_set(err, EEXIST, "there is a link '%s' already, and it is no bridge",
                        bridge->name);
     }
-    if (!r && (!facts.up || bridge->is_new))
+    if (!r) /* each time: what is there already costs nothing, and comes back if somebody flushed it
+             */
         r = bring_up(fd, bridge, facts.index, err);
     if (!r && forwards && bridge->ip4.base.len)
         r = forward("ipv4/ip_forward", "net.ipv4.ip_forward", ret_notes, err);

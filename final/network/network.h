@@ -109,9 +109,8 @@ struct net_bridge {
     struct subnet ip4, ip6; /* the gateway's address; base.len 0: none */
     bool ipv6;
     uint32_t mtu; /* 0: 1500 */
-    bool is_new;  /* to us: the user's own, up already, may be without the addresses */
 };
-/* Makes the bridge, or sees that it is as it should be: up, and with its addresses if it was not.
+/* Makes the bridge, or sees that it is as it should be: up, and with its addresses.
  * IPv6 is switched off on it unless the network has it; router advertisements are never listened
  * to. `ret_notes` gets what was changed on the host beside it (forwarding). */
 int net_bridge_ensure(const struct net_bridge *bridge, bool forwards, struct strv *ret_notes,
