@@ -52,7 +52,8 @@ int cli_engine(struct cli *cli, struct err *err)
     return r;
 }
 
-static int report(const struct cli *cli, const char *before, const struct err *err)
+/* `status`: what a command that starts a container exits with. */
+static int report(const struct cli *cli, const char *before, const struct err *err, int status)
 {
     /* What was printed must come before the complaint, also when both go to one file. */
     fflush(stdout);
@@ -62,17 +63,29 @@ static int report(const struct cli *cli, const char *before, const struct err *e
     }
     fprintf(stderr, PROGRAM ": %s%s\n\nRun '" PROGRAM " %s --help' for more information\n", before,
             err->message, cli->path);
-    return err->exit_status ? err->exit_status : EXIT_ENGINE;
+    return status;
 }
 
 int cli_fail(const struct cli *cli, const struct err *err)
 {
-    return report(cli, "", err);
+    return report(cli, "", err, err->exit_status ? err->exit_status : EXIT_ENGINE);
+}
+
+/* What `run` exits with: docker's client reads it out of the engine's words. */
+static int status_of(const struct err *err)
+{
+    if (err->exit_status)
+        return err->exit_status;
+    if (strcasestr(err->message, "no such file or directory"))
+        return EXIT_NOT_FOUND;
+    if (strcasestr(err->message, "permission denied") || strcasestr(err->message, "is a directory"))
+        return EXIT_NOT_STARTED;
+    return EXIT_ENGINE;
 }
 
 int cli_engine_fail(const struct cli *cli, const struct err *err)
 {
-    return report(cli, "Error response from daemon: ", err);
+    return report(cli, "Error response from daemon: ", err, status_of(err));
 }
 
 /* A bad flag: docker answers with 125 whatever the command. */

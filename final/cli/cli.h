@@ -18,7 +18,7 @@
 #define PROGRAM "cooper"
 
 /* Exit codes with a meaning beyond 0 and 1. */
-enum { EXIT_ENGINE = 125, EXIT_NOT_STARTED = 126, EXIT_TEMPLATE = 64 };
+enum { EXIT_ENGINE = 125, EXIT_NOT_STARTED = 126, EXIT_NOT_FOUND = 127, EXIT_TEMPLATE = 64 };
 
 struct cli;
 typedef int command_function(struct cli *cli); /* returns the exit code */

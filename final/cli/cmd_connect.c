@@ -118,18 +118,38 @@ static size_t print_bindings(const char *key, const json_t *bindings, bool with_
     return json_array_size(bindings);
 }
 
+/* "80/tcp" before "443/tcp", as docker. */
+static int by_number(const void *a, const void *b)
+{
+    return strverscmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void print_all(const json_t *ports)
+{
+    const char **names = mem_grow(NULL, json_object_size(ports) + 1, sizeof *names), *name;
+    json_t *unused;
+    size_t count = 0;
+
+    json_object_foreach((json_t *)ports, name, unused)
+    {
+        names[count++] = name;
+    }
+    qsort(names, count, sizeof *names, by_number);
+    for (size_t i = 0; i < count; i++)
+        print_bindings(names[i], json_object_get(ports, names[i]), true);
+    free(names);
+}
+
 static int print_ports(struct cli *cli, const json_t *ports, const char *wanted, struct err *err)
 {
     cleanup_free char *key =
         wanted ? str_format("%s%s", wanted, strchr(wanted, '/') ? "" : "/tcp") : NULL;
-    json_t *bindings;
-    const char *name;
 
     if (key && !print_bindings(key, json_object_get(ports, key), false))
         return err_set(err, ENOENT, "Error: No public port '%s' published for %s", wanted,
                        cli->options.args[0]);
     if (!key)
-        json_object_foreach((json_t *)ports, name, bindings) print_bindings(name, bindings, true);
+        print_all(ports);
     return 0;
 }
 

@@ -249,7 +249,7 @@ static bool match_id(void *context, const char *value)
 
 static bool match_name(void *context, const char *value)
 {
-    return strstr(network_of(context)->name, value) != NULL;
+    return filter_matches(network_of(context)->name, value);
 }
 
 static bool match_label(void *context, const char *value)

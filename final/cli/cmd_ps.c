@@ -1,6 +1,5 @@
 /* ps: the list from the engine, narrowed by filters, each container a row for format.c. Only what a
  * row shows is looked up: -s walks directories, so it is asked for explicitly, as in docker. */
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,16 +81,10 @@ static bool match_id(void *context, const char *value)
 /* A regular expression, also against the name with docker's leading slash ("^/web$"). */
 static bool match_name(void *context, const char *value)
 {
-    const struct candidate *k = context;
-    cleanup_free char *slashed = str_format("/%s", k->c->name);
-    regex_t regex;
-    bool found;
+    const char *name = ((struct candidate *)context)->c->name;
+    cleanup_free char *slashed = str_format("/%s", name);
 
-    if (regcomp(&regex, value, REG_EXTENDED | REG_NOSUB))
-        return strstr(k->c->name, value) != NULL;
-    found = !regexec(&regex, k->c->name, 0, NULL, 0) || !regexec(&regex, slashed, 0, NULL, 0);
-    regfree(&regex);
-    return found;
+    return filter_matches(name, value) || filter_matches(slashed, value);
 }
 
 static bool match_label(void *context, const char *value)
@@ -175,34 +168,74 @@ static bool match_network(void *context, const char *value)
     return on;
 }
 
-/* "80", "80/udp", "8080-8090/tcp": whether a key of docker's port objects is among them. */
-static bool has_port(const json_t *ports, const char *value)
+/* "80", "80/udp", "8080-8090/tcp" */
+struct port_range {
+    unsigned long long first, last;
+    const char *proto; /* "/tcp": the end of a key of docker's port objects */
+};
+
+static bool parse_ports(const char *value, struct port_range *ret)
 {
-    const char *slash = strchr(value, '/'), *dash = strchr(value, '-'), *key;
-    int first = atoi(value), last = dash ? atoi(dash + 1) : first;
-    json_t *unused;
+    const char *slash = strchr(value, '/');
+    cleanup_free char *ports = str_copy_n(value, strcspn(value, "/"));
+    char *dash = strchr(ports, '-');
 
-    json_object_foreach((json_t *)ports, key, unused)
+    if (dash)
+        *dash++ = 0;
+    ret->proto = slash ? slash : "/tcp";
+    return !str_to_u64(ports, &ret->first) && !str_to_u64(dash ? dash : ports, &ret->last) &&
+           ret->first <= ret->last && ret->last <= 65535 &&
+           (!strcmp(ret->proto, "/tcp") || !strcmp(ret->proto, "/udp") ||
+            !strcmp(ret->proto, "/sctp"));
+}
+
+static bool has_port(const struct port_range *range, const char *port, const char *proto)
+{
+    unsigned long long number = strtoull(port, NULL, 10);
+
+    return proto && number >= range->first && number <= range->last && !strcmp(proto, range->proto);
+}
+
+/* By the host's port, as long as it is bound: what PORTS shows. */
+static bool match_publish(void *context, const char *value)
+{
+    const struct candidate *k = context;
+    struct err ignored = {0};
+    cleanup_json json_t *ports = engine_container_ports(k->cli->engine, k->c, &ignored);
+    struct port_range range;
+    json_t *bindings, *binding;
+    const char *key;
+    size_t i;
+
+    if (!parse_ports(value, &range))
+        return false;
+    json_object_foreach(ports, key, bindings)
     {
-        const char *proto = strchr(key, '/');
-        int port = atoi(key);
-
-        if (port >= first && port <= last && !strcmp(proto ? proto : "", slash ? slash : "/tcp"))
-            return true;
+        json_array_foreach(bindings, i, binding)
+        {
+            if (has_port(&range, json_str(binding, "HostPort", ""), strchr(key, '/')))
+                return true;
+        }
     }
     return false;
 }
 
-static bool match_publish(void *context, const char *value)
-{
-    return has_port(json_at(((struct candidate *)context)->c->config, "HostConfig.PortBindings"),
-                    value);
-}
-
+/* By the container's port, as long as it runs. */
 static bool match_expose(void *context, const char *value)
 {
-    return has_port(json_at(((struct candidate *)context)->c->config, "Config.ExposedPorts"),
-                    value);
+    const struct candidate *k = context;
+    struct port_range range;
+    const char *key;
+    json_t *unused;
+
+    if (!parse_ports(value, &range) || !rows_running(k->c))
+        return false;
+    json_object_foreach(json_at(k->c->config, "Config.ExposedPorts"), key, unused)
+    {
+        if (has_port(&range, key, strchr(key, '/')))
+            return true;
+    }
+    return false;
 }
 
 static bool match_health(void *context, const char *value)
@@ -314,21 +347,58 @@ static int print_rows(struct cli *cli, const json_t *rows, struct err *err)
     return format_rows(columns, options_flag(o, "size") ? PRESET_SIZE : PRESET, format, rows, err);
 }
 
-static int check_health_filter(const struct strv *given, struct err *err)
+/* --- filters that mean nothing: an error, for an empty list would look like an answer */
+
+static bool is_health(const struct candidate *k, const char *value)
 {
-    static const char *const known[] = {"health=starting", "health=healthy", "health=unhealthy",
-                                        "health=none", NULL};
+    (void)k;
+    return !strcmp(value, "starting") || !strcmp(value, "healthy") || !strcmp(value, "unhealthy") ||
+           !strcmp(value, "none");
+}
 
-    for (size_t i = 0; i < given->len; i++) {
-        const char *word = given->items[i];
-        size_t k = 0;
+static bool is_exit_code(const struct candidate *k, const char *value)
+{
+    long long code;
 
-        while (known[k] && strcmp(known[k], word))
-            k++;
-        if (str_starts(word, "health=") && !known[k])
-            return err_set(err, EINVAL, "Unrecognised filter value for health: %s",
-                           word + strlen("health="));
-    }
+    (void)k;
+    return !str_to_i64(value, &code);
+}
+
+static bool is_port_range(const struct candidate *k, const char *value)
+{
+    struct port_range range;
+
+    (void)k;
+    return parse_ports(value, &range);
+}
+
+static bool is_container(const struct candidate *k, const char *value)
+{
+    return place_of(k, value) < k->all->len;
+}
+
+static int check_values(struct candidate *k, const struct strv *given, struct err *err)
+{
+    static const struct {
+        const char *key;
+        bool (*holds)(const struct candidate *k, const char *value);
+        const char *complaint;
+    } rules[] = {
+        {"health=", is_health, "Unrecognised filter value for health: "},
+        {"exited=", is_exit_code, "exited takes the number a process ends with, not "},
+        {"publish=", is_port_range, "publish takes PORT[-PORT][/tcp|udp|sctp], not "},
+        {"expose=", is_port_range, "expose takes PORT[-PORT][/tcp|udp|sctp], not "},
+        {"before=", is_container, "No such container: "},
+        {"since=", is_container, "No such container: "},
+    };
+
+    for (size_t i = 0; i < given->len; i++)
+        for (size_t r = 0; r < sizeof rules / sizeof *rules; r++) {
+            const char *value = given->items[i] + strlen(rules[r].key);
+
+            if (str_starts(given->items[i], rules[r].key) && !rules[r].holds(k, value))
+                return err_set(err, EINVAL, "%s%s", rules[r].complaint, value);
+        }
     return 0;
 }
 
@@ -336,18 +406,20 @@ static int cmd_ps(struct cli *cli)
 {
     const struct strv *given = options_list(&cli->options, "filter");
     struct container_list list = {0};
+    struct candidate k = {cli, NULL, &list};
     cleanup_json json_t *rows = NULL;
     struct err err = {0};
 
     if (filter_check(given, known_filters, &err) < 0 ||
         filter_check_values(given, "status", states, false, &err) < 0)
         return cli_fail(cli, &err);
-    if (check_health_filter(given, &err) < 0)
-        return cli_engine_fail(cli, &err);
     if (cli_engine(cli, &err) < 0 || engine_list(cli->engine, &list, &err) < 0)
         return cli_engine_fail(cli, &err);
-    rows = collect_rows(cli, &list);
+    if (!check_values(&k, given, &err))
+        rows = collect_rows(cli, &list);
     container_list_free(&list);
+    if (!rows)
+        return cli_engine_fail(cli, &err);
     return print_rows(cli, rows, &err) < 0 ? cli_fail(cli, &err) : 0;
 }
 

@@ -105,7 +105,7 @@ struct candidate {
 
 static bool match_name(void *context, const char *value)
 {
-    return strstr(((struct candidate *)context)->v->name, value) != NULL;
+    return filter_matches(((struct candidate *)context)->v->name, value);
 }
 
 static bool match_driver(void *context, const char *value)
@@ -134,11 +134,8 @@ static bool match_dangling(void *context, const char *value)
     return !users.len == value_bool(value);
 }
 
-static const struct filter_rule rules[] = {{"name", match_name},
-                                           {"driver", match_driver},
-                                           {"label", match_label},
-                                           {"dangling", match_dangling},
-                                           {NULL, NULL}};
+static const struct filter_rule rules[] = {
+    {"name", match_name}, {"driver", match_driver}, {"dangling", match_dangling}, {NULL, NULL}};
 static const char *const known[] = {"name", "driver", "label", "dangling", NULL};
 static const char *const dangling[] = {"true", "false", "1", "0", NULL};
 
@@ -167,7 +164,7 @@ static int cmd_ls(struct cli *cli)
     for (size_t i = 0; i < list.len; i++) {
         struct candidate k = {cli, &list.items[i]};
 
-        if (filter_all_hold(given, rules, &k))
+        if (filter_all_hold(given, rules, &k) && filter_each_holds(given, "label", match_label, &k))
             json_push(rows, rows_volume(cli->engine, k.v));
     }
     volume_list_free(&list);

@@ -2,6 +2,7 @@
  * command's own. */
 #include "cli/filter.h"
 
+#include <regex.h>
 #include <string.h>
 
 int filter_check(const struct strv *filters, const char *const *known, struct err *err)
@@ -80,4 +81,16 @@ bool filter_all_hold(const struct strv *filters, const struct filter_rule *rules
         if (!filter_holds(filters, rules->key, rules->match, context))
             return false;
     return true;
+}
+
+bool filter_matches(const char *text, const char *pattern)
+{
+    regex_t regex;
+    bool found;
+
+    if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB))
+        return strstr(text, pattern) != NULL;
+    found = !regexec(&regex, text, 0, NULL, 0);
+    regfree(&regex);
+    return found;
 }

@@ -27,3 +27,6 @@ struct filter_rule {
     filter_match *match;
 };
 bool filter_all_hold(const struct strv *filters, const struct filter_rule *rules, void *context);
+/* How name= compares: `pattern` is an extended regular expression found anywhere in the text; what
+ * is none is looked for as it stands. */
+bool filter_matches(const char *text, const char *pattern);

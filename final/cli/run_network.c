@@ -32,7 +32,7 @@ static bool parse_range(const char *text, struct range *ret)
 static int split_protocol(const char *text, char **ret_port, char **ret_proto, struct err *err)
 {
     size_t n = strcspn(text, "/");
-    char *proto = str_copy(text[n] ? text + n + 1 : "tcp");
+    char *proto = str_copy(text[n] && text[n + 1] ? text + n + 1 : "tcp"); /* "80/" too */
 
     for (char *p = proto; *p; p++)
         if (*p >= 'A' && *p <= 'Z')
@@ -224,6 +224,9 @@ int run_network_field(json_t *wish, const char *key, const char *value, struct e
     else if (!strcmp(key, "link"))
         add_to(wish, "Links", value);
     else if (!strcmp(key, "driver-opt")) {
+        if (!strchr(value, '='))
+            return err_set(err, EINVAL, "invalid key value pair format in driver options: %s",
+                           value);
         if (!json_object_get(wish, "DriverOpts"))
             json_put(wish, "DriverOpts", json_object());
         value_add_pair(json_object_get(wish, "DriverOpts"), value);
@@ -269,24 +272,42 @@ static int add_network(const char *spec, json_t *networks, struct err *err)
     return 0;
 }
 
-/* What --ip and its like say is said for the first network. */
+static int put_first_flag(const struct strv *given, const char *field, json_t *wish,
+                          struct err *err)
+{
+    for (size_t i = 0; i < given->len; i++)
+        if (run_network_field(wish, field, given->items[i], err) < 0)
+            return -err->code;
+    return 0;
+}
+
+/* What --ip and its like say is said for the first network, unless its own fields say it. */
 static int put_first(const struct options *o, json_t *networks, struct err *err)
 {
-    static const char *const flags[][2] = {{"network-alias", "alias"},
-                                           {"ip", "ip"},
-                                           {"ip6", "ip6"},
-                                           {"mac-address", "mac-address"},
-                                           {"link-local-ip", "link-local-ip"}};
+    static const struct {
+        const char *flag, *field, *member, *shown;
+    } flags[] = {
+        {"network-alias", "alias", "Aliases", "alias"},
+        {"ip", "ip", "IPAMConfig.IPv4Address", "IPv4 address"},
+        {"ip6", "ip6", "IPAMConfig.IPv6Address", "IPv6 address"},
+        {"mac-address", "mac-address", "MacAddress", "MAC address"},
+        {"link-local-ip", "link-local-ip", "IPAMConfig.LinkLocalIPs", "link-local IP addresses"}};
 
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
-        const struct strv *given = options_list(o, flags[i][0]);
+        const struct strv *given = options_list(o, flags[i].flag);
+        json_t *wish;
 
-        if (given->len && !json_object_size(networks))
+        if (!given->len)
+            continue;
+        if (!json_object_size(networks))
             json_put(networks, "bridge", json_object());
-        for (size_t k = 0; k < given->len; k++)
-            if (run_network_field(json_object_iter_value(json_object_iter(networks)), flags[i][1],
-                                  given->items[k], err) < 0)
-                return -err->code;
+        wish = json_object_iter_value(json_object_iter(networks));
+        if (json_at(wish, flags[i].member))
+            return err_set(err, EINVAL,
+                           "conflicting options: cannot specify both --%s and per-network %s",
+                           flags[i].flag, flags[i].shown);
+        if (put_first_flag(given, flags[i].field, wish, err) < 0)
+            return -err->code;
     }
     return 0;
 }

@@ -80,14 +80,20 @@ int mount_point_mode(struct mount_point *m, const char *mode, struct err *err)
 static int check_destination(const char *spec, const char *source, const char *destination,
                              struct mount_point *m, struct err *err)
 {
+    const char *type = source && *source == '/' ? "bind" : "volume";
+
     m->destination = mount_point_clean(destination);
     if (m->destination)
         return 0;
+    if (*destination == '/')
+        return err_set(err, EINVAL,
+                       "invalid volume specification: '%s': invalid mount config for type \"%s\": "
+                       "invalid specification: destination can't be '/'",
+                       spec, type);
     return err_set(err, EINVAL,
-                   "invalid volume specification: '%s': invalid mount config for type \"%s\": %s",
-                   spec, source && *source == '/' ? "bind" : "volume",
-                   *destination == '/' ? "invalid specification: destination can't be '/'"
-                                       : "invalid mount path: mount path must be absolute");
+                   "invalid volume specification: '%s': invalid mount config for type \"%s\": "
+                   "invalid mount path: '%s' mount path must be absolute",
+                   spec, type, destination);
 }
 
 /* [source:]destination[:mode] */

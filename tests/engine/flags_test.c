@@ -32,7 +32,7 @@ static const struct {
     {"--device-cgroup-rule foo", 125,
      "invalid argument \"foo\" for \"--device-cgroup-rule\" flag: invalid device cgroup format "
      "'foo'\n"},
-    {"--device /nonexist", 125,
+    {"--device /nonexist", 127,
      "Error response from daemon: error gathering device information while adding custom device "
      "\"/nonexist\": no such file or directory\n"},
     {"--device /etc/passwd", 125,

@@ -85,7 +85,10 @@ START_TEST(create_list_inspect)
     EXPECT(0, "v9\nv10\n", "", "volume", "ls", "-q");
     EXPECT(0, "v10\n", "", "volume", "ls", "-q", "-f", "label=k=v");
     EXPECT(0, "", "", "volume", "ls", "-q", "-f", "label=k=w");
+    EXPECT(0, "", "", "volume", "ls", "-q", "-f", "label=c", "-f", "label=other");
+    EXPECT(0, "v10\n", "", "volume", "ls", "-q", "-f", "label=c", "-f", "label=k");
     EXPECT(0, "v10\n", "", "volume", "list", "-q", "-f", "name=10");
+    EXPECT(0, "v9\n", "", "volume", "ls", "-q", "-f", "name=^v.$");
     EXPECT(0, "c=,k=v|v|N/A\n", "", "volume", "ls", "-f", "label=c", "--format",
            "{{.Labels}}|{{.Label \"k\"}}|{{.Size}}");
     EXPECT(0, "v9 local local null null\n", "", "volume", "inspect", "-f",
@@ -474,7 +477,7 @@ START_TEST(what_cannot_be_mounted)
     text = str_format("error while mounting volume '%s': failed to mount local volume: mount "
                       "/nonexist:%s, flags: 0x1000: no such file or directory\n",
                       path, path);
-    EXPECT(125, "", text, "run", "--rm", "-v", "odd:/x", BOX);
+    EXPECT(127, "", text, "run", "--rm", "-v", "odd:/x", BOX);
     EXPECT(0, "odd\n", "", "volume", "rm", "odd");
 }
 END_TEST

@@ -95,7 +95,7 @@ static const struct {
     {"a:b:c:d", "invalid volume specification"},
     {"/x:/", "destination can't be '/'"},
     {"/x:/..", "destination can't be '/'"},
-    {"/x:relative", "mount path must be absolute"},
+    {"/x:relative", "invalid mount path: 'relative' mount path must be absolute"},
     {"/a:/b:rw,z,nocopy", NULL},
     {"/x:/y:bogus", "invalid mode: bogus"},
     {"/x:/y:ro,rw", "invalid mode: ro,rw"},
