@@ -83,6 +83,8 @@ static void compress_chunk(struct slot *s, unsigned char *level_buffer)
     s->crc = crc32_gzip_refl(0, chunk, s->len);
 }
 
+/* In the order of the chunks, so that the one the sink waits for is never the last to be begun. The
+ * lock is held; NULL: it is over. */
 static struct slot *take_slot(struct gzip_writer *w)
 {
     struct slot *s;
@@ -122,6 +124,8 @@ static size_t processors(void)
     return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (size_t)n;
 }
 
+/* Signals go to the threads of the program, which know what to do with them. With one thread it is
+ * slower, but goes; with none it does not. */
 static int start_threads(struct gzip_writer *w, struct err *err)
 {
     sigset_t all, before;

@@ -14,6 +14,9 @@
 struct gzip_writer;
 /* The sink gets the compressed bytes, in the caller's thread. */
 struct gzip_writer *gzip_writer_new(tar_sink *sink, void *context);
+/* Copies `data`; waits when the compressing threads are behind. After an error nothing but
+ * gzip_writer_free() makes sense. */
 int gzip_writer_add(struct gzip_writer *w, const void *data, size_t len, struct err *err);
+/* What is left, and the trailer. Also a stream without any data is a valid one. */
 int gzip_writer_end(struct gzip_writer *w, struct err *err);
 void gzip_writer_free(struct gzip_writer *w); /* NULL is fine; ends the threads */

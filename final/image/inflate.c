@@ -121,6 +121,7 @@ static const char *gzip_next_member(struct inflate *z, struct window *w)
     return isal_inflate(s) < 0 ? "its header is invalid" : NULL;
 }
 
+/* `complete` and not `within`: a further member may follow, but need not. */
 static const char *gzip_step(struct inflate *z, struct window *w)
 {
     struct inflate_state *s = &z->gzip.state;
@@ -158,6 +159,8 @@ static int zstd_begin(struct inflate *z)
                : -ENOMEM;
 }
 
+/* A call that moved nothing, because all has been said already, must not make an ended frame look
+ * open: then the library hints at the header of the next one. */
 static const char *zstd_step(struct inflate *z, struct window *w)
 {
     ZSTD_inBuffer in = {w->in, w->in_left, 0};

@@ -88,13 +88,20 @@ void layer_forget_parent(struct layer_tree *t);
 
 /* --- layer_entry.c ---------------------------------------------------------------------------- */
 
+/* Makes the file at `path` (cleaned, not ""), with its content, owner, mode, times and attributes.
+ * What this layer has there already goes, but for a directory that is named again: of an entry that
+ * comes twice the last one counts, as for tar(1). Sockets are passed over. */
 int layer_make_entry(struct layer_tree *t, struct archive *tar, struct archive_entry *entry,
                      const char *path, struct err *err);
+/* The metadata of the layer's own top. */
 int layer_root_entry(struct layer_tree *t, struct archive_entry *entry, struct err *err);
+/* After the last entry, see `dirs` above. */
 int layer_set_dir_times(struct layer_tree *t, struct err *err);
 
 /* --- layer_xattr.c, layer_xattr_set.c (libarchive) -------------------------------------------- */
 
+/* What a file of an image may have: file capabilities, ACLs, user.*. Why no others: layer_xattr.c
+ */
 bool layer_xattr_allowed(const char *name);
 /* After a failed attempt to set one: does it matter? */
 int layer_xattr_judge(const char *name, struct err *err);
@@ -115,6 +122,7 @@ void layer_xattrs_free(struct layer_xattrs *xattrs);
 
 /* --- layer_whiteout.c ------------------------------------------------------------------------- */
 
+/* `path` ends with a name that layer_is_whiteout_name(): does what it says in overlayfs's form. */
 int layer_whiteout(struct layer_tree *t, const char *path, struct err *err);
 
 /* --- layer_marks.c ---------------------------------------------------------------------------- */
@@ -125,13 +133,16 @@ bool layer_is_whiteout_name(const char *name);
 bool layer_is_aufs_path(const char *path);
 /* An error for a name that means something else in a layer's tar. */
 int layer_check_name(const char *name, struct err *err);
+/* overlayfs's marks: a character device 0:0 in place of what is deleted, and an attribute of a
+ * directory that hides all the layers below have of that name. */
 bool layer_is_whiteout(const struct stat *st);
 int layer_set_opaque(int dirfd, struct err *err);
 bool layer_is_opaque(int dirfd);
 
 /* --- layer_fixups.c --------------------------------------------------------------------------- */
 
-struct layer_fixups *layer_fixups_new(void);
+struct layer_fixups *layer_fixups_new(void); /* never NULL */
+/* layer_complete() has something to do. */
 bool layer_fixups_pending(const struct layer_fixups *f);
 bool layer_fixups_implied(const struct layer_fixups *f, const char *path);
 /* The tar implied this directory / then named it after all. */

@@ -153,6 +153,9 @@ static int tell_hidden(const struct comparison *c, const struct walk_entry *e, s
     return r;
 }
 
+/* In a directory that is new everything is new, whatever a layer below has under the same name: the
+ * layers are not asked again. A whiteout of what no layer has is left by something that was made
+ * and removed again, and is no change. */
 static int enter(void *context, const struct walk_entry *e, struct err *err)
 {
     struct comparison *c = context;

@@ -65,6 +65,8 @@ static int gather(const struct merging *m, const char *path, json_t *names, bool
 
 static int merge_directory(struct merging *m, const char *path, int to, struct err *err);
 
+/* Its metadata last, because making files in it sets its time; and 0700 until then, because its
+ * files may not be for everybody. Of several layers that have it the topmost says what it is. */
 static int merge_below(struct merging *m, const struct layer_place *place, const char *path, int to,
                        struct err *err)
 {
@@ -99,6 +101,8 @@ static int merge_whiteout(const struct merging *m, const char *path, const char 
     return 0;
 }
 
+/* Only the layer that `names` gave is asked: those above have nothing of this name, and what those
+ * further down have is hidden, or put together in merge_directory(). */
 static int merge_name(struct merging *m, size_t layer, const char *path, bool hidden, int to,
                       struct err *err)
 {

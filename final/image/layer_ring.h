@@ -2,9 +2,12 @@
  *
  * One writer, one reader. The writer fills the buffer of ring_room() and hands it over with
  * ring_publish(); the reader gets whole buffers. Each side can leave at any time without the other
- * waiting for ever: writer ends        ring_close():   the reader gets what is there, then the end
- * (0) writer gives up    ring_abort():   the reader gets -ECANCELED at once reader leaves
- * ring_leave():   the writer's buffers are free at once, what it publishes is dropped */
+ * waiting for ever:
+ *
+ *     the writer ends        ring_close()   the reader gets what is there, then the end (0)
+ *     the writer gives up    ring_abort()   the reader gets -ECANCELED at once
+ *     the reader leaves      ring_leave()   the writer's buffers are free at once, what it
+ *                                           publishes is dropped */
 #pragma once
 
 #include <stdbool.h>
@@ -21,9 +24,11 @@ void ring_free(struct ring *r);
 
 /* The buffer to fill, RING_BUFFER bytes; waits until one is free. */
 void *ring_room(struct ring *r);
+/* Hands over the first `len` bytes of the buffer that ring_room() gave last. */
 void ring_publish(struct ring *r, size_t len);
 void ring_close(struct ring *r);
 void ring_abort(struct ring *r);
+/* For the writer: whoever unpacks has met an error, and tells of it when it is joined. */
 bool ring_reader_left(struct ring *r);
 
 /* Gives the last buffer back and waits for the next: its length, 0 at the end, -ECANCELED. */

@@ -24,7 +24,9 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* All at once, because the order of a directory's own list is the file system's affair. */
+/* All at once, because the order of a directory's own list is the file system's affair. Through a
+ * descriptor of its own: one that was copied by dup(2) would share its position with the entry's,
+ * and whoever enter() gave that to may read it, too. */
 static int list(int fd, struct strv *ret, struct err *err)
 {
     int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -68,6 +70,8 @@ static int visit_children(struct walk *w, int fd, struct err *err)
     return r;
 }
 
+/* Stat first: open(2) of a device or a fifo can do something, or wait. That it has become something
+ * else by the time it is opened, O_DIRECTORY and O_NOFOLLOW find out. */
 static int visit(struct walk *w, int dir, const char *name, struct err *err)
 {
     struct walk_entry entry = {.dir = dir, .name = name, .fd = -1};
