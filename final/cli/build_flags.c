@@ -9,7 +9,7 @@ static const struct flag build_flags[] = {
      .help = "Add a custom host-to-IP mapping (host:ip)"},
     {0, "allow", FLAG_LIST, "list", NULL, NULL,
      .help = "Allow extra privileges to steps: network.host, security.insecure"},
-    {0, "build-arg", FLAG_LIST, "list", NULL, NULL, .help = "Set build-time variables"},
+    {0, "build-arg", FLAG_LIST, "list", value_check_env, NULL, .help = "Set build-time variables"},
     {0, "cache-from", FLAG_LIST, "list", NULL, NULL,
      .help = "Images whose layers may stand for steps"},
     {0, "cgroup-parent", FLAG_ONE, "string", NULL, NULL,

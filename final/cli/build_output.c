@@ -86,8 +86,11 @@ static void end_lane(struct build_output *o, unsigned number)
     while (o->style == BUILD_PLAIN && o->speaks < o->count && o->lanes[o->speaks].ended) {
         o->speaks++;
         if (o->speaks < o->count) {
-            fwrite(o->lanes[o->speaks].held.data, 1, o->lanes[o->speaks].held.len, stdout);
-            o->lanes[o->speaks].held.len = 0;
+            struct buf *held = &o->lanes[o->speaks].held;
+
+            if (held->len) /* of a stage that waited there is nothing, not even a buffer */
+                fwrite(held->data, 1, held->len, stdout);
+            held->len = 0;
         }
     }
 }

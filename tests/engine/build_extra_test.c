@@ -127,6 +127,8 @@ END_TEST
 /* docker's own words and exit code for a wrong flag: 125, and nothing was begun. */
 START_TEST(what_cannot_be_a_name_is_no_tag)
 {
+    EXPECT(125, "", "invalid argument \"=x\" for \"--build-arg\" flag: ", "build", "--build-arg",
+           "=x", "/nowhere");
     EXPECT(125, "",
            "invalid argument \"A:b\" for \"-t, --tag\" flag: invalid reference format: ", "build",
            "-t", "A:b", "/nowhere");
