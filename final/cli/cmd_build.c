@@ -231,7 +231,7 @@ static void read_lists(struct building *b)
     b->request.no_cache_filter = options_list(o, "no-cache-filter");
     b->request.cache_from = options_list(o, "cache-from");
     b->request.target = options_one(o, "target");
-    b->request.platform = options_one(o, "platform");
+    b->request.platform = options_platform(o);
     b->request.no_cache = options_flag(o, "no-cache");
     b->request.pull = options_flag(o, "pull");
     b->request.squash = options_flag(o, "squash");

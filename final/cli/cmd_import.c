@@ -55,7 +55,7 @@ int cmd_import(struct cli *cli)
     cleanup_close int fd = -1;
     struct import_request request = {.source = o->args[0],
                                      .reference = o->args[1] && *o->args[1] ? o->args[1] : NULL,
-                                     .platform = options_one(o, "platform"),
+                                     .platform = options_platform(o),
                                      .message = options_one(o, "message"),
                                      .config = config,
                                      .cancelled = signals_catch()};

@@ -37,7 +37,7 @@ static int check_all_tags(const struct options *o, struct err *err)
 int cmd_pull(struct cli *cli)
 {
     const struct options *o = &cli->options;
-    struct pull_options options = {.platform = options_one(o, "platform"),
+    struct pull_options options = {.platform = options_platform(o),
                                    .all_tags = options_flag(o, "all-tags"),
                                    .cancelled = signals_catch()};
     struct pull_progress calls;

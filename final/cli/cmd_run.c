@@ -48,7 +48,7 @@ static int check_pull_policy(const char *policy, struct err *err)
 
 static int check_platform(const struct options *o, struct err *err)
 {
-    const char *text = options_one(o, "platform");
+    const char *text = options_platform(o);
     struct platform unused;
 
     return text ? platform_parse(text, &unused, err) : 0;
@@ -103,7 +103,7 @@ static int pull(struct creation *c)
 {
     const struct options *o = &c->cli->options;
 
-    return forward_pull(c->cli, c->image, options_one(o, "platform"), options_flag(o, "quiet"));
+    return forward_pull(c->cli, c->image, options_platform(o), options_flag(o, "quiet"));
 }
 
 static void print_warnings(const struct cli *cli, struct strv *warnings)
@@ -117,7 +117,7 @@ static int try_create(struct creation *c, struct err *err)
 {
     struct create_request request = {.name = options_one(&c->cli->options, "name"),
                                      .image = c->image,
-                                     .platform = options_one(&c->cli->options, "platform"),
+                                     .platform = options_platform(&c->cli->options),
                                      .config = c->config,
                                      .host = c->host,
                                      .networks = c->networks,
@@ -135,7 +135,7 @@ static int try_create(struct creation *c, struct err *err)
 /* --platform names another platform than the image's that is here under this name. */
 static bool platform_differs(const struct creation *c)
 {
-    const char *text = options_one(&c->cli->options, "platform");
+    const char *text = options_platform(&c->cli->options);
     cleanup_json json_t *document = NULL;
     struct platform wanted;
     struct image image;

@@ -210,6 +210,13 @@ const char *options_one(const struct options *o, const char *name)
     return v->len ? v->items[v->len - 1] : o->flags[i].preset;
 }
 
+const char *options_platform(const struct options *o)
+{
+    const char *given = options_one(o, "platform"), *usual = getenv("DOCKER_DEFAULT_PLATFORM");
+
+    return given ? given : usual && *usual ? usual : NULL;
+}
+
 bool options_flag(const struct options *o, const char *name)
 {
     const char *value = options_one(o, name);

@@ -63,6 +63,9 @@ bool options_given(const struct options *o, const char *name);
 bool options_flag(const struct options *o, const char *name);
 const char *options_one(const struct options *o, const char *name); /* or its preset, or NULL */
 const struct strv *options_list(const struct options *o, const char *name);
+/* --platform of what makes or fetches (run, create, pull, build, import); without it what the
+ * environment says: DOCKER_DEFAULT_PLATFORM. NULL: this machine's. */
+const char *options_platform(const struct options *o);
 long long options_number(const struct options *o, const char *name, long long otherwise);
 
 /* The flag as errors name it: "-m, --memory" or "--cpus". `ret` has room for 64. */

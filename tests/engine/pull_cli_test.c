@@ -274,6 +274,16 @@ START_TEST(build_pulls_the_platform_it_needs)
     ck_assert_msg(!r.code, "%s", r.err.data);
     architecture = world_inspect("other:1", "{{.Architecture}}");
     ck_assert_str_eq(architecture, "arm64");
+    ck_assert_int_eq(setenv("DOCKER_DEFAULT_PLATFORM", "linux/arm64", 1), 0);
+    EXPECT(0, NULL, "", "pull", "-q", image);
+    free(architecture);
+    architecture = world_inspect(image, "{{.Architecture}}");
+    ck_assert_str_eq(architecture, "arm64");
+    EXPECT(0, NULL, "", "pull", "-q", "--platform", "linux/amd64", image);
+    unsetenv("DOCKER_DEFAULT_PLATFORM");
+    free(architecture);
+    architecture = world_inspect(image, "{{.Architecture}}");
+    ck_assert_str_eq(architecture, "amd64");
 }
 END_TEST
 
