@@ -1,5 +1,5 @@
 /* usage.c - what everything takes on disk: `system df`. Bytes are those of regular files, each
- * counted once, which is what du(1) --apparent-size says of them. */
+ * counted once, and in images those of symlinks' targets: what du(1) --apparent-size says of them. */
 #include <string.h>
 
 #include "base/cleanup.h"

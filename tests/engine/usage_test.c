@@ -22,7 +22,7 @@ static struct {
 static int add_file(const char *path, const struct stat *st, int type, struct FTW *where)
 {
     (void)path, (void)type, (void)where;
-    if (!S_ISREG(st->st_mode))
+    if (!S_ISREG(st->st_mode) && !S_ISLNK(st->st_mode))
         return 0;
     for (size_t i = 0; st->st_nlink > 1 && i < walk.count; i++)
         if (walk.linked[i] == st->st_ino)
@@ -33,7 +33,7 @@ static int add_file(const char *path, const struct stat *st, int type, struct FT
     return 0;
 }
 
-/* Bytes of the files below ROOT/<path>. */
+/* Bytes of the files and of the targets of symlinks below ROOT/<path>. */
 static unsigned long long du(const char *path)
 {
     cleanup_free char *whole = str_format("%s/%s", world_root(), path);
