@@ -6,7 +6,6 @@
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
-#include "cli/confirm.h"
 #include "cli/human.h"
 #include "cli/image_filter.h"
 #include "cli/prune.h"
@@ -126,10 +125,11 @@ static int cmd_prune(struct cli *cli)
         return cli_engine_fail(cli, &err);
     if (image_filter_prepare(cli, NULL, &filter, &code) < 0)
         return code;
-    if (!options_flag(&cli->options, "force") &&
-        !confirm(all ? "This will remove all images without at least one container associated to "
-                       "them."
-                     : "This will remove all dangling images."))
+    if (!prune_is_wanted(
+            &cli->options,
+            all ? "This will remove all images without at least one container associated to "
+                  "them."
+                : "This will remove all dangling images."))
         return 0;
     r = engine_prune_images(cli->engine, all,
                             options_list(&cli->options, "filter")->len ? image_filter_passes : NULL,

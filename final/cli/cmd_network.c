@@ -8,7 +8,6 @@
 #include "base/ip.h"
 #include "base/json.h"
 #include "cli/commands.h"
-#include "cli/confirm.h"
 #include "cli/filter.h"
 #include "cli/format.h"
 #include "cli/human.h"
@@ -425,22 +424,9 @@ static int cmd_rm(struct cli *cli)
 
 static int cmd_prune(struct cli *cli)
 {
-    cleanup_strv struct strv names = {0};
-    struct prune_filter filter;
-    struct err err = {0};
-    int r = 0;
-
-    if (prune_read_filter(&cli->options, &filter, &err) < 0)
-        return cli_fail(cli, &err);
-    if (options_flag(&cli->options, "force") ||
-        confirm("This will remove all custom networks not used by at least one container.")) {
-        r = cli_engine(cli, &err);
-        if (!r)
-            r = engine_prune_networks(cli->engine, &filter, &names, &err);
-        prune_print("Deleted Networks:", &names);
-    }
-    prune_filter_free(&filter);
-    return r < 0 ? cli_engine_fail(cli, &err) : 0;
+    return prune_command(
+        cli, &prune_networks,
+        "This will remove all custom networks not used by at least one container.");
 }
 
 const struct command command_network_create = {

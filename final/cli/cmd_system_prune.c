@@ -24,84 +24,44 @@ struct pruning {
     struct cli *cli;
     struct prune_filter filter;
     struct image_filter image_filter;
-    bool all;
     uint64_t bytes;
 };
 
 /* --- steps ------------------------------------------------------------------------------------ */
 
-static int prune_containers(struct pruning *p, struct err *err)
+static int run_volumes(struct cli *cli, const struct prune_filter *filter, struct strv *ret_gone,
+                       uint64_t *ret_bytes, struct err *err)
 {
-    cleanup_strv struct strv ids = {0};
-    uint64_t bytes = 0;
-    int r = engine_prune_containers(p->cli->engine, &p->filter, &ids, &bytes, err);
-
-    prune_print("Deleted Containers:", &ids);
-    p->bytes += bytes;
-    return r;
-}
-
-static int prune_networks(struct pruning *p, struct err *err)
-{
-    cleanup_strv struct strv names = {0};
-    int r = engine_prune_networks(p->cli->engine, &p->filter, &names, err);
-
-    prune_print("Deleted Networks:", &names);
-    return r;
-}
-
-static int prune_volumes(struct pruning *p, struct err *err)
-{
-    cleanup_strv struct strv names = {0};
-    uint64_t bytes = 0;
-    int r = engine_prune_volumes(p->cli->engine, &p->filter, false, &names, &bytes, err);
-
-    prune_print("Deleted Volumes:", &names);
-    p->bytes += bytes;
-    return r;
-}
-
-static int prune_images(struct pruning *p, struct err *err)
-{
-    cleanup_with(removed_free) struct removed removed = {0};
-    bool filtered = options_list(&p->cli->options, "filter")->len;
-    int r = engine_prune_images(p->cli->engine, p->all, filtered ? image_filter_passes : NULL,
-                                &p->image_filter, &removed, err);
-
-    prune_print_images(&removed);
-    p->bytes += removed.bytes;
-    return r;
+    return engine_prune_volumes(cli->engine, filter, false, ret_gone, ret_bytes, err);
 }
 
 /* A step of a build has no labels: whoever asks for some does not mean it. */
-static int prune_cache(struct pruning *p, struct err *err)
+static int run_cache(struct cli *cli, const struct prune_filter *filter, struct strv *ret_gone,
+                     uint64_t *ret_bytes, struct err *err)
 {
-    struct build_prune what = {.all = p->all, .until_ns = p->filter.until_ns};
-    cleanup_strv struct strv ids = {0};
-    uint64_t bytes = 0;
-    int r = 0;
+    struct build_prune what = {.all = options_flag(&cli->options, "all"),
+                               .until_ns = filter->until_ns};
 
-    if (!p->filter.labels.len)
-        r = build_prune(p->cli->engine, &what, &ids, &bytes, err);
-    prune_print("Deleted build cache objects:", &ids);
-    p->bytes += bytes;
-    return r;
+    return filter->labels.len ? 0 : build_prune(cli->engine, &what, ret_gone, ret_bytes, err);
 }
 
-/* What each step says that it will remove, and with --all; NULL: it is only done with --volumes. */
+static const struct prune_kind volumes = {"Deleted Volumes:", run_volumes, false},
+                               cache = {"Deleted build cache objects:", run_cache, false};
+
+/* What each step says that it will remove, and with --all. */
 static const struct step {
-    int (*run)(struct pruning *p, struct err *err);
+    const struct prune_kind *kind; /* NULL: images, which have a filter of their own */
     const char *usual, *all;
-    bool volumes;
+    bool volumes; /* it is only done with --volumes */
 } steps[] = {
-    {prune_containers, "all stopped containers", "all stopped containers", false},
-    {prune_networks, "all networks not used by at least one container",
+    {&prune_containers, "all stopped containers", "all stopped containers", false},
+    {&prune_networks, "all networks not used by at least one container",
      "all networks not used by at least one container", false},
-    {prune_volumes, "all anonymous volumes not used by at least one container",
+    {&volumes, "all anonymous volumes not used by at least one container",
      "all anonymous volumes not used by at least one container", true},
-    {prune_images, "all dangling images",
-     "all images without at least one container associated to them", false},
-    {prune_cache, "unused build cache", "all build cache", false},
+    {NULL, "all dangling images", "all images without at least one container associated to them",
+     false},
+    {&cache, "unused build cache", "all build cache", false},
 };
 #define STEPS (sizeof steps / sizeof *steps)
 
@@ -142,13 +102,32 @@ static int check_until(const struct options *o, struct err *err)
     return 0;
 }
 
+static int prune_images(struct pruning *p, struct err *err)
+{
+    cleanup_with(removed_free) struct removed removed = {0};
+    const struct options *o = &p->cli->options;
+    int r = engine_prune_images(p->cli->engine, options_flag(o, "all"),
+                                options_list(o, "filter")->len ? image_filter_passes : NULL,
+                                &p->image_filter, &removed, err);
+
+    prune_print_images(&removed);
+    p->bytes += removed.bytes;
+    return r;
+}
+
+static int run_step(struct pruning *p, const struct step *step, struct err *err)
+{
+    return step->kind ? prune_run(p->cli, step->kind, &p->filter, &p->bytes, err)
+                      : prune_images(p, err);
+}
+
 static int prune(struct pruning *p, struct err *err)
 {
     int r = 0;
 
     for (size_t i = 0; i < STEPS && r >= 0; i++)
         if (is_wanted(&steps[i], &p->cli->options))
-            r = steps[i].run(p, err);
+            r = run_step(p, &steps[i], err);
     if (r >= 0)
         prune_print_total(p->bytes);
     return r;
@@ -157,7 +136,7 @@ static int prune(struct pruning *p, struct err *err)
 static int cmd_system_prune(struct cli *cli)
 {
     const struct options *o = &cli->options;
-    struct pruning p = {.cli = cli, .all = options_flag(o, "all")};
+    struct pruning p = {.cli = cli};
     struct err err = {0};
     int code = 0;
 

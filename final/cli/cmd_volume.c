@@ -6,7 +6,6 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "cli/commands.h"
-#include "cli/confirm.h"
 #include "cli/filter.h"
 #include "cli/format.h"
 #include "cli/prune.h"
@@ -198,33 +197,22 @@ static int cmd_rm(struct cli *cli)
     return code;
 }
 
+static int run_prune(struct cli *cli, const struct prune_filter *filter, struct strv *ret_gone,
+                     uint64_t *ret_bytes, struct err *err)
+{
+    return engine_prune_volumes(cli->engine, filter, options_flag(&cli->options, "all"), ret_gone,
+                                ret_bytes, err);
+}
+
 static int cmd_prune(struct cli *cli)
 {
-    bool all = options_flag(&cli->options, "all");
-    cleanup_strv struct strv names = {0};
-    struct prune_filter filter;
-    struct err err = {0};
-    uint64_t bytes = 0;
-    int r;
+    static const struct prune_kind volumes = {"Deleted Volumes:", run_prune, false};
 
-    if (prune_read_filter(&cli->options, &filter, &err) < 0)
-        return cli_fail(cli, &err);
-    if (!options_flag(&cli->options, "force") &&
-        !confirm(all ? "This will remove all local volumes not used by at least one container."
-                     : "This will remove anonymous local volumes not used by at least one "
-                       "container.")) {
-        prune_filter_free(&filter);
-        return 0;
-    }
-    r = cli_engine(cli, &err);
-    if (!r)
-        r = engine_prune_volumes(cli->engine, &filter, all, &names, &bytes, &err);
-    prune_filter_free(&filter);
-    prune_print("Deleted Volumes:", &names);
-    if (r < 0)
-        return cli_engine_fail(cli, &err);
-    prune_print_total(bytes);
-    return 0;
+    return prune_command(
+        cli, &volumes,
+        options_flag(&cli->options, "all")
+            ? "This will remove all local volumes not used by at least one container."
+            : "This will remove anonymous local volumes not used by at least one container.");
 }
 
 const struct command command_volume_create = {
