@@ -1,5 +1,6 @@
 /* The rows of build and builder prune; cooper-image has their functions (cmd_build.c). */
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/forward.h"
 #include "cli/resources.h"
 
@@ -52,9 +53,7 @@ static const struct flag build_flags[] = {
 
 static const struct flag prune_flags[] = {
     {'a', "all", .help = "Remove all unused build cache, not just dangling ones"},
-    {0, "filter", FLAG_LIST, "filter", value_check_filter, NULL,
-     .help = "Provide filter values (e.g., \"until=24h\")"},
-    {'f', "force", .help = "Do not prompt for confirmation"},
+    PRUNE_FLAGS("Provide filter values (e.g., \"until=24h\")"),
     {0, "keep-storage", FLAG_ONE, "bytes", value_check_bytes, NULL,
      .help = "Amount of disk space to keep for cache"},
     FLAGS_END,

@@ -8,16 +8,12 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/df.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/human.h"
 
 static const struct flag df_flags[] = {
-    {0, "format", FLAG_ONE, "string", NULL, NULL,
-     .help = "Format output using a custom template:\n"
-             "'table':            Print output in table format with column headers (default)\n"
-             "'table TEMPLATE':   Print output in table format using the given Go template\n"
-             "'json':             Print in JSON format\n"
-             "'TEMPLATE':         Print output using the given Go template."},
+    FORMAT_TABLE_FLAG,
     {'v', "verbose", .help = "Show detailed information on space usage"},
     FLAGS_END,
 };

@@ -10,17 +10,14 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/filter.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/template.h"
 #include "cli/values.h"
 
 static const struct flag events_flags[] = {
-    {'f', "filter", FLAG_LIST, "filter", value_check_filter, NULL,
-     .help = "Filter output based on conditions provided"},
-    {0, "format", FLAG_ONE, "string", NULL, NULL,
-     .help = "Format output using a custom template:\n"
-             "'json':             Print in JSON format\n"
-             "'TEMPLATE':         Print output using the given Go template."},
+    FILTER_FLAG,
+    FORMAT_DOCUMENT_FLAG(0),
     {0, "since", FLAG_ONE, "string", NULL, NULL, .help = "Show all events created since timestamp"},
     {0, "until", FLAG_ONE, "string", NULL, NULL, .help = "Stream events until this timestamp"},
     FLAGS_END,

@@ -10,12 +10,12 @@
 #include "base/json.h"
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/values.h"
 
 static const struct flag exec_flags[] = {
     {'d', "detach", .help = "Detached mode: run command in the background"},
-    {0, "detach-keys", FLAG_ONE, "string", NULL, NULL,
-     .help = "Override the key sequence for detaching a container"},
+    DETACH_KEYS_FLAG,
     {'e', "env", FLAG_LIST, "list", value_check_env, NULL, .help = "Set environment variables"},
     {0, "env-file", FLAG_LIST, "list", NULL, NULL,
      .help = "Read in a file of environment variables"},

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/proc.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/forward.h"
 #include "cli/values.h"
 
@@ -87,8 +88,7 @@ static const struct flag login_flags[] = {
 static const struct flag no_flags[] = {FLAGS_END};
 
 static const struct flag search_flags[] = {
-    {'f', "filter", FLAG_LIST, "filter", value_check_filter, NULL,
-     .help = "Filter output based on conditions provided"},
+    FILTER_FLAG,
     {0, "format", FLAG_ONE, "string", NULL, NULL,
      .help = "Pretty-print search using a Go template"},
     {0, "limit", FLAG_ONE, "int", value_check_int, NULL, .help = "Max number of search results"},

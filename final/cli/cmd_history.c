@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/human.h"
 #include "cli/rows.h"
@@ -14,12 +15,7 @@
 #define CREATED_BY_COLUMNS 45
 
 static const struct flag flags[] = {
-    {0, "format", FLAG_ONE, "string", NULL, NULL,
-     .help = "Format output using a custom template:\n"
-             "'table':            Print output in table format with column headers (default)\n"
-             "'table TEMPLATE':   Print output in table format using the given Go template\n"
-             "'json':             Print in JSON format\n"
-             "'TEMPLATE':         Print output using the given Go template."},
+    FORMAT_TABLE_FLAG,
     {'H', "human", FLAG_BOOL, NULL, NULL, "true",
      .help = "Print sizes and dates in human readable format"},
     {0, "no-trunc", .help = "Don't truncate output"},

@@ -6,10 +6,10 @@
 
 #include "base/cleanup.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/human.h"
 #include "cli/image_filter.h"
 #include "cli/prune.h"
-#include "cli/values.h"
 #include "image/image.h"
 
 static const struct flag rmi_flags[] = {
@@ -22,9 +22,7 @@ static const struct flag rmi_flags[] = {
 
 static const struct flag prune_flags[] = {
     {'a', "all", .help = "Remove all unused images, not just dangling ones"},
-    {0, "filter", FLAG_LIST, "filter", value_check_filter, NULL,
-     .help = "Provide filter values (e.g. \"until=<timestamp>\")"},
-    {'f', "force", .help = "Do not prompt for confirmation"},
+    PRUNE_FLAGS("Provide filter values (e.g. \"until=<timestamp>\")"),
     FLAGS_END,
 };
 

@@ -7,24 +7,18 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/image_filter.h"
 #include "cli/image_tree.h"
 #include "cli/rows_image.h"
-#include "cli/values.h"
 #include "image/image.h"
 
 static const struct flag images_flags[] = {
     {'a', "all", .help = "Show all images (default hides intermediate images)"},
     {0, "digests", .help = "Show digests"},
-    {'f', "filter", FLAG_LIST, "filter", value_check_filter, NULL,
-     .help = "Filter output based on conditions provided"},
-    {0, "format", FLAG_ONE, "string", NULL, NULL,
-     .help = "Format output using a custom template:\n"
-             "'table':            Print output in table format with column headers (default)\n"
-             "'table TEMPLATE':   Print output in table format using the given Go template\n"
-             "'json':             Print in JSON format\n"
-             "'TEMPLATE':         Print output using the given Go template."},
+    FILTER_FLAG,
+    FORMAT_TABLE_FLAG,
     {0, "no-trunc", .help = "Don't truncate output"},
     {'q', "quiet", .help = "Only show image IDs"},
     {0, "tree", .help = "List images below those they were made from"},

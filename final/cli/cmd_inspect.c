@@ -8,36 +8,32 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/sizes.h"
 
-#define FORMAT_HELP                                                                                \
-    "Format output using a custom template:\n"                                                     \
-    "'json':             Print in JSON format\n"                                                   \
-    "'TEMPLATE':         Print output using the given Go template."
-
 static const struct flag inspect_flags[] = {
-    {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
+    FORMAT_DOCUMENT_FLAG('f'),
     {'s', "size", .help = "Display total file sizes if the type is container"},
     {0, "type", FLAG_ONE, "string", NULL, NULL, .help = "Only inspect objects of the given type"},
     FLAGS_END,
 };
 
 static const struct flag container_inspect_flags[] = {
-    {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
+    FORMAT_DOCUMENT_FLAG('f'),
     {'s', "size", .help = "Display total file sizes"},
     FLAGS_END,
 };
 
 static const struct flag image_inspect_flags[] = {
-    {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
+    FORMAT_DOCUMENT_FLAG('f'),
     {0, "platform", FLAG_ONE, "string", NULL, NULL,
      .help = "Fail unless the image is for this platform: \"os[/arch[/variant]]\""},
     FLAGS_END,
 };
 
 static const struct flag volume_inspect_flags[] = {
-    {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
+    FORMAT_DOCUMENT_FLAG('f'),
     FLAGS_END,
 };
 

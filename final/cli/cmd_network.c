@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/filter.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/human.h"
 #include "cli/prune.h"
@@ -37,22 +38,14 @@ static const struct flag create_flags[] = {
 static const struct flag ls_flags[] = {
     {'f', "filter", FLAG_LIST, "filter", NULL, NULL,
      .help = "Provide filter values (e.g. \"driver=bridge\")"},
-    {0, "format", FLAG_ONE, "string", NULL, NULL,
-     .help = "Format output using a custom template:\n"
-             "'table':            Print output in table format with column headers (default)\n"
-             "'table TEMPLATE':   Print output in table format using the given Go template\n"
-             "'json':             Print in JSON format\n"
-             "'TEMPLATE':         Print output using the given Go template."},
+    FORMAT_TABLE_FLAG,
     {0, "no-trunc", .help = "Do not truncate the output"},
     {'q', "quiet", .help = "Only display network IDs"},
     FLAGS_END,
 };
 
 static const struct flag inspect_flags[] = {
-    {'f', "format", FLAG_ONE, "string", NULL, NULL,
-     .help = "Format output using a custom template:\n"
-             "'json':             Print in JSON format\n"
-             "'TEMPLATE':         Print output using the given Go template."},
+    FORMAT_DOCUMENT_FLAG('f'),
     {'v', "verbose", .help = "Verbose output for diagnostics"},
     FLAGS_END,
 };

@@ -1,12 +1,10 @@
 /* container prune. */
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/prune.h"
-#include "cli/values.h"
 
 static const struct flag prune_flags[] = {
-    {0, "filter", FLAG_LIST, "filter", value_check_filter, NULL,
-     .help = "Provide filter values (e.g. \"until=<timestamp>\")"},
-    {'f', "force", .help = "Do not prompt for confirmation"},
+    PRUNE_FLAGS("Provide filter values (e.g. \"until=<timestamp>\")"),
     FLAGS_END,
 };
 

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/filter.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/rows.h"
 #include "cli/rows_container.h"
@@ -18,12 +19,7 @@ static const struct flag ps_flags[] = {
     {'a', "all", .help = "Show all containers (default shows just running)"},
     {'f', "filter", FLAG_LIST, "filter", NULL, NULL,
      .help = "Filter output based on conditions provided"},
-    {0, "format", FLAG_ONE, "string", NULL, NULL,
-     .help = "Format output using a custom template:\n"
-             "'table':            Print output in table format with column headers (default)\n"
-             "'table TEMPLATE':   Print output in table format using the given Go template\n"
-             "'json':             Print in JSON format\n"
-             "'TEMPLATE':         Print output using the given Go template."},
+    FORMAT_TABLE_FLAG,
     {'n', "last", FLAG_ONE, "int", value_check_int, "-1",
      .help = "Show n last created containers (includes all states)"},
     {'l', "latest", .help = "Show the latest created container (includes all states)"},

@@ -7,20 +7,19 @@
 #include "base/json.h"
 #include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/rows.h"
 
 static const struct flag start_flags[] = {
     {0, "again", .help = NULL}, /* said by a shim whose restart policy wants it */
     {'a', "attach", .help = "Attach STDOUT/STDERR and forward signals"},
-    {0, "detach-keys", FLAG_ONE, "string", NULL, NULL,
-     .help = "Override the key sequence for detaching a container"},
+    DETACH_KEYS_FLAG,
     {'i', "interactive", .help = "Attach container's STDIN"},
     FLAGS_END,
 };
 
 static const struct flag attach_flags[] = {
-    {0, "detach-keys", FLAG_ONE, "string", NULL, NULL,
-     .help = "Override the key sequence for detaching a container"},
+    DETACH_KEYS_FLAG,
     {0, "no-stdin", .help = "Do not attach STDIN"},
     {0, "sig-proxy", FLAG_BOOL, NULL, NULL, "true",
      .help = "Proxy all received signals to the process"},

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/human.h"
 #include "cli/rows.h"
@@ -18,12 +19,7 @@
 
 static const struct flag stats_flags[] = {
     {'a', "all", .help = "Show all containers (default shows just running)"},
-    {0, "format", FLAG_ONE, "string", NULL, NULL,
-     .help = "Format output using a custom template:\n"
-             "'table':            Print output in table format with column headers (default)\n"
-             "'table TEMPLATE':   Print output in table format using the given Go template\n"
-             "'json':             Print in JSON format\n"
-             "'TEMPLATE':         Print output using the given Go template."},
+    FORMAT_TABLE_FLAG,
     {0, "no-stream", .help = "Disable streaming stats and only pull the first result"},
     {0, "no-trunc", .help = "Do not truncate output"},
     FLAGS_END,

@@ -8,16 +8,12 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/human.h"
 
-#define FORMAT_HELP                                                                                \
-    "Format output using a custom template:\n"                                                     \
-    "'json':             Print in JSON format\n"                                                   \
-    "'TEMPLATE':         Print output using the given Go template."
-
 static const struct flag system_flags[] = {
-    {'f', "format", FLAG_ONE, "string", NULL, NULL, .help = FORMAT_HELP},
+    FORMAT_DOCUMENT_FLAG('f'),
     FLAGS_END,
 };
 

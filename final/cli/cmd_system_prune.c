@@ -7,15 +7,13 @@
 #include "build/build.h"
 #include "cli/commands.h"
 #include "cli/confirm.h"
+#include "cli/flags.h"
 #include "cli/image_filter.h"
 #include "cli/prune.h"
-#include "cli/values.h"
 
 static const struct flag prune_flags[] = {
     {'a', "all", .help = "Remove all unused images not just dangling ones"},
-    {0, "filter", FLAG_LIST, "filter", value_check_filter, NULL,
-     .help = "Provide filter values (e.g. \"label=<key>=<value>\")"},
-    {'f', "force", .help = "Do not prompt for confirmation"},
+    PRUNE_FLAGS("Provide filter values (e.g. \"label=<key>=<value>\")"),
     {0, "volumes", .help = "Prune anonymous volumes"},
     FLAGS_END,
 };

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/filter.h"
+#include "cli/flags.h"
 #include "cli/format.h"
 #include "cli/prune.h"
 #include "cli/rows.h"
@@ -23,12 +24,7 @@ static const struct flag create_flags[] = {
 static const struct flag ls_flags[] = {
     {'f', "filter", FLAG_LIST, "filter", value_check_filter, NULL,
      .help = "Provide filter values (e.g. \"dangling=true\")"},
-    {0, "format", FLAG_ONE, "string", NULL, NULL,
-     .help = "Format output using a custom template:\n"
-             "'table':            Print output in table format with column headers (default)\n"
-             "'table TEMPLATE':   Print output in table format using the given Go template\n"
-             "'json':             Print in JSON format\n"
-             "'TEMPLATE':         Print output using the given Go template."},
+    FORMAT_TABLE_FLAG,
     {'q', "quiet", .help = "Only display volume names"},
     FLAGS_END,
 };
@@ -40,9 +36,7 @@ static const struct flag rm_flags[] = {
 
 static const struct flag prune_flags[] = {
     {'a', "all", .help = "Remove all unused volumes, not just anonymous ones"},
-    {0, "filter", FLAG_LIST, "filter", value_check_filter, NULL,
-     .help = "Provide filter values (e.g. \"label=<label>\")"},
-    {'f', "force", .help = "Do not prompt for confirmation"},
+    PRUNE_FLAGS("Provide filter values (e.g. \"label=<label>\")"),
     FLAGS_END,
 };
 

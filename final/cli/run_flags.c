@@ -2,13 +2,13 @@
  * really does is here: a flag that does nothing would be a lie. --help sorts them. */
 #include "cli/run_options.h"
 
+#include "cli/flags.h"
 #include "cli/resources.h"
 #include "cli/values.h"
 
 const struct flag run_flags[] = {
     {'d', "detach", .help = "Run container in background and print container ID"},
-    {0, "detach-keys", FLAG_ONE, "string", NULL, NULL,
-     .help = "Override the key sequence for detaching a container"},
+    DETACH_KEYS_FLAG,
     {0, "sig-proxy", FLAG_BOOL, NULL, NULL, "true",
      .help = "Proxy received signals to the process"},
     /* RUN_ONLY_FLAGS up to here */
