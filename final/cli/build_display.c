@@ -62,8 +62,9 @@ static void erase(struct build_display *d)
     d->drawn = 0;
 }
 
-/* At most one line of the screen; what a terminal would obey is left out. UTF-8 is cut between
- * characters. */
+/* At most one line of the screen: a line that wraps is one more than will be erased. What a
+ * terminal would obey is left out. UTF-8 is cut between characters; those of three bytes and more
+ * may be wide (Chinese, emoji), so they count as if they were. */
 static void print_cut(const struct build_display *d, const char *text, size_t len, unsigned used)
 {
     unsigned room = d->columns > used + 1 ? d->columns - used - 1 : 0;
@@ -79,19 +80,24 @@ static void print_cut(const struct build_display *d, const char *text, size_t le
         }
         if (c < 32 || c == 127)
             continue;
-        if ((c & 0xC0) != 0x80 && !room--)
-            return;
+        if ((c & 0xC0) != 0x80) { /* it begins a character */
+            unsigned width = c >= 0xE1 ? 2 : 1;
+
+            if (room < width)
+                return;
+            room -= width;
+        }
         putchar(c);
     }
 }
 
 static void print_title(struct build_display *d, const struct row *row, const char *mark)
 {
-    char head[64];
-    int used = snprintf(head, sizeof head, "%s [%*u/%u] ", mark, d->steps > 9 ? 2 : 1, row->step,
-                        d->steps);
+    /* The mark has two columns at most; the bytes of its colour have none. Behind the title comes
+     * a time. */
+    int used = 2 + printf("%s [%*u/%u] ", mark, d->steps > 9 ? 2 : 1, row->step, d->steps) -
+               (int)strlen(mark);
 
-    fputs(head, stdout);
     print_cut(d, row->title, strcspn(row->title, "\n"), (unsigned)used + 8);
 }
 

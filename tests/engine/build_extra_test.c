@@ -174,6 +174,29 @@ START_TEST(a_quiet_build_does_not_hold_everything)
 }
 END_TEST
 
+/* On a line of 80 columns: what is done is shown as long as while it went on, however many bytes
+ * its mark has; and what may take two columns a character never takes more than the line. */
+START_TEST(lines_of_the_display_fit)
+{
+    static const char title[] = "RUN : abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOP";
+    cleanup_free char *text = str_format("FROM box:1\n%s\n", title), *all = NULL;
+    cleanup_buf struct buf wide = {0};
+    const char *said;
+
+    build_file("ctx", "Dockerfile", text);
+    all = str_copy(BUILD("ctx", "--progress=tty"));
+    ck_assert_uint_eq(build_count(all, title), build_count(all, "[2/2]"));
+    buf_add_str(&wide, "FROM box:1\nRUN : ");
+    for (int i = 0; i < 34; i++)
+        buf_add_str(&wide, "\u6f22");
+    buf_add_str(&wide, "\n");
+    build_file("ctx", "Dockerfile", wide.data);
+    said = strstr(BUILD("ctx", "--progress=tty"), "=> [2/2] RUN : ");
+    ck_assert_ptr_nonnull(said);
+    ck_assert_uint_le(strcspn(said, "\n"), strlen("=> [2/2] RUN : ") + 28 * 3 + strlen(" 0.0s"));
+}
+END_TEST
+
 START_TEST(a_failed_step_can_be_looked_into)
 {
     static const char words[] = "cat /data/left; id -u; exit\n";
@@ -209,6 +232,7 @@ SUITE(build_extra)
     tcase_add_test(t, what_cannot_be_a_name_is_no_tag);
     tcase_add_test(t, what_does_nothing_is_told);
     tcase_add_test(t, a_quiet_build_does_not_hold_everything);
+    tcase_add_test(t, lines_of_the_display_fit);
     tcase_add_test(t, a_failed_step_can_be_looked_into);
     suite_add_tcase(suite, t);
 }
