@@ -5,8 +5,8 @@
  *
  * In two halves, because between them the cache is asked:
  *
- *     copy_plan()     finds the sources (globs, excludes), fetches what has to be fetched, and
- * hashes copy_apply()    makes a layer of them
+ *     copy_plan()     finds the sources (globs, excludes), fetches what has to be fetched, hashes
+ *     copy_apply()    makes a layer of them
  *
  * Both sides are foreign. A source is found beneath the root of its tree, its symlinks are resolved
  * inside it; the destination is resolved inside the image's root, symlinks of lower layers too.

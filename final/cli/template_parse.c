@@ -1,9 +1,12 @@
 /* Recursive descent with one token of look-ahead. Grammar:
+ *
  *     list     = { TEXT | "{{" action "}}" }
- *     action   = pipeline | "if" pipeline | "range" pipeline | "with" pipeline | "else" ["if" ...]
- * | "end" pipeline = [ $v { "," $v } (":=" | "=") ] call { "|" call } call     = operand { operand
- * } operand  = ( "." | FIELD | $v | constant | function | "(" pipeline ")" ) { FIELD without a
- * blank }
+ *     action   = pipeline | "if" pipeline | "range" pipeline | "with" pipeline
+ *              | "else" ["if" ...] | "end"
+ *     pipeline = [ $v { "," $v } (":=" | "=") ] call { "|" call }
+ *     call     = operand { operand }
+ *     operand  = ( "." | FIELD | $v | constant | function | "(" pipeline ")" )
+ *                { FIELD without a blank }
  */
 #include <stdlib.h>
 #include <string.h>

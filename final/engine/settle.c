@@ -6,11 +6,12 @@
  * exit.json, or, when the shim was killed before it could write one, kills what is left in the
  * control group and says so.
  *
- *   creating  by a living command: not there yet       dead: running if its shim lives, else
- *                                                      half-made: removed
- *   starting  by a living command: not running yet     dead: running if its shim lives, else as
- * below running   shim alive and no exit.json: true        else: exited, and --rm containers are
- * removed
+ *     creating   by a living command: not there yet
+ *                dead: running if its shim lives, else half-made: removed
+ *     starting   by a living command: not running yet
+ *                dead: running if its shim lives, else as below
+ *     running    shim alive and no exit.json: true
+ *                else: exited, and --rm containers are removed
  */
 #include <fcntl.h>
 #include <poll.h>

@@ -3,7 +3,9 @@
  *
  * As docker does: every *.crt in certs.d/HOST[:PORT]/ is a CA; client.cert and client.key, or any
  * pair of such names, are our own certificate. The first of these directories that exists counts:
- * <config_dir>/certs.d/HOST/    ($DOCKER_CONFIG or ~/.docker) /etc/cooper/certs.d/HOST/
+ *
+ *     <config_dir>/certs.d/HOST/     ($DOCKER_CONFIG or ~/.docker)
+ *     /etc/cooper/certs.d/HOST/
  *     /etc/docker/certs.d/HOST/
  */
 #pragma once

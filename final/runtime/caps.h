@@ -22,7 +22,8 @@ void caps_known(struct strv *ret);
  *
  *     caps_limit_bounding()   as root: what no later execve(2) can bring back
  *     caps_keep()             after setuid(2): the final sets and, for the filter's sake,
- * CAP_SYS_ADMIN caps_finish()           one capset(2), the last call before execve(2)
+ *                             CAP_SYS_ADMIN
+ *     caps_finish()           one capset(2), the last call before execve(2)
  */
 int caps_limit_bounding(const struct spec_caps *caps, struct err *err);
 int caps_keep(const struct spec_caps *caps, struct err *err);

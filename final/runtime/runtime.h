@@ -11,18 +11,28 @@
  * hooks poststart and poststop are the caller's (hooks.h).
  *
  * Spec: OCI runtime-spec 1.2 and what 1.3 adds, config.md and config-linux.md: all of it, for root
- * and, in a user namespace, for an ordinary user. Extensions, as annotations, all
- * optional: org.cooper.overlay.base     directory to chdir to before mounting the root as an
- * overlay org.cooper.overlay.options  its option string (relative names); mounted at root.path in
- * the new mount namespace, so it vanishes with the container org.cooper.user "name|uid[:group|gid]"
- * to be looked up in the container's /etc/passwd and /etc/group; overrides process.user.
- * Supplementary groups come from there too, and HOME when process.env has none ("/root" for uid 0,
- * else "/"), and the names and numbers of the list process.user."org.cooper.groups"
- * org.cooper.seccomp          "default": the built-in filter; else a file with a compiled
- * filter, relative to the bundle; absent: linux.seccomp is compiled if present. And mount options
- * of its own: "x-cooper.seed": before a bind is mounted, an empty source directory is filled with
- * what the image has at the destination (content, owner, mode): volumes. "x-cooper.beneath=PATH":
- * only a directory inside of what is mounted, resolved there.
+ * and, in a user namespace, for an ordinary user.
+ *
+ * Extensions, as annotations, all optional:
+ *
+ *     org.cooper.overlay.base      directory to chdir to before mounting the root as an overlay
+ *     org.cooper.overlay.options   its option string (relative names); mounted at root.path in the
+ *                                  new mount namespace, so it vanishes with the container
+ *     org.cooper.user              "name|uid[:group|gid]" to be looked up in the container's
+ *                                  /etc/passwd and /etc/group; overrides process.user. Groups come
+ *                                  from there too, and HOME when process.env has none ("/root" for
+ *                                  uid 0, else "/")
+ *     org.cooper.groups            of process.user: names and numbers of more groups, a list
+ *     org.cooper.seccomp           "default": the built-in filter; else a file with a compiled
+ *                                  filter, relative to the bundle; absent: linux.seccomp is
+ *                                  compiled if present
+ *
+ * And mount options of its own:
+ *
+ *     x-cooper.seed                before a bind is mounted, an empty source directory is filled
+ *                                  with what the image has at the destination (content, owner,
+ *                                  mode): volumes
+ *     x-cooper.beneath=PATH        only a directory inside of what is mounted, resolved there
  */
 #pragma once
 

@@ -1,11 +1,13 @@
 /* overlay.c - the option string of a container's overlay mount: read-only layers, top first, under
  * one writable upper directory. Names are relative to layers/, where the mounting process stands.
  *
- *   redirect_dir=nofollow, metacopy=off   what a layer says of itself in xattrs is never followed:
- * an image must not point into other layers index=off                             lower layers are
- * shared by many mounts volatile                              (--rm only) unmounting need not wait
- * for the disk: the upper directory is thrown away next. Linux 5.10 Kernel:
- * Documentation/filesystems/overlayfs.rst
+ *     redirect_dir=nofollow,   what a layer says of itself in xattrs is never followed: an image
+ *     metacopy=off             must not point into other layers
+ *     index=off                lower layers are shared by many mounts
+ *     volatile                 (--rm only) unmounting need not wait for the disk: the upper
+ *                              directory is thrown away next. Linux 5.10
+ *
+ * Kernel: Documentation/filesystems/overlayfs.rst
  */
 #include "storage/storage.h"
 

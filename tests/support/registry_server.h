@@ -2,9 +2,8 @@
  * images in it made by skopeo and umoci from a small busybox-static tree.
  *
  *     struct registry_server s;
- *     registry_server_start(&s, &(struct registry_server_options){.user = "ann", .password =
- * "secret"}); registry_server_push(&s, "me/app:v1", &(struct test_image){.layers = 3, .format =
- * "v2s2"});
+ *     registry_server_start(&s, &(struct registry_server_options){.user = "a", .password = "b"});
+ *     registry_server_push(&s, "me/app:v1", &(struct test_image){.layers = 3, .format = "v2s2"});
  *     ...
  *     registry_server_stop(&s);
  *

@@ -1,12 +1,15 @@
 /* net - both ends of a conversation, for tests of networks. What it prints is what a test compares.
  *
  *     net serve tcp|udp PORT NAME        answers "NAME from ADDRESS" to everybody, for ever;
- * datagrams are printed, too: "got TEXT from ADDRESS" net ask tcp|udp ADDRESS PORT MS    says what
- * came back, "refused", "timeout" or "unreachable" net flood tcp ADDRESS PORT BYTES   sends and
- * counts what comes back net echo PORT                      sends back what comes, over TCP net dns
- * SERVER NAME TYPE [tcp]     the answer: code, flags, records in order net udp-from INTERFACE MAC
- * ADDRESS TO-MAC TO-ADDRESS PORT TEXT net arp-from INTERFACE MAC ADDRESS TO-ADDRESS    a forged
- * frame each
+ *                                        datagrams are printed, too: "got TEXT from ADDRESS"
+ *     net ask tcp|udp ADDRESS PORT MS    says what came back, "refused", "timeout" or
+ *                                        "unreachable"
+ *     net flood tcp ADDRESS PORT BYTES   sends and counts what comes back
+ *     net echo PORT                      sends back what comes, over TCP
+ *     net dns SERVER NAME TYPE [tcp]     the answer: code, flags, records in order
+ *     net udp-from INTERFACE MAC ADDRESS TO-MAC TO-ADDRESS PORT TEXT
+ *     net arp-from INTERFACE MAC ADDRESS TO-ADDRESS
+ *                                        a forged frame each
  */
 #include <arpa/inet.h>
 #include <errno.h>
