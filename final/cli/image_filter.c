@@ -172,10 +172,16 @@ bool image_filter_holds(struct image_filter *f, const struct image *image, const
            match_labels(&k);
 }
 
+/* What a build makes says that it is as old as what it is built on, and may be minutes old:
+ * until=24h of a prune does not mean it. When it got its name here counts, too; pulling is no such
+ * moment. */
 bool image_filter_passes(void *filter, const struct image *image)
 {
+    const struct image_filter *f = filter;
     cleanup_free char *familiar =
         image->references.len ? reference_familiar(image->references.items[0]) : str_copy("");
 
+    if (f->until_ns && image->tagged_ns > f->until_ns)
+        return false;
     return image_filter_holds(filter, image, familiar);
 }

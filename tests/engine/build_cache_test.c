@@ -261,6 +261,20 @@ START_TEST(times_are_those_that_were_asked_for)
 }
 END_TEST
 
+/* It says that it is of 2001. */
+START_TEST(what_was_built_a_moment_ago_is_not_pruned_as_old)
+{
+    build_file("ctx", "Dockerfile", "FROM box:1\nLABEL old=1\nRUN echo >/data/x\n");
+    BUILD("ctx", "-t", MADE, "--build-arg", "SOURCE_DATE_EPOCH=1000000000");
+    EXPECT(0, "Total reclaimed space: 0B\n", "", "image", "prune", "-af", "--filter", "until=1h",
+           "--filter", "label=old");
+    EXPECT(0, "2001-09-09T01:46:40Z\n", "", "inspect", "-f", "{{.Created}}", MADE);
+    EXPECT(0, NULL, "", "image", "prune", "-af", "--filter", "until=2100-01-01", "--filter",
+           "label=old");
+    EXPECT(1, NULL, "No such", "image", "inspect", MADE);
+}
+END_TEST
+
 START_TEST(builds_at_the_same_time_do_not_disturb_each_other)
 {
     pid_t pids[4];
@@ -297,6 +311,7 @@ SUITE(build_cache)
     tcase_add_test(t, why_is_told_of_copies_between_stages);
     tcase_add_test(t, what_was_pruned_is_done_again);
     tcase_add_test(t, builds_at_the_same_time_do_not_disturb_each_other);
+    tcase_add_test(t, what_was_built_a_moment_ago_is_not_pruned_as_old);
     suite_add_tcase(suite, t);
 
     t = tcase_create("mounts");
