@@ -19,12 +19,19 @@ static int find_by_reference(struct engine *e, const char *name, struct image *r
     return store_image_by_reference(e->store, canonical, ret, err);
 }
 
+/* As docker spells it: "docker.io/library/x" is "x:latest". */
 static int no_such_image(const char *name, struct err *err)
 {
-    const char *last = strrchr(name, '/') ? strrchr(name, '/') : name;
-    bool tagged = strchr(last, ':') || strchr(name, '@');
+    cleanup_free char *canonical = NULL, *familiar = NULL;
+    struct reference ref;
+    struct err ignored = {0};
 
-    return err_set(err, ENOENT, "No such image: %s%s", name, tagged ? "" : ":latest");
+    if (!strchr(name, '@') && reference_parse(name, &ref, &ignored) == 0) {
+        canonical = reference_canonical(&ref);
+        familiar = reference_familiar(canonical);
+        reference_free(&ref);
+    }
+    return err_set(err, ENOENT, "No such image: %s", familiar ? familiar : name);
 }
 
 int engine_find_image(struct engine *e, const char *name, struct image *ret, struct err *err)

@@ -232,6 +232,8 @@ static const struct {
      "",
      {"tag", "box:1"}},
     {1, DAEMON "No such image: nosuch:latest\n", "", {"history", "nosuch"}},
+    {1, DAEMON "No such image: nosuch:latest\n", "", {"history", "docker.io/library/nosuch"}},
+    {1, DAEMON "No such image: a.b/nosuch:1\n", "", {"rmi", "a.b/nosuch:1"}},
     {1, DAEMON "No such image: nosuch\n", "", {"save", "nosuch"}},
     {1, "open /nosuchfile: no such file or directory\n", "", {"load", "-i", "/nosuchfile"}},
     {1, "open /nosuchfile: no such file or directory\n", "", {"import", "/nosuchfile"}},
