@@ -172,15 +172,24 @@ static json_t *environment(const struct running *r)
     return env;
 }
 
+/* What RUN --network says, else what build --network says. */
+static const char *network_mode(const struct running *r)
+{
+    return r->network && strcmp(r->network, "default") != 0
+               ? r->network
+               : json_str(r->stage->build->request->host, "NetworkMode", "");
+}
+
 /* Nothing in it is of chance: a program that writes down its host's name gives the same layer
- * again.
+ * again. In another container's network the name is that container's.
  */
 static json_t *container_config(const struct running *r)
 {
     const struct stage *s = r->stage;
     json_t *config = json_object();
 
-    json_put_str(config, "Hostname", "build");
+    if (!str_starts(network_mode(r), "container:"))
+        json_put_str(config, "Hostname", "build");
     json_put_str(config, "User", json_str(s->config, "User", ""));
     json_put_str(config, "WorkingDir", json_str(s->config, "WorkingDir", ""));
     json_put(config, "Env", environment(r));
@@ -193,8 +202,7 @@ static json_t *host_config(const struct running *r)
     const char *security = instruction_flag(r->stage->at, "security");
     json_t *host = json_deep_copy(r->stage->build->request->host);
 
-    if (r->network && strcmp(r->network, "default") != 0)
-        json_put_str(host, "NetworkMode", r->network);
+    json_put_str(host, "NetworkMode", network_mode(r));
     if (security && !strcmp(security, "insecure"))
         json_put(host, "Privileged", json_true());
     return host;

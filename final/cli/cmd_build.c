@@ -221,9 +221,10 @@ static int build_host(struct building *b, struct err *err)
 static void read_lists(struct building *b)
 {
     const struct options *o = &b->cli->options;
+    const char *file = options_one(o, "file");
 
     b->request.source = o->args[0];
-    b->request.dockerfile = options_one(o, "file");
+    b->request.dockerfile = file && *file ? file : NULL;
     b->request.input = STDIN_FILENO;
     b->request.tags = options_list(o, "tag");
     b->request.args = options_list(o, "build-arg");
@@ -338,7 +339,6 @@ static int create_shell(struct building *b, const struct build_failure *f, char 
     json_put(config, "Tty", json_boolean(isatty(STDIN_FILENO)));
     json_put(config, "OpenStdin", json_true());
     json_put(config, "StdinOnce", json_true());
-    json_put(config, "Hostname", json_string("build"));
     json_object_del(host, "Binds"); /* what was mounted for the step is gone */
     (void)b;
     return engine_create(f->engine, &request, ret_id, &warnings, err);

@@ -268,6 +268,14 @@ START_TEST(networks_and_limits_hold_for_commands)
            "/data/default", "/data/files", "/data/hosts");
     build_file("ctx", "Dockerfile", "FROM box:1\nRUN --network=host true\n");
     build_fails("ctx", "RUN --network=host is not allowed");
+    EXPECT(0, NULL, "", "run", "-d", "--name", "net", BOX, "sleep", "1000");
+    build_file("ctx", "Dockerfile", "FROM box:1\nRUN ip addr show eth0 | grep inet >/data/a\n");
+    BUILD("ctx", "-t", MADE, "-f", "", "--network", "container:net");
+    cleanup_free char *theirs = OUTPUT("exec", "net", "sh", "-c", "ip addr show eth0 | grep inet");
+    cleanup_free char *ours = OUTPUT("run", "--rm", MADE, "cat", "/data/a");
+
+    ck_assert_str_eq(theirs, ours);
+    EXPECT(0, NULL, "", "rm", "-f", "net");
 }
 END_TEST
 
