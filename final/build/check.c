@@ -28,19 +28,28 @@ struct checking {
 
 /* --- what the directive says ------------------------------------------------------------------ */
 
+static char *without_blanks(const char *text)
+{
+    char *copy = str_copy(text), *to = copy;
+
+    for (const char *p = copy; *p; p++)
+        if (!isspace((unsigned char)*p))
+            *to++ = *p;
+    *to = 0;
+    return copy;
+}
+
 static int read_option(struct checking *c, const char *option, struct err *err)
 {
-    const char *equals = strchr(option, '=');
-    cleanup_free char *name = str_copy_n(option, strcspn(option, "= "));
-    const char *value = equals ? equals + 1 + strspn(equals + 1, " ") : "";
+    const char *equals = strchr(option, '='), *value = equals ? equals + 1 : "";
     bool yes = !strcasecmp(value, "true") || !strcmp(value, "1");
 
-    if (equals && !strcmp(name, "skip"))
+    if (str_starts(option, "skip="))
         strv_split(&c->skipped, value, ',');
-    else if (equals && !strcmp(name, "error") &&
+    else if (str_starts(option, "error=") &&
              (yes || !strcasecmp(value, "false") || !strcmp(value, "0")))
         c->strict = yes;
-    else if (!equals || strcmp(name, "experimental") != 0) /* there are none here */
+    else if (!str_starts(option, "experimental=")) /* there are none here */
         return err_set(err, EINVAL,
                        "invalid check option \"%s\": skip=NAME,... or error=true or false", option);
     return 0;
@@ -51,18 +60,16 @@ static int read_option(struct checking *c, const char *option, struct err *err)
 static int read_options(struct checking *c, struct err *err)
 {
     const char *given = scope_given(c->build, "BUILDKIT_DOCKERFILE_CHECK");
-    const char *text = given ? given : c->build->file.check;
+    const char *written = c->build->file.check ? c->build->file.check : "";
+    cleanup_free char *text = without_blanks(given ? given : written);
     cleanup_strv struct strv options = {0};
 
-    strv_split(&options, text ? text : "", ';');
-    for (size_t i = 0; i < options.len; i++) {
-        const char *option = options.items[i] + strspn(options.items[i], " ");
-
-        if (*option && read_option(c, option, err) < 0) {
+    strv_split(&options, text, ';');
+    for (size_t i = 0; i < options.len; i++)
+        if (*options.items[i] && read_option(c, options.items[i], err) < 0) {
             c->first.first = c->first.last = given ? 0 : c->build->file.check_line;
             return -err->code;
         }
-    }
     return 0;
 }
 

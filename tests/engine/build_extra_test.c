@@ -151,7 +151,8 @@ START_TEST(what_does_nothing_is_told)
     ck_assert_ptr_nonnull(strstr(BUILD("ctx", "--no-cache-filter", "some", "--no-cache-filter=0"),
                                  "[Warning] --no-cache-filter: there is no stage \"some\"\n"));
     build_file("ctx", "Dockerfile",
-               "# check=skip=NoEmptyContinuation\nFROM box:1\nRUN echo a \\\n\n  b\n");
+               "# check=skip=Other, NoEmptyContinuation ; error = false\nFROM box:1\nRUN echo a "
+               "\\\n\n  b\n");
     ck_assert_ptr_null(strstr(BUILD("ctx"), "[Warning] "));
     ck_assert_ptr_null(
         strstr(BUILD("ctx", "--build-arg", "BUILDKIT_DOCKERFILE_CHECK=skip=all"), "[Warning] "));
