@@ -266,6 +266,7 @@ static int build(struct build *b, struct build_result *ret, struct err *err)
     }
     warn_unused(b);
     warn_unknown(b);
+    cache_from_warn(b);
     if (b->request->squash)
         r = image_squash(b->target, err);
     if (r < 0)

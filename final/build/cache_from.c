@@ -61,6 +61,36 @@ static int take_step(struct stage *s, const json_t *document, struct layer *ret,
     return store_layer_find(s->engine->store, chain, ret, err);
 }
 
+/* "NAME", or as BuildKit has it "type=registry,ref=NAME". What is meant is the image that is here.
+ */
+static int find_named(struct engine *e, const char *given, struct image *ret)
+{
+    cleanup_strv struct strv fields = {0};
+    const char *name = given;
+    struct err ignored = {0};
+
+    strv_split(&fields, given, ',');
+    for (size_t i = 0; i < fields.len; i++)
+        if (str_starts(fields.items[i], "ref="))
+            name = fields.items[i] + strlen("ref=");
+    return engine_find_image(e, name, ret, &ignored);
+}
+
+void cache_from_warn(struct build *b)
+{
+    const struct strv *names = b->request->cache_from;
+
+    for (size_t i = 0; names && i < names->len; i++) {
+        struct image image;
+
+        if (find_named(b->engine, names->items[i], &image) < 0)
+            stage_tell(b->target, BUILD_WARNING, "--cache-from %s: no such image is here",
+                       names->items[i]);
+        else
+            image_free(&image);
+    }
+}
+
 int cache_from(struct stage *s, const char *description, struct layer *ret, struct err *err)
 {
     const struct strv *names = s->build->request->cache_from;
@@ -68,12 +98,10 @@ int cache_from(struct stage *s, const char *description, struct layer *ret, stru
     for (size_t i = 0; names && i < names->len; i++) {
         cleanup_json json_t *document = NULL;
         struct image image;
-        int r = engine_find_image(s->engine, names->items[i], &image, err);
+        int r = find_named(s->engine, names->items[i], &image);
 
-        if (r < 0) { /* as with docker, one that is not there is of no use and no error */
-            err_clear(err);
+        if (r < 0) /* as with docker, one that is not there is of no use and no error */
             continue;
-        }
         document = store_image_config(s->engine->store, image.id, err);
         image_free(&image);
         if (!document)

@@ -222,6 +222,8 @@ int cache_alias(struct stage *s, const json_t *inputs, const char *parent, const
 /* 1 and the layer (chain_id "": no file was changed) that an image of --cache-from has for this
  * step; 0: none. */
 int cache_from(struct stage *s, const char *description, struct layer *ret, struct err *err);
+/* Tells which of them are not here. */
+void cache_from_warn(struct build *b);
 
 /* --- why.c */
 /* Tells what is different from the newest step at this place. `files` as for cache_tell(). */

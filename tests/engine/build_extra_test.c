@@ -47,11 +47,20 @@ START_TEST(an_image_from_elsewhere_stands_for_steps)
     EXPECT(0, NULL, "", "--root", world_other_root(), "load", "-i", archive);
     again = OUTPUT("--root", world_other_root(), "build", "--cache-from", MADE, build_path("ctx"));
     ck_assert_uint_eq(build_count(again, " ---> Using cache\n"), 3);
+    ck_assert_ptr_null(strstr(again, "[Warning]"));
     id[7 + 12] = 0;
     ck_assert(str_ends(again, id + 7)); /* Successfully built ... */
     build_file("ctx", "Dockerfile", "FROM box:1\nENV X=1\nRUN echo\n");
     other = OUTPUT("--root", world_other_root(), "build", "--cache-from", MADE, build_path("ctx"));
     ck_assert_uint_eq(build_count(other, " ---> Using cache\n"), 0);
+    write_layers();
+    EXPECT(0, NULL, "", "--root", world_other_root(), "builder", "prune", "-af");
+    free(other);
+    other = OUTPUT("--root", world_other_root(), "build", "--cache-from", "type=registry,ref=" MADE,
+                   "--cache-from", "none:1", build_path("ctx"));
+    ck_assert_uint_eq(build_count(other, " ---> Using cache\n"), 3);
+    ck_assert_uint_eq(build_count(other, "[Warning] "), 1);
+    ck_assert_ptr_nonnull(strstr(other, "[Warning] --cache-from none:1: no such image is here\n"));
 }
 END_TEST
 
