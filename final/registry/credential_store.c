@@ -13,16 +13,9 @@
 #include "registry/credentials.h"
 #include "registry/helper.h"
 
-#define CONFIG_MAX (1u << 20)
-
 static int load(const char *file, json_t **ret, struct err *err)
 {
-    *ret = NULL;
-    if (access(file, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR)) {
-        *ret = json_object();
-        return 0;
-    }
-    *ret = json_load(AT_FDCWD, file, CONFIG_MAX, err);
+    *ret = credentials_load(file, err);
     if (!*ret)
         return -err->code;
     return json_is_object(*ret) ? 0 : err_set(err, EINVAL, "'%s' is no JSON object", file);

@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -125,6 +126,17 @@ static const json_t *find_entry(const json_t *auths, const char *domain)
     return NULL;
 }
 
+json_t *credentials_load(const char *config_file, struct err *err)
+{
+    struct stat st;
+    int r = config_file ? stat(config_file, &st) : 0;
+
+    if (!config_file || (r < 0 && (errno == ENOENT || errno == ENOTDIR)) ||
+        (!r && S_ISREG(st.st_mode) && !st.st_size))
+        return json_object();
+    return json_load(AT_FDCWD, config_file, CONFIG_MAX, err);
+}
+
 int credentials_find(const char *config_file, const char *domain, struct credentials *ret,
                      struct err *err)
 {
@@ -134,9 +146,7 @@ int credentials_find(const char *config_file, const char *domain, struct credent
     const char *helper;
 
     *ret = found;
-    if (!config_file || (access(config_file, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR)))
-        return 0;
-    config = json_load(AT_FDCWD, config_file, CONFIG_MAX, err);
+    config = credentials_load(config_file, err);
     if (!config)
         return err_wrap(err, "cannot read the credentials");
     helper = credentials_helper(config, credentials_key(domain));

@@ -15,6 +15,10 @@ struct credentials {
     char *identity_token;      /* a refresh token for the token service; NULL: none */
 };
 
+/* docker's config.json; an empty object for one that is not there (or NULL), or has nothing in it.
+ * The caller owns it; NULL after an error. */
+json_t *credentials_load(const char *config_file, struct err *err);
+
 /* Looks for `domain` in `config_file` (NULL: none). Nothing found is success with NULLs. */
 int credentials_find(const char *config_file, const char *domain, struct credentials *ret,
                      struct err *err);

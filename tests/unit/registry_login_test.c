@@ -93,6 +93,21 @@ START_TEST(what_is_kept_is_found_and_the_rest_stays)
 END_TEST
 
 /* A token is kept instead of the password, and Docker Hub has a name of its own. */
+/* docker takes a file with nothing in it for one that is not there. */
+START_TEST(an_empty_file_is_none)
+{
+    cleanup_free char *file = put("config.json", "", 0644), *plain = NULL;
+    struct credentials c;
+
+    ck_assert_int_eq(credentials_find(file, "lab:5000", &c, &err), 0);
+    ck_assert_ptr_null(c.username);
+    ck_assert_int_eq(registry_remember("lab:5000", "ann", "secret", NULL, &plain, &err), 0);
+    ck_assert_int_eq(credentials_find(file, "lab:5000", &c, &err), 0);
+    ck_assert_str_eq(c.username, "ann");
+    credentials_free(&c);
+}
+END_TEST
+
 START_TEST(a_token_takes_the_passwords_place)
 {
     cleanup_free char *plain = NULL, *text = NULL, *file = NULL;
@@ -324,6 +339,7 @@ SUITE(registry_login)
 {
     const TTest *const tests[] = {
         what_is_kept_is_found_and_the_rest_stays,
+        an_empty_file_is_none,
         a_token_takes_the_passwords_place,
         a_helper_keeps_what_the_file_does_not,
         a_helper_for_one_registry_is_for_that_one,
