@@ -13,9 +13,15 @@
 
 void value_add_env(struct strv *env, const char *assignment)
 {
-    const char *value = strchr(assignment, '=') ? NULL : getenv(assignment);
+    const char *value;
 
-    strv_take(env, value ? str_format("%s=%s", assignment, value) : str_copy(assignment));
+    if (strchr(assignment, '=')) {
+        strv_add(env, assignment);
+    } else {
+        value = getenv(assignment);
+        if (value)
+            strv_take(env, str_format("%s=%s", assignment, value));
+    }
 }
 
 static bool valid_utf8(const char *s, size_t len)
@@ -51,10 +57,10 @@ static int add_line(const char *line, const char *what, const char *path, struct
     if (memchr(line, ' ', name) || memchr(line, '\t', name))
         return err_set(err, EINVAL, "invalid %s file (%s): variable '%.*s' contains whitespaces",
                        what, path, (int)name, line);
-    if (strcmp(what, "env"))
-        strv_add(env, line);
-    else if (line[name] || getenv(line)) /* otherwise docker leaves out the line */
+    if (!strcmp(what, "env"))
         value_add_env(env, line);
+    else
+        strv_add(env, line);
     return 0;
 }
 

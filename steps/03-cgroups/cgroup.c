@@ -50,7 +50,8 @@ static void find_version(void)
     if (getenv("KEG_CGROUP"))
         root = getenv("KEG_CGROUP");
     if (statfs(root, &fs) < 0)
-        die("mount it: mount -t cgroup2 none /sys/fs/cgroup",
+        die(getenv("KEG_CGROUP") ? "KEG_CGROUP says so"
+                                 : "mount it: mount -t cgroup2 none /sys/fs/cgroup",
             "there are no control groups at '%s': %m", root);
     is_v2 = fs.f_type == CGROUP2_SUPER_MAGIC;
 }
@@ -105,6 +106,8 @@ static const char *write_hint(void)
     case EBUSY:
     case EOPNOTSUPP:
         return "processes sit in the parent group itself; version 2 wants them in the leaves";
+    case EINVAL:
+        return "the kernel takes no such number here";
     default:
         return NULL;
     }

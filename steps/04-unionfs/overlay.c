@@ -78,6 +78,20 @@ static int make_directory(int parent, const char *name)
     return fd;
 }
 
+static const char *overlay_hint(void)
+{
+    switch (errno) {
+    case EINVAL:
+        return "dmesg knows more; changes cannot go to a directory on an overlay";
+    case ELOOP:
+        return "each directory only once, and none inside of another";
+    case EPERM:
+        return "this needs root";
+    default:
+        return NULL;
+    }
+}
+
 /* `work` is overlayfs's own workshop: an empty directory on the same file system as `upper`. */
 static void mount_overlay(const int lowers[], int upper, int work, const char *target)
 {
@@ -90,9 +104,7 @@ static void mount_overlay(const int lowers[], int upper, int work, const char *t
         n += snprintf(options + n, sizeof options - n, "%s/proc/self/fd/%d",
                       i ? ":" : ",lowerdir=", lowers[i]);
     if (mount("overlay", target, "overlay", MS_NODEV, options) < 0)
-        die(errno == EINVAL ? "dmesg knows more; changes cannot go to a directory on an overlay"
-                            : NULL,
-            "cannot mount the overlay on '%s': %m", target);
+        die(overlay_hint(), "cannot mount the overlay on '%s': %m", target);
 }
 
 char *overlay_mount(const char *lowers)
@@ -116,6 +128,10 @@ static void mount_union(const char *branches, const char *target)
     char work[PATH_MAX];
 
     open_lowers(branches, fds);
+    if (fds[1] < 0)
+        die("for example: keg union fruits:vegetables food", "'%s' is only one directory",
+            branches);
+    close(open_directory(target)); /* else we would make the workshop and then fail */
     while (len > 1 && branches[len - 1] == '/')
         len--;
     snprintf(work, sizeof work, "%.*s.work", len, branches);
@@ -179,11 +195,13 @@ static void print_diff(const char *directory, const char *list)
 
 int overlay_command(char **args)
 {
-    if (!strcmp(args[0], "diff") && args[2])
-        print_diff(args[1], args[2]);
-    else if (!strcmp(args[0], "union") && args[2])
-        mount_union(args[1], args[2]);
-    else
+    int diff = !strcmp(args[0], "diff");
+
+    if (!diff && strcmp(args[0], "union") != 0)
         return 0;
+    if (!args[1] || !args[2] || args[3])
+        die("a root file system of this name is written ./diff or ./union", "usage: keg %s",
+            diff ? "diff DIR ROOTFS[:ROOTFS...]" : "union DIR:DIR[:DIR...] MOUNTPOINT");
+    (diff ? print_diff : mount_union)(args[1], args[2]);
     return 1;
 }

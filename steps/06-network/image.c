@@ -162,7 +162,7 @@ struct image image_open(char **args)
     if (user)
         image.user = user;
     if (!image.command[0])
-        die("the image names none, so it stands behind it", "there is no command to run in '%s'",
-            args[0]);
+        die("write it behind the name; an image is called oci:LAYOUT",
+            "there is no command to run in '%s'", args[0]);
     return image;
 }

@@ -154,10 +154,11 @@ static void read_options(int *ret_host_port, int *ret_port)
 {
     int n, end = 0;
 
-    if (wanted && (sscanf(wanted, SUBNET "%d%n", &n, &end) != 1 || wanted[end] || n < 2 || n > 254))
+    if (wanted &&
+        (sscanf(wanted, SUBNET "%3d%n", &n, &end) != 1 || wanted[end] || n < 2 || n > 254))
         die("N is a number from 2 to 254", "'%s' is not an address " SUBNET "N", wanted);
     if (publish &&
-        (sscanf(publish, "%d:%d%n", ret_host_port, ret_port, &end) != 2 || publish[end] ||
+        (sscanf(publish, "%5d:%5d%n", ret_host_port, ret_port, &end) != 2 || publish[end] ||
          *ret_host_port < 1 || *ret_host_port > 65535 || *ret_port < 1 || *ret_port > 65535))
         die("for example --publish 8080:80", "'%s' is not HOSTPORT:PORT", publish);
 }
