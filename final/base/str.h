@@ -13,6 +13,11 @@ bool str_equal(const char *a, const char *b); /* NULL equals only NULL */
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 
+/* How many bytes the UTF-8 character at `text` has, of which `left` (at least 1) may be read: 0
+ * when it is none. RFC 3629: no surrogates, nothing that could be written shorter, nothing above
+ * U+10FFFF. */
+size_t str_utf8_length(const void *text, size_t left);
+
 /* Reads a whole decimal number: no sign, no blanks, nothing behind it. 0, -EINVAL or -ERANGE. */
 int str_to_u64(const char *s, unsigned long long *ret);
 int str_to_i64(const char *s, long long *ret);

@@ -7,29 +7,12 @@
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-/* How many bytes the character at `p` has: 0 when it is none. RFC 3629: no surrogates, nothing that
- * could be written shorter, nothing above U+10FFFF. */
-static size_t character_length(const unsigned char *p, size_t left)
-{
-    size_t n = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
-
-    if (!n || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
-        (*p == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 static int check_line(const struct source_line *line, size_t *ret_column, struct err *err)
 {
     const unsigned char *p = (const unsigned char *)line->text;
 
     for (size_t i = 0; i < line->len;) {
-        size_t n = character_length(p + i, line->len - i);
+        size_t n = str_utf8_length(p + i, line->len - i);
 
         *ret_column = i + 1;
         if (!p[i])

@@ -97,6 +97,46 @@ START_TEST(comparisons)
 }
 END_TEST
 
+/* The first and last character of each length, and what stands just outside. */
+static const struct {
+    const char *text;
+    size_t length;
+} characters[] = {
+    {"a", 1},
+    {"\x7f", 1},
+    {"\x80", 0}, /* the rest of one */
+    {"\xbf", 0},
+    {"\xc1\xbf", 0}, /* could be shorter */
+    {"\xc2\x80", 2},
+    {"\xdf\xbf", 2},
+    {"\xc2\x7f", 0},
+    {"\xc2\xc0", 0},
+    {"\xe0\x9f\xbf", 0},
+    {"\xe0\xa0\x80", 3},
+    {"\xed\x9f\xbf", 3},
+    {"\xed\xa0\x80", 0}, /* surrogates */
+    {"\xed\xbf\xbf", 0},
+    {"\xee\x80\x80", 3},
+    {"\xef\xbf\xbf", 3},
+    {"\xf0\x8f\xbf\xbf", 0},
+    {"\xf0\x90\x80\x80", 4},
+    {"\xf4\x8f\xbf\xbf", 4},
+    {"\xf4\x90\x80\x80", 0}, /* above U+10FFFF */
+    {"\xf5\x80\x80\x80", 0},
+    {"\xff", 0},
+};
+
+START_TEST(utf8_characters)
+{
+    const char *text = characters[_i].text;
+    size_t n = characters[_i].length;
+
+    ck_assert_uint_eq(str_utf8_length(text, strlen(text)), n);
+    if (n > 1)
+        ck_assert_uint_eq(str_utf8_length(text, n - 1), 0); /* cut */
+}
+END_TEST
+
 SUITE(base_str)
 {
     TCase *t = tcase_create("str");
@@ -106,5 +146,6 @@ SUITE(base_str)
     tcase_add_test(t, buffers_grow_and_end_in_nul);
     tcase_add_test(t, lists_split_and_join);
     tcase_add_test(t, comparisons);
+    tcase_add_loop_test(t, utf8_characters, 0, sizeof characters / sizeof *characters);
     suite_add_tcase(suite, t);
 }

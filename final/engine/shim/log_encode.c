@@ -8,26 +8,6 @@
 #include "engine/shim/log.h"
 #include "engine/shim/shim.h"
 
-/* The number of bytes of a valid UTF-8 sequence at p, 0 if there is none. */
-static size_t utf8_sequence(const unsigned char *p, size_t left)
-{
-    size_t n = *p < 0x80                 ? 1
-               : *p >= 0xc2 && *p < 0xe0 ? 2
-               : *p >= 0xe0 && *p < 0xf0 ? 3
-               : *p >= 0xf0 && *p < 0xf5 ? 4
-                                         : 0;
-
-    if (!n || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
-        (*p == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 /* JSON text is UTF-8; what is not becomes U+FFFD, as docker's log does it. */
 json_t *shim_log_text(const char *data, size_t len)
 {
@@ -37,7 +17,7 @@ json_t *shim_log_text(const char *data, size_t len)
     if (value)
         return value;
     for (size_t i = 0; i < len;) {
-        size_t n = utf8_sequence((const unsigned char *)data + i, len - i);
+        size_t n = str_utf8_length(data + i, len - i);
 
         buf_add(&clean, n ? data + i : "\xef\xbf\xbd", n ? n : 3);
         i += n ? n : 1;
@@ -66,7 +46,7 @@ static size_t add_special(struct buf *out, const unsigned char *p, size_t left)
         buf_printf(out, "\\u%04x", *p);
         return 1;
     }
-    n = utf8_sequence(p, left);
+    n = str_utf8_length(p, left);
     buf_add(out, n ? (const char *)p : "\xef\xbf\xbd", n ? n : 3);
     return n ? n : 1;
 }
