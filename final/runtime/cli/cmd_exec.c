@@ -81,34 +81,6 @@ static int check_status(const struct job *job, struct err *err)
     return 0;
 }
 
-static int check_terminal(const struct job *job, struct err *err)
-{
-    bool terminal = json_flag(job->process, "terminal", false);
-    bool socket = args_given(&job->cli->args, "console-socket");
-    bool detach = args_flag(&job->cli->args, "detach");
-
-    if (terminal && detach && !socket)
-        return err_set(err, EINVAL,
-                       "cannot allocate tty if " PROGRAM
-                       " will detach without setting console socket");
-    if (socket && !(terminal && detach))
-        return err_set(err, EINVAL,
-                       "cannot use console socket if " PROGRAM " will not detach or allocate tty");
-    return 0;
-}
-
-static int connect_sockets(struct job *job, struct err *err)
-{
-    const char *console = args_text(&job->cli->args, "console-socket");
-    const char *pidfd = args_text(&job->cli->args, "pidfd-socket");
-
-    if (console && (job->console_socket = fd_socket_connect("console", console, err)) < 0)
-        return -err->code;
-    if (pidfd && (job->pidfd_socket = fd_socket_connect("pidfd", pidfd, err)) < 0)
-        return -err->code;
-    return 0;
-}
-
 static int prepare(struct job *job, struct err *err)
 {
     const struct args *args = &job->cli->args;
@@ -121,10 +93,11 @@ static int prepare(struct job *job, struct err *err)
         return err_set(err, ESRCH, "cannot exec in a stopped container");
     job->config = container_config(&job->container, err);
     job->process = job->config ? exec_process(args, job->config, err) : NULL;
-    if (!job->process || check_terminal(job, err) < 0 ||
-        bundle_descriptors(args_number(args, "preserve-fds"), NULL, &job->descriptors, err) < 0)
-        return -err->code;
-    if (connect_sockets(job, err) < 0)
+    if (!job->process ||
+        fd_sockets_check(args, json_flag(job->process, "terminal", false),
+                         args_flag(args, "detach"), err) < 0 ||
+        bundle_descriptors(args_number(args, "preserve-fds"), NULL, &job->descriptors, err) < 0 ||
+        fd_sockets_connect(args, &job->console_socket, &job->pidfd_socket, err) < 0)
         return -err->code;
     if (!args_flag(args, "detach"))
         job->signals = foreground_begin(false, err);

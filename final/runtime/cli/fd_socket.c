@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "runtime/cli/cli.h"
 
 /* A path too long for a socket address goes through a descriptor of its directory. */
 static int make_address(const char *path, struct sockaddr_un *ret, int *ret_dir)
@@ -66,4 +67,33 @@ int fd_socket_send(int socket, int fd, const char *name, struct err *err)
         n = sendmsg(socket, &message, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     return n < 0 ? err_errno(err, "cannot send '%s' through its socket", name) : 0;
+}
+
+int fd_sockets_check(const struct args *args, bool terminal, bool detach, struct err *err)
+{
+    bool socket = args_given(args, "console-socket");
+
+    if (terminal && detach && !socket)
+        return err_set(err, EINVAL,
+                       "cannot allocate tty if " PROGRAM
+                       " will detach without setting console socket");
+    if (socket && !(terminal && detach))
+        return err_set(err, EINVAL,
+                       "cannot use console socket if " PROGRAM " will not detach or allocate tty");
+    return 0;
+}
+
+int fd_sockets_connect(const struct args *args, int *ret_console, int *ret_pidfd, struct err *err)
+{
+    const char *console = args_text(args, "console-socket");
+    const char *pidfd = args_text(args, "pidfd-socket");
+    cleanup_close int console_fd = -1, pidfd_fd = -1;
+
+    if (console && (console_fd = fd_socket_connect("console", console, err)) < 0)
+        return -err->code;
+    if (pidfd && (pidfd_fd = fd_socket_connect("pidfd", pidfd, err)) < 0)
+        return -err->code;
+    *ret_console = steal_fd(&console_fd);
+    *ret_pidfd = steal_fd(&pidfd_fd);
+    return 0;
 }

@@ -28,34 +28,6 @@
 
 /* --- before anything is made ------------------------------------------------------------------ */
 
-static int check_terminal(const struct launch *l, bool detach, struct err *err)
-{
-    bool terminal = json_flag(l->config, "process.terminal", false);
-    bool socket = args_given(&l->cli->args, "console-socket");
-
-    if (terminal && detach && !socket)
-        return err_set(err, EINVAL,
-                       "cannot allocate tty if " PROGRAM
-                       " will detach without setting console socket");
-    if (socket && !(terminal && detach))
-        return err_set(err, EINVAL,
-                       "cannot use console socket if " PROGRAM " will not detach or allocate tty");
-    return 0;
-}
-
-/* First of all: a supervisor that is not there is the cheapest failure. */
-static int connect_sockets(struct launch *l, struct err *err)
-{
-    const char *console = args_text(&l->cli->args, "console-socket");
-    const char *pidfd = args_text(&l->cli->args, "pidfd-socket");
-
-    if (console && (l->console_socket = fd_socket_connect("console", console, err)) < 0)
-        return -err->code;
-    if (pidfd && (l->pidfd_socket = fd_socket_connect("pidfd", pidfd, err)) < 0)
-        return -err->code;
-    return 0;
-}
-
 static int prepare(struct launch *l, bool detach, struct err *err)
 {
     const struct args *args = &l->cli->args;
@@ -65,9 +37,8 @@ static int prepare(struct launch *l, bool detach, struct err *err)
                     &l->config, err) < 0 ||
         bundle_descriptors(args_number(args, "preserve-fds"), l->config, &l->descriptors, err) <
             0 ||
-        check_terminal(l, detach, err) < 0)
-        return -err->code;
-    if (connect_sockets(l, err) < 0)
+        fd_sockets_check(args, json_flag(l->config, "process.terminal", false), detach, err) < 0 ||
+        fd_sockets_connect(args, &l->console_socket, &l->pidfd_socket, err) < 0)
         return -err->code;
     if (detach)
         l->listener = start_socket(err);
