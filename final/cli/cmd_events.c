@@ -117,18 +117,16 @@ static bool match_nothing(void *event, const char *value)
 }
 
 static const struct filter_rule filters[] = {
-    {"type", match_type},
-    {"event", match_action},
-    {"container", match_container},
-    {"network", match_network},
-    {"volume", match_volume},
-    {"image", match_image},
-    {"label", match_label},
-    {"scope", match_scope},
-    {"daemon", match_nothing},
-    {"plugin", match_nothing},
-    {NULL, NULL},
+    {"type", match_type},           {"event", match_action},
+    {"container", match_container}, {"network", match_network},
+    {"volume", match_volume},       {"image", match_image},
+    {"scope", match_scope},         {"daemon", match_nothing},
+    {"plugin", match_nothing},      {NULL, NULL},
 };
+
+static const char *const known_filters[] = {"type",   "event",  "container", "network",
+                                            "volume", "image",  "label",     "scope",
+                                            "daemon", "plugin", NULL};
 
 /* --- printing
  * ----------------------------------------------------------------------------------- */
@@ -260,9 +258,11 @@ static void print_json(const json_t *event)
 static int print_event(void *context, const json_t *event)
 {
     struct printer *p = context;
+    const struct strv *given = options_list(&p->cli->options, "filter");
     int r = 0;
 
-    if (!filter_all_hold(options_list(&p->cli->options, "filter"), filters, (void *)event))
+    if (!filter_all_hold(given, filters, (void *)event) ||
+        !filter_each_holds(given, "label", match_label, (void *)event))
         return 0;
     if (p->as_json)
         print_json(event);
@@ -292,6 +292,12 @@ static int read_query(const struct options *o, struct event_query *ret, struct e
     if (read_moment(o, "since", &ret->since_ns, err) < 0 ||
         read_moment(o, "until", &ret->until_ns, err) < 0)
         return -err->code;
+    if (ret->until_ns && ret->since_ns > ret->until_ns)
+        return err_set(err, EINVAL,
+                       "Error response from daemon: `since` time (%lld) cannot be after `until` "
+                       "time (%lld)",
+                       (long long)(ret->since_ns / 1000000000),
+                       (long long)(ret->until_ns / 1000000000));
     if (!ret->since_ns && !ret->until_ns)
         ret->since_ns = now;
     ret->follow = !ret->until_ns || ret->until_ns > now;
@@ -318,7 +324,9 @@ static int cmd_events(struct cli *cli)
     struct err err = {0};
     int r;
 
-    if (read_format(&printer, &err) < 0 || read_query(&cli->options, &query, &err) < 0)
+    if (read_format(&printer, &err) < 0 ||
+        filter_check(options_list(&cli->options, "filter"), known_filters, &err) < 0 ||
+        read_query(&cli->options, &query, &err) < 0)
         return cli_fail(cli, &err);
     r = cli_engine(cli, &err);
     if (!r)

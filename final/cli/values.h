@@ -63,7 +63,8 @@ int value_check_tag(const char *value, struct err *err);
 /* A file for -o of save and export, there or not, of which docker's words say what is wrong. */
 int value_check_output(const char *path, struct err *err);
 
-/* "K=V" into the list, replacing an earlier K; "K" takes the value of this process, or nothing. */
+/* "K=V" into the list; "K" takes the value of this process. Where it has none, K alone goes in: the
+ * engine takes K away, whoever has set it. */
 void value_add_env(struct strv *env, const char *assignment);
 /* A file of assignments, one a line, '#' comments; `what` is "env" or "label" in errors. */
 int value_load_env_file(const char *path, const char *what, struct strv *env, struct err *err);

@@ -13,15 +13,9 @@
 
 void value_add_env(struct strv *env, const char *assignment)
 {
-    const char *value;
+    const char *value = strchr(assignment, '=') ? NULL : getenv(assignment);
 
-    if (strchr(assignment, '=')) {
-        strv_add(env, assignment);
-    } else {
-        value = getenv(assignment);
-        if (value)
-            strv_take(env, str_format("%s=%s", assignment, value));
-    }
+    strv_take(env, value ? str_format("%s=%s", assignment, value) : str_copy(assignment));
 }
 
 static bool valid_utf8(const char *s, size_t len)
@@ -57,10 +51,10 @@ static int add_line(const char *line, const char *what, const char *path, struct
     if (memchr(line, ' ', name) || memchr(line, '\t', name))
         return err_set(err, EINVAL, "invalid %s file (%s): variable '%.*s' contains whitespaces",
                        what, path, (int)name, line);
-    if (!strcmp(what, "env"))
-        value_add_env(env, line);
-    else
+    if (strcmp(what, "env"))
         strv_add(env, line);
+    else if (line[name] || getenv(line)) /* otherwise docker leaves out the line */
+        value_add_env(env, line);
     return 0;
 }
 

@@ -47,8 +47,12 @@ static void fill_environment(json_t *process, const struct exec_request *request
     remove_variable(env, "TERM");
     if (request->tty)
         set_variable(env, "TERM=xterm");
-    for (size_t i = 0; i < request->env.len; i++)
-        set_variable(env, request->env.items[i]);
+    for (size_t i = 0; i < request->env.len; i++) {
+        if (strchr(request->env.items[i], '='))
+            set_variable(env, request->env.items[i]);
+        else
+            remove_variable(env, request->env.items[i]);
+    }
 }
 
 static json_t *all_capabilities(void)

@@ -68,6 +68,18 @@ static void put_complete(json_t *document, const char *section, json_t *given)
     json_put(document, section, inspect_complete(section, given));
 }
 
+static json_t *mounts_section(const struct container *c)
+{
+    json_t *list = json_array(), *mount;
+    size_t i;
+
+    json_array_foreach(json_object_get(c->config, "Mounts"), i, mount)
+    {
+        json_push(list, inspect_complete("Mount", mount));
+    }
+    return list;
+}
+
 static void put_paths(json_t *document, const struct container *c, const char *dir)
 {
     cleanup_free char *log = str_format("%s-json.log", c->id);
@@ -84,7 +96,7 @@ static void put_paths(json_t *document, const struct container *c, const char *d
 
 json_t *engine_inspect_container(struct engine *e, const struct container *c, struct err *err)
 {
-    json_t *document = json_object(), *mounts = json_object_get(c->config, "Mounts");
+    json_t *document = json_object();
     cleanup_free char *dir = container_path(e, c->id);
     cleanup_free char *name = str_format("/%s", c->name);
 
@@ -109,7 +121,7 @@ json_t *engine_inspect_container(struct engine *e, const struct container *c, st
         json_decref(document);
         return NULL;
     }
-    json_put(document, "Mounts", mounts ? json_incref(mounts) : json_array());
+    json_put(document, "Mounts", mounts_section(c));
     put_complete(document, "Config", json_object_get(c->config, "Config"));
     if (inspect_network_settings(e, c, document, err) < 0) {
         json_decref(document);

@@ -1,8 +1,8 @@
 /* The members that docker's inspect shows for everybody, with the value of "not asked for". A
  * record holds only what was said, and a template such as {{.HostConfig.Dns}} fails on a member
  * that is absent; so each section is laid over its zero, which also gives it docker's order. Docker
- * leaves out a few when they are empty (ExposedPorts, Healthcheck, StopSignal): its templates know
- * the types and work all the same, ours only know the document. */
+ * leaves out a few when they are empty (ExposedPorts, Healthcheck, StopSignal, a bind mount's
+ * Name): its templates know the types and work all the same, ours only know the document. */
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -33,6 +33,8 @@ static const struct {
      "{'Bridge':'','SandboxID':'','SandboxKey':'','Ports':{},'HairpinMode':false,'EndpointID':'',"
      "'Gateway':'','GlobalIPv6Address':'','GlobalIPv6PrefixLen':0,'IPAddress':'','IPPrefixLen':0,"
      "'IPv6Gateway':'','MacAddress':'','Networks':{}}"},
+    {"Mount", "{'Type':'','Name':'','Source':'','Destination':'','Driver':'','Mode':'','RW':true,"
+              "'Propagation':''}"},
     {"Endpoint", "{'IPAMConfig':null,'Links':null,'Aliases':null,'DriverOpts':null,'GwPriority':0,'"
                  "NetworkID':'',"
                  "'EndpointID':'','Gateway':'','IPAddress':'','IPPrefixLen':0,'IPv6Gateway':'',"

@@ -55,6 +55,29 @@ static bool has_variable(const json_t *env, const char *variable)
     return false;
 }
 
+/* "NAME" alone: there is to be none, of those before it and of the image. */
+static void remove_unset(json_t *env)
+{
+    for (size_t i = 0; i < json_array_size(env);) {
+        const char *text = json_string_value(json_array_get(env, i));
+        size_t n = text ? strlen(text) : 0;
+
+        if (!text || strchr(text, '=')) {
+            i++;
+            continue;
+        }
+        for (size_t k = i; k-- > 0;) {
+            const char *earlier = json_string_value(json_array_get(env, k));
+
+            if (!earlier || strncmp(earlier, text, n) || earlier[n] != '=')
+                continue;
+            json_array_remove(env, k);
+            i--;
+        }
+        json_array_remove(env, i);
+    }
+}
+
 /* The user's variables first, then the image's that they did not set (docker's order). */
 static void merge_env(json_t *config, const json_t *image)
 {
@@ -69,6 +92,7 @@ static void merge_env(json_t *config, const json_t *image)
                        item) if (json_is_string(item) &&
                                  !has_variable(env, json_string_value(item)))
         json_array_append(env, item);
+    remove_unset(env);
 }
 
 static void merge_command(json_t *config, const json_t *image)

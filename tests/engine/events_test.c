@@ -116,6 +116,10 @@ START_TEST(filters_choose)
 {
     EXPECT(0, NULL, "", "create", "--name", "ff1", "-l", "k=v", BOX);
     EXPECT(0, NULL, "", "rm", "ff1");
+    EXPECT(0, "", "", "events", "--until", "0s", "-f", "label=k=v", "-f", "label=other");
+    EXPECT(1, "", "invalid filter 'foo'\n", "events", "--until", "0s", "-f", "foo=bar");
+    EXPECT(1, "", "`since` time (4102444800) cannot be after `until` time (1)\n", "events",
+           "--since", "2100-01-01", "--until", "1");
     EXPECT(0, "ff1 destroy\n", "", "events", "--until", "0s", "-f", "label=k=v", "-f",
            "event=destroy", "--format", "{{.Actor.Attributes.name}} {{.Action}}");
     EXPECT(0, "", "", "events", "--until", "0s", "-f", "label=k=x");
@@ -149,7 +153,7 @@ START_TEST(who_listens_hears_at_once)
     text = run_wait_for_text(log, "container die gg2", 20);
     ck_assert_ptr_nonnull(text);
     run_stop(listener);
-    EXPECT(0, "", "", "events", "--since", "0s", "--until", "1s", "-f", "container=nobody");
+    EXPECT(0, "", "", "events", "--since", "1s", "--until", "0s", "-f", "container=nobody");
 }
 END_TEST
 

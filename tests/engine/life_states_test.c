@@ -78,6 +78,10 @@ START_TEST(exec_joins_the_container)
     EXPECT(7, "", "", "exec", "web", "sh", "-c", "exit 7");
     EXPECT(0, "b\n/tmp\n82\n", "", "exec", "-e", "A=b", "-w", "/tmp", "-u", "www", "web", "sh",
            "-c", "echo $A; pwd; id -u");
+    EXPECT(0, NULL, "", "run", "-d", "--name", "env", "-e", "NOSUCH_ENV=1", BOX, "sleep", "1000");
+    EXPECT(0, "1\n", "", "exec", "env", "sh", "-c", "echo ${NOSUCH_ENV-unset}");
+    EXPECT(0, "unset\n", "", "exec", "-e", "NOSUCH_ENV", "env", "sh", "-c",
+           "echo ${NOSUCH_ENV-unset}");
     EXPECT(0, "sh\n", "", "exec", "web", "cat", "/proc/1/comm");
     EXPECT(0, "", "", "exec", "web", "touch", "/made");
     EXPECT(0, "/made\n", "", "exec", "web", "ls", "/made");

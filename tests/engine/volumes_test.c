@@ -103,7 +103,9 @@ START_TEST(what_is_used_stays)
 {
     cleanup_free char *id = NULL, *text = NULL;
 
-    id = OUTPUT("create", "-v", "used:/data", BOX);
+    id = OUTPUT("create", "-v", "used:/data", "-v", "/:/host:ro", BOX);
+    EXPECT(0, "[used local][ ]\n", "", "inspect", "-f",
+           "{{range .Mounts}}[{{.Name}} {{.Driver}}]{{end}}", id); /* a bind mount has none */
     text = str_format("remove used: volume is in use - [%s]\n", id);
     EXPECT(1, "", text, "volume", "rm", "used");
     EXPECT(1, "", text, "volume", "rm", "--force", "used");
