@@ -185,8 +185,8 @@ int net_bridge_ensure(const struct net_bridge *bridge, bool forwards, struct str
         return err_set(err, EEXIST, "there is a link '%s' already, and it is no bridge",
                        bridge->name);
     }
-    if (!r) /* each time: what is there already costs nothing, and comes back if somebody flushed it
-             */
+    /* Each time: asking for what is there costs nothing, and what somebody flushed comes back. */
+    if (!r)
         r = bring_up(fd, bridge, facts.index, err);
     if (!r && forwards && bridge->ip4.base.len)
         r = forward("ipv4/ip_forward", "net.ipv4.ip_forward", ret_notes, err);
