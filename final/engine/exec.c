@@ -27,31 +27,18 @@ static void set_variable(json_t *env, const char *variable)
     json_push(env, json_string(variable));
 }
 
-static void remove_variable(json_t *env, const char *name)
-{
-    size_t i, n = strlen(name);
-    json_t *item;
-
-    json_array_foreach(env, i, item) if (!strncmp(json_string_value(item), name, n) &&
-                                         json_string_value(item)[n] == '=')
-    {
-        json_array_remove(env, i);
-        return;
-    }
-}
-
 static void fill_environment(json_t *process, const struct exec_request *request)
 {
     json_t *env = json_object_get(process, "env");
 
-    remove_variable(env, "TERM");
+    env_remove(env, json_array_size(env), "TERM");
     if (request->tty)
         set_variable(env, "TERM=xterm");
     for (size_t i = 0; i < request->env.len; i++) {
         if (strchr(request->env.items[i], '='))
             set_variable(env, request->env.items[i]);
         else
-            remove_variable(env, request->env.items[i]);
+            env_remove(env, json_array_size(env), request->env.items[i]);
     }
 }
 

@@ -111,6 +111,8 @@ void image_event(struct engine *e, const char *action, const char *id, const cha
 /* Completes the user's Config with the image's, docker's rules; the result is what inspect shows.
  */
 int config_merge(json_t *config, const json_t *image_config, struct err *err);
+/* Takes every "name=..." away from the first `count` variables; returns how many went. */
+size_t env_remove(json_t *env, size_t count, const char *name);
 /* Entrypoint ++ Cmd. "No command specified" when both are empty. */
 int config_command(const json_t *config, struct strv *ret, struct err *err);
 

@@ -55,25 +55,32 @@ static bool has_variable(const json_t *env, const char *variable)
     return false;
 }
 
+size_t env_remove(json_t *env, size_t count, const char *name)
+{
+    size_t n = strlen(name), removed = 0;
+
+    for (size_t i = count; i-- > 0;) {
+        const char *text = json_string_value(json_array_get(env, i));
+
+        if (text && !strncmp(text, name, n) && text[n] == '=') {
+            json_array_remove(env, i);
+            removed++;
+        }
+    }
+    return removed;
+}
+
 /* "NAME" alone: there is to be none, of those before it and of the image. */
 static void remove_unset(json_t *env)
 {
     for (size_t i = 0; i < json_array_size(env);) {
         const char *text = json_string_value(json_array_get(env, i));
-        size_t n = text ? strlen(text) : 0;
 
         if (!text || strchr(text, '=')) {
             i++;
             continue;
         }
-        for (size_t k = i; k-- > 0;) {
-            const char *earlier = json_string_value(json_array_get(env, k));
-
-            if (!earlier || strncmp(earlier, text, n) || earlier[n] != '=')
-                continue;
-            json_array_remove(env, k);
-            i--;
-        }
+        i -= env_remove(env, i, text);
         json_array_remove(env, i);
     }
 }
